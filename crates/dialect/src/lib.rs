@@ -1,1 +1,70 @@
-//! dialect
+//! Floor 0: wire formats and the hub between them. No IO, no clock, no async.
+//!
+//! Start with [`chat`], the hub's types; then [`codec`], the two roles that each
+//! dialect plays; then one dialect's folder: all have the same six files. The laws
+//! that hold for every dialect are tests in `tests/it`.
+//!
+//! This crate must never decide policy: it says what bytes mean, what a
+//! translation loses and whether an answer is whole, and leaves the rest above.
+
+pub mod anthropic;
+pub mod chat;
+pub mod codec;
+pub mod failure;
+pub mod fold;
+pub mod frame;
+pub mod head;
+pub mod json;
+pub mod loss;
+pub mod needs;
+pub mod openai_chat;
+pub mod patch;
+
+use codec::{ClientCodec, ServerCodec};
+
+/// A wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dialect {
+    /// OpenAI's chat completions.
+    OpenaiChat,
+    /// Anthropic's messages.
+    AnthropicMessages,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+
+    /// Its name in configuration and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::OpenaiChat => "openai-chat",
+            Dialect::AnthropicMessages => "anthropic-messages",
+        }
+    }
+
+    /// The dialect of that name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+
+    /// The dialect as the client speaks it.
+    #[must_use]
+    pub fn server(self) -> &'static dyn ServerCodec {
+        match self {
+            Dialect::OpenaiChat => &openai_chat::OpenaiChat,
+            Dialect::AnthropicMessages => &anthropic::Anthropic,
+        }
+    }
+
+    /// The dialect as the provider speaks it.
+    #[must_use]
+    pub fn client(self) -> &'static dyn ClientCodec {
+        match self {
+            Dialect::OpenaiChat => &openai_chat::OpenaiChat,
+            Dialect::AnthropicMessages => &anthropic::Anthropic,
+        }
+    }
+}

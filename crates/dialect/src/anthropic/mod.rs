@@ -1,0 +1,75 @@
+//! The dialect, its map and its sources.
+
+mod failure;
+mod request;
+mod response;
+mod stream;
+mod wire;
+
+use crate::chat::{Request, Response};
+use crate::codec::{
+    Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
+    ServerCodec, TargetModel,
+};
+use crate::failure::{ClientFailure, ProviderError};
+use crate::head::Head;
+use crate::json::Invalid;
+use crate::loss::Losses;
+use crate::patch::Patch;
+
+/// The codec of this dialect, in both roles.
+#[derive(Clone, Copy, Debug)]
+pub struct Anthropic;
+
+impl ServerCodec for Anthropic {
+    fn head(&self, body: &[u8]) -> Result<Head, Invalid> {
+        request::head(body)
+    }
+
+    fn patch(&self, head: &Head, edits: &Edits<'_>) -> Patch {
+        request::patch(head, edits)
+    }
+
+    fn decode_request(&self, body: &[u8]) -> Result<Request, Invalid> {
+        request::decode(body)
+    }
+
+    fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {
+        response::encode(response, losses)
+    }
+
+    fn encoder(&self, options: EncoderOptions) -> Box<dyn EventEncoder> {
+        Box::new(stream::Encoder::new(options))
+    }
+
+    fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8> {
+        failure::encode(failure)
+    }
+
+    fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
+        response::encode_models(models)
+    }
+}
+
+impl ClientCodec for Anthropic {
+    fn encode_request(
+        &self,
+        request: &Request,
+        target: &TargetModel<'_>,
+        losses: &mut Losses,
+    ) -> Vec<u8> {
+        request::encode(request, target, losses)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Broken> {
+        response::decode(body)
+    }
+
+    fn decoder(&self, candidates: u64) -> Box<dyn EventDecoder> {
+        Box::new(stream::Decoder::new(candidates))
+    }
+
+    fn decode_failure(&self, body: &[u8]) -> ProviderError {
+        failure::decode(body)
+    }
+}

@@ -1,0 +1,30 @@
+//! The head of a request: the few fields that the road reads, and where they stand.
+
+use crate::json::Span;
+use crate::needs::Needs;
+
+/// What the road knows of a request without decoding it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The model asked for, in the application's words. Empty where the dialect
+    /// carries it in the path.
+    pub model: String,
+    /// Where the value of `model` stands.
+    pub model_span: Option<Span>,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+    /// Whether the client asked for usage in the stream.
+    pub stream_usage: bool,
+    /// Where the object that switches usage on stands, if it does.
+    pub stream_options_span: Option<Span>,
+    /// Most tokens of output that the client allows.
+    pub max_output_tokens: Option<u64>,
+    /// Where that number stands.
+    pub max_output_tokens_span: Option<Span>,
+    /// How many answers are wanted; 1 where nothing is said.
+    pub candidates: u64,
+    /// What the request asks of a target, as far as its top level tells.
+    pub needs: Needs,
+    /// Offset just behind the brace that opens the request.
+    pub body_start: usize,
+}

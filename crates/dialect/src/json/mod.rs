@@ -1,0 +1,71 @@
+//! JSON as the dialects need it: a pull reader that builds no tree, raw values
+//! that keep the text they came with, and a writer that copies raw text.
+//!
+//! The reader is the only JSON parser on the road. It validates all that it
+//! passes over, counts depth itself, and never allocates for what is skipped.
+
+mod reader;
+mod writer;
+
+pub use reader::{Invalid, Kind, MAX_DEPTH, Reader, Span};
+pub use writer::{Writer, escape_into};
+
+use std::fmt;
+use std::sync::Arc;
+
+/// One JSON value kept as the text it was written with.
+///
+/// Holds exactly one valid value without surrounding white space; made only by
+/// [`Reader::raw`] and [`Json::parse`], so splicing it into a document keeps
+/// that document valid.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(Arc<str>);
+
+impl Json {
+    /// Reads `text` as one JSON value.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the text is not exactly one JSON value.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let mut reader = Reader::new(text.as_bytes())?;
+        let json = reader.json()?;
+        reader.end()?;
+        Ok(json)
+    }
+
+    /// The text of the value.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the value is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        &*self.0 == "null"
+    }
+
+    /// A reader over the value.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::over(&self.0)
+    }
+
+    /// The value as a JSON string.
+    #[must_use]
+    pub fn string(text: &str) -> Self {
+        let mut out = Vec::with_capacity(text.len() + 2);
+        escape_into(&mut out, text);
+        Self(String::from_utf8_lossy(&out).into())
+    }
+
+    fn from_validated(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

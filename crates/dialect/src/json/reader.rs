@@ -1,0 +1,658 @@
+//! The pull reader: one pass over a JSON text, driven by closures per member.
+//!
+//! Grammar: RFC 8259, with its depth bounded by [`MAX_DEPTH`]. Errors carry the
+//! path of the value and its byte offset. It must never accept what a strict
+//! parser refuses, since the same bytes may go on to a provider.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use memchr::memchr2;
+
+use super::Json;
+
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: u16 = 128;
+
+/// Byte range of a value inside the text it was read from.
+pub type Span = Range<usize>;
+
+/// What was wrong with a JSON text: where, and what was expected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// Path of the value from the root, such as `messages[2].content`; empty for the root.
+    pub path: String,
+    /// Byte offset in the text, where one is known.
+    pub at: Option<usize>,
+    /// What is wrong, as a clause without the path.
+    pub message: Cow<'static, str>,
+}
+
+impl Invalid {
+    /// An error about the value being read.
+    #[must_use]
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            path: String::new(),
+            at: None,
+            message: message.into(),
+        }
+    }
+
+    /// The same error, seen from the object or array around it.
+    #[must_use]
+    pub fn under(mut self, segment: &str) -> Self {
+        let joint = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
+        self.path = format!("{segment}{joint}{}", self.path);
+        self
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        match self.at {
+            Some(at) => write!(f, " (byte {at})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// What kind of value comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// `null`
+    Null,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Object => "an object",
+            Kind::Array => "an array",
+            Kind::String => "a string",
+            Kind::Number => "a number",
+            Kind::Bool => "a boolean",
+            Kind::Null => "null",
+        }
+    }
+}
+
+/// A cursor over one JSON text.
+#[derive(Clone)]
+pub struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: u16,
+    unique_keys: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `bytes`.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the bytes are not UTF-8.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Invalid> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self::over(text)),
+            Err(e) => Err(Invalid {
+                path: String::new(),
+                at: Some(e.valid_up_to()),
+                message: "the text is not valid UTF-8".into(),
+            }),
+        }
+    }
+
+    /// A reader at the start of `text`.
+    #[must_use]
+    pub fn over(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+            unique_keys: false,
+        }
+    }
+
+    /// From here on, an object that is read member by member may not name a member twice.
+    #[must_use]
+    pub fn with_unique_keys(mut self) -> Self {
+        self.unique_keys = true;
+        self
+    }
+
+    /// Byte offset of the next value.
+    pub fn offset(&mut self) -> usize {
+        self.white();
+        self.at
+    }
+
+    /// The kind of the next value, which stays unread.
+    ///
+    /// # Errors
+    /// [`Invalid`] where no value can begin.
+    pub fn peek(&mut self) -> Result<Kind, Invalid> {
+        self.white();
+        match self.byte() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f') => Ok(Kind::Bool),
+            Some(b'n') => Ok(Kind::Null),
+            Some(_) => Err(self.error("a value was expected")),
+            None => Err(self.error("the text ends where a value was expected")),
+        }
+    }
+
+    /// Reads an object; `member` is called at each value and must consume it.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the next value is no object, its text is malformed, a key
+    /// repeats (with unique keys), or `member` fails; the member's key is put
+    /// before the error's path.
+    pub fn object<F>(&mut self, mut member: F) -> Result<(), Invalid>
+    where
+        F: FnMut(&str, &mut Self) -> Result<(), Invalid>,
+    {
+        self.expect(Kind::Object)?;
+        self.enter()?;
+        let mut seen: Vec<Cow<'a, str>> = Vec::new();
+        if !self.empty(b'}')? {
+            loop {
+                self.white();
+                let key_at = self.at;
+                if self.byte() != Some(b'"') {
+                    return Err(self.error("a member name in double quotes was expected"));
+                }
+                let key = self.string()?;
+                if self.unique_keys {
+                    if seen.contains(&key) {
+                        self.at = key_at;
+                        return Err(self.error("this member stands here twice").under(&key));
+                    }
+                    seen.push(key.clone());
+                }
+                self.white();
+                self.take(b':', "`:` was expected after a member name")?;
+                member(&key, self).map_err(|e| e.under(&key))?;
+                if self.more(b'}')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Reads an array; `element` is called at each value and must consume it.
+    ///
+    /// # Errors
+    /// As [`Reader::object`], with the element's index before the path.
+    pub fn array<F>(&mut self, mut element: F) -> Result<(), Invalid>
+    where
+        F: FnMut(usize, &mut Self) -> Result<(), Invalid>,
+    {
+        self.expect(Kind::Array)?;
+        self.enter()?;
+        let mut index = 0;
+        if !self.empty(b']')? {
+            loop {
+                element(index, self).map_err(|e| e.under(&format!("[{index}]")))?;
+                index += 1;
+                if self.more(b']')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Reads a string; borrowed where it has no escapes.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the next value is no string or is malformed, a lone
+    /// surrogate included.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, Invalid> {
+        self.expect(Kind::String)?;
+        self.at += 1;
+        let start = self.at;
+        let (end, escaped) = self.string_end()?;
+        let inner = self.slice(start, end);
+        self.at = end + 1;
+        if !escaped {
+            return Ok(Cow::Borrowed(inner));
+        }
+        unescape(inner)
+            .map(Cow::Owned)
+            .map_err(|(offset, message)| Invalid {
+                path: String::new(),
+                at: Some(start + offset),
+                message: message.into(),
+            })
+    }
+
+    /// Reads `true` or `false`.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the next value is no boolean.
+    pub fn bool(&mut self) -> Result<bool, Invalid> {
+        self.expect(Kind::Bool)?;
+        if self.byte() == Some(b't') {
+            self.literal("true")?;
+            Ok(true)
+        } else {
+            self.literal("false")?;
+            Ok(false)
+        }
+    }
+
+    /// Reads a whole number that is not negative.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the next value is no number, has a sign, fraction or
+    /// exponent, or is larger than 64 bits hold.
+    pub fn u64(&mut self) -> Result<u64, Invalid> {
+        let start = self.offset();
+        let raw = self.number()?;
+        raw.parse().map_err(|_| Invalid {
+            path: String::new(),
+            at: Some(start),
+            message: format!(
+                "a whole number of 0 or more was expected, not {}",
+                shorten(raw)
+            )
+            .into(),
+        })
+    }
+
+    /// Reads a number and gives its text.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the next value is no number.
+    pub fn number(&mut self) -> Result<&'a str, Invalid> {
+        self.expect(Kind::Number)?;
+        let start = self.at;
+        self.skip_number()?;
+        Ok(self.slice(start, self.at))
+    }
+
+    /// Reads `null` where it comes next; says whether it did.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the text is malformed.
+    pub fn null(&mut self) -> Result<bool, Invalid> {
+        if self.peek()? != Kind::Null {
+            return Ok(false);
+        }
+        self.literal("null")?;
+        Ok(true)
+    }
+
+    /// Passes over the next value, validating it, and gives its span.
+    ///
+    /// # Errors
+    /// [`Invalid`] where the value is malformed or too deep.
+    pub fn skip(&mut self) -> Result<Span, Invalid> {
+        self.white();
+        let start = self.at;
+        self.skip_value()?;
+        Ok(start..self.at)
+    }
+
+    /// Passes over the next value and gives its text.
+    ///
+    /// # Errors
+    /// As [`Reader::skip`].
+    pub fn raw(&mut self) -> Result<&'a str, Invalid> {
+        let span = self.skip()?;
+        Ok(self.slice(span.start, span.end))
+    }
+
+    /// Passes over the next value and keeps its text.
+    ///
+    /// # Errors
+    /// As [`Reader::skip`].
+    pub fn json(&mut self) -> Result<Json, Invalid> {
+        self.raw().map(Json::from_validated)
+    }
+
+    /// Checks that nothing but white space is left.
+    ///
+    /// # Errors
+    /// [`Invalid`] where something is.
+    pub fn end(&mut self) -> Result<(), Invalid> {
+        self.white();
+        if self.at == self.text.len() {
+            Ok(())
+        } else {
+            Err(self.error("the text goes on after the value"))
+        }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn white(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
+            self.at += 1;
+        }
+    }
+
+    fn error(&self, message: impl Into<Cow<'static, str>>) -> Invalid {
+        Invalid {
+            path: String::new(),
+            at: Some(self.at),
+            message: message.into(),
+        }
+    }
+
+    fn expect(&mut self, wanted: Kind) -> Result<(), Invalid> {
+        let found = self.peek()?;
+        if found == wanted {
+            return Ok(());
+        }
+        Err(self.error(format!(
+            "{} was expected, not {}",
+            wanted.name(),
+            found.name()
+        )))
+    }
+
+    fn take(&mut self, byte: u8, message: &'static str) -> Result<(), Invalid> {
+        if self.byte() == Some(byte) {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(self.error(message))
+    }
+
+    /// Steps over the opening bracket.
+    fn enter(&mut self) -> Result<(), Invalid> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.error(format!("arrays and objects nest deeper than {MAX_DEPTH}")));
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// Whether the bracket just opened closes at once; steps over it if so.
+    fn empty(&mut self, close: u8) -> Result<bool, Invalid> {
+        self.white();
+        match self.byte() {
+            Some(b) if b == close => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(_) => Ok(false),
+            None => Err(self.error("the text ends inside an array or object")),
+        }
+    }
+
+    /// After a value: steps over `,` (false) or the closing bracket (true).
+    fn more(&mut self, close: u8) -> Result<bool, Invalid> {
+        self.white();
+        match self.byte() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(b) if b == close => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(_) => Err(self.error("`,` or the end of the array or object was expected")),
+            None => Err(self.error("the text ends inside an array or object")),
+        }
+    }
+
+    fn literal(&mut self, word: &'static str) -> Result<(), Invalid> {
+        if self.rest().starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(());
+        }
+        Err(self.error("a value was expected"))
+    }
+
+    /// From just after the opening quote: offset of the closing one, and whether escapes stand between.
+    fn string_end(&self) -> Result<(usize, bool), Invalid> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.at;
+        let mut escaped = false;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some(step) = memchr2(b'"', b'\\', rest) else {
+                return Err(self.error("a string does not end"));
+            };
+            if let Some(bad) = rest.get(..step).and_then(control) {
+                return Err(Invalid {
+                    path: String::new(),
+                    at: Some(at + bad),
+                    message: "a control character stands unescaped in a string".into(),
+                });
+            }
+            at += step;
+            if bytes.get(at) == Some(&b'"') {
+                return Ok((at, escaped));
+            }
+            escaped = true;
+            at +=
+                escape_length(bytes.get(at..).unwrap_or_default()).map_err(|message| Invalid {
+                    path: String::new(),
+                    at: Some(at),
+                    message: message.into(),
+                })?;
+        }
+    }
+
+    fn skip_number(&mut self) -> Result<(), Invalid> {
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.byte() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits()?,
+            _ => return Err(self.error("a number has no digits")),
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.byte() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Invalid> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.byte() {
+            self.at += 1;
+        }
+        if self.at == start {
+            Err(self.error("a number has no digits"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Iterative, so that depth costs no stack; `closes` has one bit an open bracket, set for objects.
+    fn skip_value(&mut self) -> Result<(), Invalid> {
+        let mut closes: u128 = 0;
+        let base = self.depth;
+        loop {
+            match self.peek()? {
+                kind @ (Kind::Object | Kind::Array) => {
+                    let object = kind == Kind::Object;
+                    self.enter()?;
+                    closes = closes << 1 | u128::from(object);
+                    if !self.empty(if object { b'}' } else { b']' })? {
+                        if object {
+                            self.skip_key()?;
+                        }
+                        continue;
+                    }
+                    closes >>= 1;
+                    self.leave();
+                }
+                Kind::String => {
+                    self.at += 1;
+                    let (end, _) = self.string_end()?;
+                    self.at = end + 1;
+                }
+                Kind::Number => self.skip_number()?,
+                Kind::Bool => {
+                    self.bool()?;
+                }
+                Kind::Null => self.literal("null")?,
+            }
+            loop {
+                if self.depth == base {
+                    return Ok(());
+                }
+                let object = closes & 1 == 1;
+                if self.more(if object { b'}' } else { b']' })? {
+                    closes >>= 1;
+                    self.leave();
+                    continue;
+                }
+                if object {
+                    self.skip_key()?;
+                }
+                break;
+            }
+        }
+    }
+
+    fn skip_key(&mut self) -> Result<(), Invalid> {
+        self.white();
+        self.take(b'"', "a member name in double quotes was expected")?;
+        let (end, _) = self.string_end()?;
+        self.at = end + 1;
+        self.white();
+        self.take(b':', "`:` was expected after a member name")
+    }
+}
+
+fn shorten(raw: &str) -> &str {
+    raw.get(..raw.len().min(24)).unwrap_or(raw)
+}
+
+/// Offset of the first control character.
+fn control(bytes: &[u8]) -> Option<usize> {
+    // A fold without a branch, which the compiler turns into vector code.
+    let any = bytes.iter().fold(false, |any, b| any | (*b < 0x20));
+    if any {
+        bytes.iter().position(|b| *b < 0x20)
+    } else {
+        None
+    }
+}
+
+/// Length of the escape at the start of `bytes`, which begins with a backslash.
+fn escape_length(bytes: &[u8]) -> Result<usize, &'static str> {
+    match bytes.get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+        Some(b'u') if unit(bytes).is_some() => Ok(6),
+        Some(b'u') => Err("`\\u` needs four hexadecimal digits"),
+        _ => Err("an unknown escape in a string"),
+    }
+}
+
+/// The UTF-16 unit of the `\uXXXX` that `bytes` begins with.
+fn unit(bytes: &[u8]) -> Option<u16> {
+    if bytes.get(1) != Some(&b'u') {
+        return None;
+    }
+    let digits = bytes.get(2..6)?;
+    digits.iter().try_fold(0u16, |unit, digit| {
+        let value = char::from(*digit).to_digit(16)?;
+        Some(unit << 4 | u16::try_from(value).ok()?)
+    })
+}
+
+/// Resolves the escapes of a string that `string_end` has passed.
+///
+/// A lone half of a surrogate pair is grammatical JSON and passes where bytes
+/// are copied, but it names no character, so it cannot become text.
+fn unescape(inner: &str) -> Result<String, (usize, &'static str)> {
+    const LONE: &str = "half a surrogate pair stands alone in a string";
+    let bytes = inner.as_bytes();
+    let mut out = String::with_capacity(inner.len());
+    let mut at = 0;
+    while let Some(step) = memchr::memchr(b'\\', bytes.get(at..).unwrap_or_default()) {
+        out.push_str(inner.get(at..at + step).unwrap_or_default());
+        at += step;
+        let rest = bytes.get(at..).unwrap_or_default();
+        let mut length = 2;
+        out.push(match rest.get(1) {
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let (code, read) = code_point(rest).ok_or((at, LONE))?;
+                length = read;
+                char::from_u32(code).ok_or((at, LONE))?
+            }
+            Some(plain) => char::from(*plain),
+            None => return Err((at, "an unknown escape in a string")),
+        });
+        at += length;
+    }
+    out.push_str(inner.get(at..).unwrap_or_default());
+    Ok(out)
+}
+
+/// The character that one `\uXXXX`, or a surrogate pair of them, names, and how many bytes that took.
+fn code_point(bytes: &[u8]) -> Option<(u32, usize)> {
+    let high = u32::from(unit(bytes)?);
+    if !(0xD800..0xDC00).contains(&high) {
+        return Some((high, 6));
+    }
+    let rest = bytes.get(6..).filter(|rest| rest.first() == Some(&b'\\'))?;
+    let low = u32::from(unit(rest)?);
+    (0xDC00..0xE000)
+        .contains(&low)
+        .then(|| (0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00), 12))
+}

@@ -1,0 +1,141 @@
+//! Writes JSON into a byte buffer, members in the order in which they are given.
+//!
+//! Raw values are copied as they stand. The writer keeps commas right; it is
+//! for documents that our own code lays out, so it checks nothing else.
+
+use super::Json;
+
+/// Builds one JSON text.
+#[derive(Clone, Debug, Default)]
+pub struct Writer {
+    out: Vec<u8>,
+    /// Whether a comma is due before the next member or element.
+    comma: bool,
+}
+
+impl Writer {
+    /// A writer with room for about `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            out: Vec::with_capacity(capacity),
+            comma: false,
+        }
+    }
+
+    /// A writer that appends to `out`, after whatever stands there.
+    #[must_use]
+    pub fn append_to(out: Vec<u8>) -> Self {
+        Self { out, comma: false }
+    }
+
+    /// The text written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Appends bytes that are no part of the JSON text, such as a stream's framing.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.out.extend_from_slice(bytes);
+        self.comma = false;
+        self
+    }
+
+    /// Writes `{`, the members that `inner` writes, and `}`.
+    pub fn object(&mut self, inner: impl FnOnce(&mut Self)) -> &mut Self {
+        self.bracket(b'{', b'}', inner)
+    }
+
+    /// Writes `[`, the elements that `inner` writes, and `]`.
+    pub fn array(&mut self, inner: impl FnOnce(&mut Self)) -> &mut Self {
+        self.bracket(b'[', b']', inner)
+    }
+
+    /// Writes a member's name; its value comes next.
+    pub fn key(&mut self, name: &str) -> &mut Self {
+        self.separate();
+        escape_into(&mut self.out, name);
+        self.out.push(b':');
+        self.comma = false;
+        self
+    }
+
+    /// Writes a string.
+    pub fn string(&mut self, text: &str) -> &mut Self {
+        self.separate();
+        escape_into(&mut self.out, text);
+        self
+    }
+
+    /// Writes a whole number.
+    pub fn number(&mut self, number: impl itoa::Integer) -> &mut Self {
+        self.separate();
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self
+    }
+
+    /// Writes `true` or `false`.
+    pub fn bool(&mut self, value: bool) -> &mut Self {
+        self.raw(if value { "true" } else { "false" })
+    }
+
+    /// Writes `null`.
+    pub fn null(&mut self) -> &mut Self {
+        self.raw("null")
+    }
+
+    /// Writes a raw value.
+    pub fn json(&mut self, value: &Json) -> &mut Self {
+        self.raw(value.text())
+    }
+
+    /// Writes text that is one JSON value already.
+    pub fn raw(&mut self, value: &str) -> &mut Self {
+        self.separate();
+        self.out.extend_from_slice(value.as_bytes());
+        self
+    }
+
+    fn bracket(&mut self, open: u8, close: u8, inner: impl FnOnce(&mut Self)) -> &mut Self {
+        self.separate();
+        self.out.push(open);
+        self.comma = false;
+        inner(self);
+        self.out.push(close);
+        self.comma = true;
+        self
+    }
+
+    fn separate(&mut self) {
+        if self.comma {
+            self.out.push(b',');
+        }
+        self.comma = true;
+    }
+}
+
+/// Appends `text` as a JSON string, quotes included.
+pub fn escape_into(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
+        copied = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
+        }
+    }
+    out.extend_from_slice(bytes.get(copied..).unwrap_or_default());
+    out.push(b'"');
+}
