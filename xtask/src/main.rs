@@ -1,1 +1,62 @@
-fn main(){}
+//! `cargo xtask`: the command line of the repository's tools.
+//!
+//! Parsing and exit codes only; the work is in the library beside it, where
+//! the tests reach it too.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use xtask::tidy;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tools of the Bondgate repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the rules of the house: floors, sizes, folders, links, invariants, words.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = repository()?;
+    match arguments.command {
+        Command::Tidy => tidy_all(&root),
+    }
+}
+
+fn tidy_all(root: &Path) -> anyhow::Result<ExitCode> {
+    let problems = tidy::check(root)?;
+    for problem in &problems {
+        eprintln!("{problem}");
+    }
+    if problems.is_empty() {
+        println!("tidy: every rule holds");
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("tidy: {} problem(s)", problems.len());
+    Ok(ExitCode::FAILURE)
+}
+
+/// The root of the repository: the folder that holds this crate's.
+fn repository() -> anyhow::Result<PathBuf> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .context("xtask stands in no workspace")
+}

@@ -1,0 +1,54 @@
+//! Every dialect's folder has the same six files: learn one, know all.
+//!
+//! A folder of `crates/dialect/src` other than the hub's (`chat`), the
+//! transport's (`frame`) and the byte level's (`json`) is a dialect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Problem, Tree};
+
+/// Where dialects live.
+pub const DIALECTS: &str = "crates/dialect/src/";
+
+const NOT_DIALECTS: [&str; 3] = ["chat", "frame", "json"];
+const SIX: [&str; 6] = [
+    "failure.rs",
+    "mod.rs",
+    "request.rs",
+    "response.rs",
+    "stream.rs",
+    "wire.rs",
+];
+
+/// The dialects' folders with the paths below each.
+pub fn dialects(tree: &Tree) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (path, _) in tree.files() {
+        let below = path
+            .strip_prefix(DIALECTS)
+            .and_then(|path| path.split_once('/'));
+        if let Some((folder, file)) = below.filter(|(folder, _)| !NOT_DIALECTS.contains(folder)) {
+            folders.entry(folder).or_default().insert(file);
+        }
+    }
+    folders
+}
+
+/// Each dialect's folder has exactly the six files.
+pub fn six_files(tree: &Tree) -> Vec<Problem> {
+    let six = BTreeSet::from(SIX);
+    let mut problems = Vec::new();
+    for (folder, files) in dialects(tree) {
+        let at = format!("{DIALECTS}{folder}");
+        problems.extend(
+            six.difference(&files)
+                .map(|file| Problem::new(&at, format!("{file} is missing"))),
+        );
+        problems.extend(
+            files
+                .difference(&six)
+                .map(|file| Problem::new(&at, format!("{file} is none of a dialect's six files"))),
+        );
+    }
+    problems
+}
