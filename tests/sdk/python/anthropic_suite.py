@@ -276,7 +276,7 @@ def signed(message):
 
 
 def loss_reported(pair):
-    raw = client(pair).messages.with_raw_response.create(**request(pair, top_k=5))
+    raw = client(pair).messages.with_raw_response.create(**request(pair, extra_body={"top_k": 5}))
     contains(text_of(raw.parse()), "apricot", "text")
     if pair.crosses():
         contains(raw.headers.get("x-bondgate-loss"), "top_k", "x-bondgate-loss")
@@ -287,7 +287,7 @@ def loss_reported(pair):
 def loss_refused(pair):
     def strict():
         return client(pair).messages.create(
-            **request(pair, top_k=5, extra_headers={"x-bondgate-fidelity": "strict"})
+            **request(pair, extra_body={"top_k": 5}, extra_headers={"x-bondgate-fidelity": "strict"})
         )
 
     if pair.crosses():

@@ -1,16 +1,16 @@
 """Reads many streams through the official Python libraries and says how each one ended.
 
 The gateway's models in the list answer with streams cut at chosen bytes. On stdin a JSON
-list of {client: "openai"|"anthropic", model, expect: "broken"|"whole"}; environment
-BONDGATE_BASE and BONDGATE_KEY. One JSON line a stream on stdout:
+list of {client: "openai"|"anthropic", model, expect: "raised"|"broken"|"whole"};
+environment BONDGATE_BASE and BONDGATE_KEY. One JSON line a stream on stdout:
 {case: model, pair: client, ok, detail, ms}; `detail` begins with how it ended:
 
 raised    the library threw
 reported  no exception, and no finish reason either: an application sees that it is not whole
 whole     a clean end
 
-A stream that should be broken may end in the first two ways, never in the third. Exit code
-0 when all ended as expected, 1 when one did not, 2 when the list is empty or malformed.
+`broken` expects either of the first two. Exit code 0 when all ended as expected, 1 when
+one did not, 2 when the list is empty or malformed.
 """
 
 import json
@@ -22,6 +22,7 @@ import openai
 
 from harness import report, required
 
+EXPECTED = {"raised": ("raised",), "broken": ("raised", "reported"), "whole": ("whole",)}
 REQUEST = {"messages": [{"role": "user", "content": "apricot harvest"}], "max_tokens": 1000}
 
 
@@ -51,14 +52,14 @@ def main():
         "anthropic": (read_anthropic, anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, timeout=60)),
     }
     wanted = json.load(sys.stdin)
-    if not wanted or any(item["client"] not in readers or item["expect"] not in ("broken", "whole") for item in wanted):
+    if not wanted or any(item["client"] not in readers or item["expect"] not in EXPECTED for item in wanted):
         print("stdin must hold a list of {client, model, expect}", file=sys.stderr)
         return 2
     failed = 0
     for item in wanted:
         start = time.monotonic()
         ending, why = ended(*readers[item["client"]], item["model"])
-        ok = (ending == "whole") == (item["expect"] == "whole")
+        ok = ending in EXPECTED[item["expect"]]
         failed += not ok
         report(
             case=item["model"],
