@@ -1,1 +1,17 @@
-//! policy
+//! Floor 1: the rules. No IO, no clock, no randomness: time and draws are arguments.
+//!
+//! What a caller may use, which targets serve a request and in what order, what a
+//! failure means for the next attempt, how money is held. [`snapshot::Snapshot`]
+//! is the immutable view that everything here reads.
+
+pub mod caller;
+pub mod failure;
+pub mod guardrail;
+pub mod model;
+pub mod money;
+pub mod origin;
+pub mod plan;
+pub mod provider;
+pub mod reservation;
+pub mod secret;
+pub mod snapshot;

@@ -1,0 +1,59 @@
+//! Who serves models: rows of data.
+
+use std::sync::Arc;
+
+use dialect::Dialect;
+
+use crate::origin::Origin;
+use crate::secret::ProviderKey;
+
+/// Somebody who serves models.
+pub struct Provider {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is.
+    pub origin: Origin,
+    /// Versioned root of its paths, such as `/v1`; without a slash at its end.
+    pub base_path: String,
+    /// The wire format it speaks.
+    pub dialect: Dialect,
+    /// How a credential is shown.
+    pub auth: Auth,
+    /// Credentials; empty where it asks for none.
+    pub keys: Vec<Arc<ProviderKey>>,
+    /// Where it differs from its dialect.
+    pub quirks: Quirks,
+    /// Headers that every request to it carries.
+    pub headers: Vec<(String, String)>,
+    /// Where data stays, in the operator's words.
+    pub residency: Option<String>,
+}
+
+/// How a credential is shown to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `authorization: Bearer …`
+    Bearer,
+    /// The credential alone in a header of that name.
+    Header(&'static str),
+    /// Not at all.
+    None,
+}
+
+/// Where a provider differs from its dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// Whether usage in streams can be switched on.
+    pub stream_usage: bool,
+    /// Whether it speaks cleartext HTTP/2 without being asked first.
+    pub http2_prior_knowledge: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            stream_usage: true,
+            http2_prior_knowledge: false,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The immutable view of configuration and keys that the road reads, swapped whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::caller::{KeyHash, VirtualKey};
+use crate::model::{Balance, Fallback, Model, Target};
+use crate::provider::Provider;
+
+/// Output limit sent where a dialect demands one and neither client nor configuration gave one.
+pub const DEFAULT_MAX_TOKENS: u64 = 4096;
+
+/// One accepted configuration.
+pub struct Snapshot {
+    /// Hash of the configuration, stamped on every exchange.
+    pub revision: String,
+    /// Providers by name.
+    pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Models by name, aliases included.
+    pub models: BTreeMap<String, Arc<Model>>,
+    /// Keys by the hash of their secret.
+    pub keys: HashMap<KeyHash, Arc<VirtualKey>>,
+    /// Policy of models that are called as `provider/model`; has no targets.
+    pub defaults: Model,
+    /// Largest request body, in bytes.
+    pub max_body: usize,
+}
+
+/// What a name leads to for one caller.
+pub enum Resolved {
+    /// This model.
+    Model(Arc<Model>),
+    /// A model that exists and that the caller may not use.
+    NotAllowed,
+    /// Nothing; with names that are near and that the caller may use.
+    NotFound(Vec<String>),
+}
+
+impl Snapshot {
+    /// Finds what `name` means for `key`: a logical name first, then `provider/model`.
+    #[must_use]
+    pub fn resolve(&self, name: &str, key: &VirtualKey) -> Resolved {
+        if let Some(model) = self.models.get(name) {
+            return if key.may_call(name) {
+                Resolved::Model(Arc::clone(model))
+            } else {
+                Resolved::NotAllowed
+            };
+        }
+        let direct = name
+            .split_once('/')
+            .filter(|(_, model)| !model.is_empty())
+            .and_then(|(provider, model)| Some((self.providers.get(provider)?, model)));
+        match direct {
+            Some((provider, model)) if key.direct => {
+                Resolved::Model(Arc::new(self.direct(name, provider, model)))
+            }
+            Some(_) => Resolved::NotAllowed,
+            None => Resolved::NotFound(self.near(name, key)),
+        }
+    }
+
+    /// Logical models that the key may call.
+    pub fn callable<'a>(
+        &'a self,
+        key: &'a VirtualKey,
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<Model>)> {
+        self.models
+            .iter()
+            .filter(|(name, _)| key.may_call(name))
+            .map(|(name, model)| (name.as_str(), model))
+    }
+
+    fn direct(&self, name: &str, provider: &Arc<Provider>, model: &str) -> Model {
+        let target = Target {
+            provider: Arc::clone(provider),
+            model: model.to_owned(),
+            weight: 1,
+            priority: 1,
+            default_max_tokens: DEFAULT_MAX_TOKENS,
+        };
+        Model {
+            name: name.to_owned(),
+            targets: vec![Arc::new(target)],
+            balance: Balance::Ordered,
+            fallback: Fallback::default(),
+            ..self.defaults.clone()
+        }
+    }
+
+    fn near(&self, name: &str, key: &VirtualKey) -> Vec<String> {
+        let wanted = name.get(..name.len().min(128)).unwrap_or(name);
+        let mut near: Vec<(usize, &str)> = self
+            .callable(key)
+            .map(|(known, _)| (distance(wanted, known), known))
+            .filter(|(distance, known)| {
+                *distance <= known.len().max(3) / 2
+                    || known.contains(wanted)
+                    || wanted.contains(known)
+            })
+            .collect();
+        near.sort_unstable();
+        near.into_iter()
+            .take(3)
+            .map(|(_, known)| known.to_owned())
+            .collect()
+    }
+}
+
+/// Levenshtein's distance, on bytes: how many edits lead from one name to the other.
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let cost = diagonal + usize::from(x != y);
+            diagonal = *cell;
+            left = cost.min(left + 1).min(diagonal + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("fast", "fast"), 0);
+        assert_eq!(distance("fsat", "fast"), 2);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}
