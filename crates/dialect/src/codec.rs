@@ -66,6 +66,22 @@ pub trait ClientCodec: Sync {
 
     /// Reads an error answer; never fails, since providers answer errors with anything.
     fn decode_failure(&self, body: &[u8]) -> ProviderError;
+
+    /// How the dialect sits on HTTP.
+    fn transport(&self) -> &'static Transport;
+}
+
+/// How a dialect sits on HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct Transport {
+    /// Path of chat below the provider's versioned root.
+    pub chat_path: &'static str,
+    /// Headers that every request carries; the client's own value wins where it is forwarded.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// The client's headers that go on to a provider of the same dialect.
+    pub forwarded: &'static [&'static str],
+    /// The header in which an answer carries its own id.
+    pub request_id: &'static str,
 }
 
 /// Reads one stream: frames in, events out.

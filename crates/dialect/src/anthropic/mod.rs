@@ -72,4 +72,13 @@ impl ClientCodec for Anthropic {
     fn decode_failure(&self, body: &[u8]) -> ProviderError {
         failure::decode(body)
     }
+
+    fn transport(&self) -> &'static Transport {
+        &Transport {
+            chat_path: "/messages",
+            headers: &[("anthropic-version", "2023-06-01")],
+            forwarded: &["anthropic-version", "anthropic-beta"],
+            request_id: "request-id",
+        }
+    }
 }

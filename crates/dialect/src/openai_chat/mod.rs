@@ -72,4 +72,13 @@ impl ClientCodec for OpenaiChat {
     fn decode_failure(&self, body: &[u8]) -> ProviderError {
         failure::decode(body)
     }
+
+    fn transport(&self) -> &'static Transport {
+        &Transport {
+            chat_path: "/chat/completions",
+            headers: &[],
+            forwarded: &["openai-beta"],
+            request_id: "x-request-id",
+        }
+    }
 }
