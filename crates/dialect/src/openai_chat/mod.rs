@@ -9,7 +9,7 @@ mod wire;
 use crate::chat::{Request, Response};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
-    ServerCodec, TargetModel,
+    ServerCodec, TargetModel, Transport,
 };
 use crate::failure::{ClientFailure, ProviderError};
 use crate::head::Head;
