@@ -22,14 +22,16 @@ import mkgguf
 
 
 def main():
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    threading.Thread(target=stop_when_stdin_closes, daemon=True).start()
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    threading.Thread(target=wait_for_end_of_stdin, args=(stop,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="bondgate-engine-") as folder:
         model = pathlib.Path(folder) / "tiny.gguf"
         mkgguf.write_model(model, int(os.environ.get("ENGINE_SEED", "1")))
         server = xllamacpp.Server(parameters(model))
         print("LISTEN", server.listening_address.removeprefix("http://"), flush=True)
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        stop.wait()
     # The server's threads are not asked: nothing of theirs needs saving.
     os._exit(0)
 
@@ -53,10 +55,10 @@ def parameters(model):
     return params
 
 
-def stop_when_stdin_closes():
+def wait_for_end_of_stdin(stop):
     while sys.stdin.buffer.read(4096):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    stop.set()
 
 
 if __name__ == "__main__":

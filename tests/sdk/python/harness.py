@@ -70,7 +70,7 @@ class Pair:
         return (self.client, self.provider) not in (("openai", "chat"), ("anthropic", "anthropic"))
 
 
-Case = typing.Callable[[Pair], typing.Optional[str]]
+Case = typing.Callable[[Pair], str | None]
 
 
 def check(condition, what):

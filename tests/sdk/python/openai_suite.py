@@ -176,7 +176,7 @@ def tools_streamed(pair):
         equal(final.choices[0].finish_reason, "tool_calls", "finish_reason")
         calls = final.choices[0].message.tool_calls or []
         equal(len(calls), len(whole), "streamed calls")
-        for streamed, expected in zip(calls, whole):
+        for streamed, expected in zip(calls, whole, strict=True):
             check(streamed.id, "a streamed call without an id")
             equal(streamed.function.name, expected.function.name, "name")
             equal(json.loads(streamed.function.arguments), json.loads(expected.function.arguments), "arguments")
@@ -279,7 +279,8 @@ def reasoning_streamed(pair):
         delta = chunk.choices[0].delta
         details += (delta.model_extra or {}).get("reasoning_details") or []
         for part in delta.tool_calls or []:
-            call = calls.setdefault(part.index, {"type": "function", "id": "", "function": {"name": "", "arguments": ""}})
+            empty = {"type": "function", "id": "", "function": {"name": "", "arguments": ""}}
+            call = calls.setdefault(part.index, empty)
             call["id"] += part.id or ""
             call["function"]["name"] += part.function.name or ""
             call["function"]["arguments"] += part.function.arguments or ""
