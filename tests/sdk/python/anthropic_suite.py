@@ -316,7 +316,22 @@ def error_messages(pair):
         lambda: client(pair).messages.create(**{**request(pair), "messages": "not a list"}),
         "messages of a wrong type",
     )
-    contains(str(error), "messages", "message")
+    check(error.body["error"].get("message"), "no sentence")
+    if pair.crosses():
+        contains(str(error), "messages", "message")
+
+
+def error_of_provider(pair):
+    """A refusal by the provider arrives as one, and is not tried again."""
+    orphan = [{"type": "tool_result", "tool_use_id": "call_of_nobody", "content": "21 degrees"}]
+    error = raised(
+        anthropic.BadRequestError,
+        lambda: client(pair).messages.create(**{**request(pair), "messages": user(orphan)}),
+        "result without its call",
+    )
+    check(error.body["error"].get("message"), "no sentence")
+    equal(error.response.headers.get("x-should-retry"), "false", "x-should-retry")
+    equal(len(error.response.headers.get("x-bondgate-request-id", "")), 26, "length of x-bondgate-request-id")
 
 
 def error_unknown_header(pair):
@@ -435,6 +450,6 @@ CASES = [
     chat, bearer_token, system_prompt, unicode_text, stream, stream_grammar, stream_usage,
     tools, tools_parallel, tool_result, tool_choice, tools_streamed, image, json_schema, json_schema_parsed,
     stop_sequence, max_tokens, thinking, thinking_streamed, thinking_forged, loss_reported, loss_refused,
-    error_bad_parameter, error_messages, error_unknown_header, error_wrong_key, error_unknown_model,
-    error_in_stream_request, raw_response, models, provider_down, cut_stream, cut_whole, async_client,
+    error_bad_parameter, error_messages, error_of_provider, error_unknown_header, error_wrong_key,
+    error_unknown_model, error_in_stream_request, raw_response, models, provider_down, cut_stream, cut_whole, async_client,
 ]

@@ -334,8 +334,22 @@ def error_messages(pair):
         return client(pair).chat.completions.create(model=pair.model, messages="not a list")
 
     error = raised(openai.BadRequestError, call, "messages of a wrong type")
-    equal(error.status_code, 400, "status")
-    contains(str(error), "messages", "message")
+    check(error.body.get("message"), "no sentence")
+    if pair.crosses():
+        contains(str(error), "messages", "message")
+
+
+def error_of_provider(pair):
+    """A refusal by the provider arrives as one, and is not tried again."""
+    orphan = [*user("x"), {"role": "tool", "tool_call_id": "call_of_nobody", "content": "21 degrees"}]
+    error = raised(
+        openai.BadRequestError,
+        lambda: client(pair).chat.completions.create(model=pair.model, messages=orphan),
+        "result without its call",
+    )
+    check(error.body.get("message"), "no sentence")
+    equal(error.response.headers.get("x-should-retry"), "false", "x-should-retry")
+    equal(len(error.response.headers.get("x-bondgate-request-id", "")), 26, "length of x-bondgate-request-id")
 
 
 def error_unknown_header(pair):
@@ -463,6 +477,6 @@ CASES = [
     chat, base_url_without_version, system_prompt, unicode_text, stream, stream_usage,
     tools, tools_parallel, tool_result, tool_choice, tools_streamed, image, json_schema, json_schema_parsed,
     stop_sequence, max_tokens, reasoning, reasoning_dropped, reasoning_streamed, loss_reported, loss_refused,
-    error_bad_parameter, error_messages, error_unknown_header, error_wrong_key, error_unknown_model,
-    error_in_stream_request, raw_response, models, provider_down, cut_stream, cut_whole, async_client,
+    error_bad_parameter, error_messages, error_of_provider, error_unknown_header, error_wrong_key,
+    error_unknown_model, error_in_stream_request, raw_response, models, provider_down, cut_stream, cut_whole, async_client,
 ]
