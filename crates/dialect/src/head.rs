@@ -17,6 +17,9 @@ pub struct Head {
     pub stream_usage: bool,
     /// Where the object that switches usage on stands, if it does.
     pub stream_options_span: Option<Span>,
+    /// What to put where, so that usage is reported in the stream; none where that is
+    /// so already or the dialect has no switch.
+    pub usage_switch: Option<(Span, &'static str)>,
     /// Most tokens of output that the client allows.
     pub max_output_tokens: Option<u64>,
     /// Where that number stands.

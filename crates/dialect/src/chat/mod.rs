@@ -29,12 +29,32 @@ use crate::json::{Json, Writer};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     fields: Vec<(String, Json)>,
+    notes: Vec<&'static str>,
 }
 
 impl Extra {
     /// Keeps a field.
     pub fn push(&mut self, name: &str, value: Json) {
         self.fields.push((name.to_owned(), value));
+    }
+
+    /// Keeps how something that the hub does understand was spelled, for the dialect
+    /// of origin alone. A note is no field: it is not written and leaving it is no loss.
+    pub fn note(&mut self, note: &'static str) {
+        if !self.noted(note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Whether that note was made.
+    #[must_use]
+    pub fn noted(&self, note: &str) -> bool {
+        self.notes.contains(&note)
+    }
+
+    /// The fields that say something: leaving out a `null` loses nothing.
+    pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
+        self.iter().filter(|(_, value)| !value.is_null())
     }
 
     /// The field of that name.
