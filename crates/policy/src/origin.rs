@@ -4,11 +4,22 @@ use std::fmt;
 
 use url::Url;
 
-/// Scheme, host and port of a provider.
+/// How an origin is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Cleartext HTTP/1.1.
+    Http,
+    /// Cleartext HTTP/2 by prior knowledge (RFC 9113 section 3.3).
+    H2c,
+    /// TLS; HTTP/2 or HTTP/1.1 as the server chooses by ALPN.
+    Https,
+}
+
+/// Scheme, host and port of a provider: the unit of pooling, and what credentials are bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// Whether the connection is TLS.
-    pub tls: bool,
+    /// How it is spoken to.
+    pub scheme: Scheme,
     /// Host name or address, lower case; IPv6 addresses without brackets.
     pub host: String,
     /// Port.
@@ -31,9 +42,9 @@ impl BaseUrl {
     /// A sentence saying what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|e| format!("`{text}` is no URL: {e}"))?;
-        let tls = match url.scheme() {
-            "https" => true,
-            "http" => false,
+        let scheme = match url.scheme() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
             other => {
                 return Err(format!(
                     "`{other}` is no scheme of a provider: use http or https"
@@ -56,7 +67,7 @@ impl BaseUrl {
             .port_or_known_default()
             .ok_or_else(|| format!("`{text}` names no port"))?;
         Ok(Self {
-            origin: Origin { tls, host, port },
+            origin: Origin { scheme, host, port },
             path: url.path().trim_end_matches('/').to_owned(),
         })
     }
@@ -66,7 +77,10 @@ impl Origin {
     /// `host:port` as the `host` header wants it: the default port is left out.
     #[must_use]
     pub fn authority(&self) -> String {
-        let default = if self.tls { 443 } else { 80 };
+        let default = match self.scheme {
+            Scheme::Http | Scheme::H2c => 80,
+            Scheme::Https => 443,
+        };
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
@@ -82,12 +96,13 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}://{}",
-            if self.tls { "https" } else { "http" },
-            self.authority()
-        )
+        {
+            let scheme = match self.scheme {
+                Scheme::Http | Scheme::H2c => "http",
+                Scheme::Https => "https",
+            };
+            write!(f, "{scheme}://{}", self.authority())
+        }
     }
 }
 

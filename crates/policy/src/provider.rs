@@ -45,15 +45,10 @@ pub enum Auth {
 pub struct Quirks {
     /// Whether usage in streams can be switched on.
     pub stream_usage: bool,
-    /// Whether it speaks cleartext HTTP/2 without being asked first.
-    pub http2_prior_knowledge: bool,
 }
 
 impl Default for Quirks {
     fn default() -> Self {
-        Self {
-            stream_usage: true,
-            http2_prior_knowledge: false,
-        }
+        Self { stream_usage: true }
     }
 }
