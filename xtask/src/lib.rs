@@ -3,4 +3,5 @@
 //!
 //! Nothing here ships: no crate of the gateway may depend on this one.
 
+pub mod bench;
 pub mod tidy;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use xtask::tidy;
+use xtask::{bench, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tools of the Bondgate repository")]
@@ -21,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Check the rules of the house: floors, sizes, folders, links, invariants, words.
     Tidy,
+    /// Measure what a request costs, beside a bare proxy, nginx and no gateway.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -35,8 +37,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let root = repository()?;
-    match arguments.command {
+    match &arguments.command {
         Command::Tidy => tidy_all(&root),
+        Command::Bench(options) => bench::run(options, &root),
     }
 }
 

@@ -1,0 +1,499 @@
+//! The run itself: every subject through every setting, round by round.
+//!
+//! Subjects stay up side by side, idle ones cost nothing, and take turns
+//! within a round, so that a disturbance of the machine meets all of them.
+//! Memory is measured on a fresh process of each.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::Options;
+use super::client::Connection;
+use super::load::{Closed, Counts, Job, Latencies, open, percentile};
+use super::machine::{Machine, Meter, Used, commit, resident_kib};
+use super::report::{Gone, Latency, Load, Memory, On, Report, Spread};
+use super::setting::{self, PHASES, Phase, RATES, SLOW, STREAM_RATE, Setting};
+use super::subject::{Kind, Places, Subject};
+use super::upstream::{Note, Upstream};
+use super::wire::{Ask, Shape, Wire};
+
+/// Load before a measurement begins.
+const WARM: Duration = Duration::from_millis(300);
+
+/// How long all slow streams may take.
+const SLOW_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long an upstream may take to be closed before it counts as never.
+const NEVER: Duration = Duration::from_secs(5);
+
+/// A benchmark about to run.
+pub(super) struct Bench {
+    rounds: usize,
+    length: Duration,
+    gone: u64,
+    slow_each: u32,
+    only: Option<String>,
+    kinds: Vec<Kind>,
+    upstream: Upstream,
+    places: Places,
+    report: Report,
+    /// The most memory seen under load, in KiB.
+    peaks: BTreeMap<&'static str, u64>,
+    next_id: u64,
+}
+
+impl Bench {
+    pub(super) fn new(options: &Options, root: &Path) -> anyhow::Result<Self> {
+        let upstream = Upstream::start()?;
+        let places = Places {
+            root: root.to_path_buf(),
+            upstream: upstream.address,
+        };
+        let quick = options.quick;
+        let rounds = options.rounds.unwrap_or(if quick { 1 } else { 3 }).max(1);
+        let length = Duration::from_secs(if quick { 1 } else { 3 });
+        let mut kinds = vec![Kind::Direct, Kind::BareProxy, Kind::Nginx, Kind::Bondgate];
+        if options.peers {
+            kinds.extend([Kind::LiteLlm, Kind::Portkey]);
+        }
+        let report = Report {
+            machine: Machine::here(),
+            commit: commit(),
+            rounds,
+            seconds: length.as_secs_f64(),
+            on: Vec::new(),
+            loads: Vec::new(),
+            latencies: Vec::new(),
+            memory: Vec::new(),
+            gone: Vec::new(),
+            build_minutes: options.build_minutes,
+            figures: Vec::new(),
+            skipped: Vec::new(),
+        };
+        let (gone, slow_each) = if quick { (30, 1) } else { (200, 3) };
+        let only = options.only.clone();
+        Ok(Self {
+            rounds,
+            length,
+            gone,
+            slow_each,
+            only,
+            kinds,
+            upstream,
+            places,
+            report,
+            peaks: BTreeMap::new(),
+            next_id: 1,
+        })
+    }
+
+    pub(super) async fn run(mut self) -> anyhow::Result<Report> {
+        let subjects = self.subjects().await?;
+        self.loads(&subjects).await;
+        if self.wants("latency") {
+            self.latencies(&subjects).await;
+        }
+        if self.wants("gone") {
+            self.gone(&subjects).await;
+        }
+        drop(subjects);
+        if self.wants("memory") {
+            self.memory().await?;
+        }
+        self.report.judge();
+        Ok(self.report)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only
+            .as_ref()
+            .is_none_or(|only| name.contains(only.as_str()))
+    }
+
+    /// Starts every subject that is installed.
+    async fn subjects(&mut self) -> anyhow::Result<Vec<Subject>> {
+        let mut subjects = Vec::new();
+        for kind in std::mem::take(&mut self.kinds) {
+            let started = match kind.missing(&self.places.root) {
+                Some(why) => Err(why),
+                None => Subject::start(kind, &self.places)
+                    .await
+                    .map_err(|error| format!("{error:#}")),
+            };
+            match started {
+                Ok(subject) => {
+                    self.kinds.push(kind);
+                    self.report.on.push(On {
+                        subject: kind.name(),
+                        on: kind.on(),
+                    });
+                    subjects.push(subject);
+                }
+                Err(why) => {
+                    eprintln!("SKIPPED {kind}: {why}");
+                    self.report.skipped.push(format!("{kind}: {why}"));
+                }
+            }
+        }
+        Ok(subjects)
+    }
+
+    async fn loads(&mut self, subjects: &[Subject]) {
+        let wanted: Vec<Setting> = setting::all()
+            .into_iter()
+            .filter(|setting| self.wants(setting.name))
+            .collect();
+        for setting in wanted {
+            let able: Vec<&Subject> = subjects
+                .iter()
+                .filter(|subject| !setting.ours_only || subject.kind == Kind::Bondgate)
+                .collect();
+            let mut turns: BTreeMap<usize, Vec<Turn>> = BTreeMap::new();
+            for _ in 0..self.rounds {
+                for (at, subject) in able.iter().enumerate() {
+                    turns
+                        .entry(at)
+                        .or_default()
+                        .push(turn(subject, &setting, self.length).await);
+                }
+            }
+            for (subject, (_, turns)) in able.iter().zip(turns) {
+                let load = summed(subject.kind, setting.name, &turns);
+                let cpu = load
+                    .as_ref()
+                    .and_then(|load| load.cpu_us)
+                    .map_or(0.0, |cpu| cpu.median);
+                let rate = load.as_ref().map_or(0.0, |load| load.per_second.median);
+                eprintln!(
+                    "{:<24} {:<12} {cpu:>8.1} µs {rate:>8.0}/s",
+                    setting.name, subject.kind
+                );
+                self.report.loads.extend(load);
+                let peak = turns
+                    .iter()
+                    .map(|turn| turn.resident_kib)
+                    .max()
+                    .unwrap_or(0);
+                let highest = self.peaks.entry(subject.kind.name()).or_default();
+                *highest = peak.max(*highest);
+            }
+        }
+    }
+
+    async fn latencies(&mut self, subjects: &[Subject]) {
+        let whole = ask(Shape::Whole);
+        let stream = ask(Shape::Stream {
+            chunks: 100,
+            gap_ms: 0,
+        });
+        let runs = RATES
+            .map(|rate| ("whole", rate, &whole))
+            .into_iter()
+            .chain([("first", STREAM_RATE, &stream)]);
+        for (of, rate, ask) in runs {
+            let mut seen: BTreeMap<usize, Vec<Latencies>> = BTreeMap::new();
+            for _ in 0..self.rounds {
+                for (at, subject) in subjects.iter().enumerate() {
+                    let latencies = open(&job(subject, ask), rate, self.length).await;
+                    seen.entry(at).or_default().push(latencies);
+                }
+            }
+            let direct: Vec<f64> = seen
+                .get(&0)
+                .map(|rounds| middles(of, rounds))
+                .unwrap_or_default();
+            for (subject, (_, rounds)) in subjects.iter().zip(&seen) {
+                let latency = latency(subject.kind, of, rate, rounds, &direct);
+                if let Some(Latency { p50_us, p99_us, .. }) = &latency {
+                    eprintln!(
+                        "{of:<6} at {rate:>4}/s           {:<12} {p50_us:>8.0} µs p50 {p99_us:>8.0} µs p99",
+                        subject.kind
+                    );
+                }
+                self.report.latencies.extend(latency);
+            }
+        }
+    }
+
+    async fn gone(&mut self, subjects: &[Subject]) {
+        for phase in PHASES {
+            for subject in subjects {
+                let mut times = Vec::new();
+                let mut missed = 0;
+                for _ in 0..self.gone {
+                    match self.go_away(subject, &phase).await {
+                        Ok(Some(nanos)) => times.push(nanos),
+                        Ok(None) => missed += 1,
+                        Err(error) => {
+                            missed += 1;
+                            eprintln!("gone {}: {}: {error:#}", phase.name, subject.kind);
+                        }
+                    }
+                }
+                times.sort_unstable();
+                let ms = |share| percentile(&times, share).unwrap_or(0) as f64 / 1e6;
+                let (p50_ms, p99_ms) = (ms(50), ms(99));
+                eprintln!(
+                    "gone {:<24} {:<12} {p50_ms:>8.2} ms p50 {p99_ms:>8.2} ms p99, {missed} never",
+                    phase.name, subject.kind
+                );
+                self.report.gone.push(Gone {
+                    subject: subject.kind.name(),
+                    phase: phase.name,
+                    p50_ms,
+                    p99_ms,
+                    missed,
+                });
+            }
+        }
+    }
+
+    /// Nanoseconds from the client's close to the upstream's; none if never.
+    async fn go_away(&mut self, subject: &Subject, phase: &Phase) -> anyhow::Result<Option<u64>> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let ask = Ask {
+            shape: phase.shape,
+            delay_ms: phase.delay_ms,
+            id,
+            ..ask(Shape::Whole)
+        };
+        let mut connection = Connection::open(subject.address).await?;
+        connection.send(&ask.http(&subject.headers)).await?;
+        while !matches!(self.note().await?, Note::Arrived(arrived) if arrived == id) {}
+        if phase.events > 0 {
+            tokio::time::timeout(NEVER, connection.events(phase.events))
+                .await
+                .context("no events")??;
+        }
+        let closed = Instant::now();
+        drop(connection);
+        while let Ok(note) = self.note().await {
+            if let Note::Gone(gone, at) = note
+                && gone == id
+            {
+                return Ok(Some(u64::try_from(
+                    at.saturating_duration_since(closed).as_nanos(),
+                )?));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn note(&mut self) -> anyhow::Result<Note> {
+        tokio::time::timeout(NEVER, self.upstream.notes.recv())
+            .await?
+            .context("the upstream is gone")
+    }
+
+    async fn memory(&mut self) -> anyhow::Result<()> {
+        for kind in self
+            .kinds
+            .clone()
+            .into_iter()
+            .filter(|kind| *kind != Kind::Direct)
+        {
+            let subject = Subject::start(kind, &self.places).await?;
+            let Some(process) = subject.process() else {
+                continue;
+            };
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let idle = resident_kib(process);
+            let warm = Closed::start(&job(&subject, &ask(SLOW)), 40, Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let warmed = warm.stop().await;
+            let before = resident_kib(process);
+            self.upstream.take_peak();
+            let (peak, counts) = self.slow_streams(&subject, process).await;
+            let open = self.upstream.take_peak();
+            let stream_kib = peak.saturating_sub(before) as f64 / open.max(1) as f64;
+            let errors = [&counts, &warmed]
+                .iter()
+                .map(|counts| counts.errors.load(Ordering::Relaxed))
+                .sum();
+            let load_mib = self.peaks.get(kind.name()).map(|kib| *kib as f64 / 1024.0);
+            let idle_mib = idle as f64 / 1024.0;
+            eprintln!(
+                "memory {kind:<12} {idle_mib:.1} MiB idle, {stream_kib:.1} KiB for each of {open} streams, {errors} errors"
+            );
+            self.report.memory.push(Memory {
+                subject: kind.name(),
+                idle_mib,
+                load_mib,
+                open,
+                stream_kib,
+                errors,
+            });
+        }
+        Ok(())
+    }
+
+    /// Holds the slow streams open; the most memory seen meanwhile, in KiB.
+    async fn slow_streams(&self, subject: &Subject, process: u32) -> (u64, Arc<Counts>) {
+        let streams = subject.kind.slow_streams();
+        let slow = Closed::start(&job(subject, &ask(SLOW)), streams, Duration::from_secs(1));
+        let until = u64::from(streams * self.slow_each);
+        let start = Instant::now();
+        let mut peak = 0;
+        let ended = |counts: &Counts| {
+            counts.answers.load(Ordering::Relaxed) + counts.errors.load(Ordering::Relaxed) >= until
+        };
+        // The first stream of each connection is begun within a second: all are
+        // open together before any ends.
+        while !ended(&slow.counts) && start.elapsed() < SLOW_PATIENCE {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            peak = resident_kib(process).max(peak);
+        }
+        (peak, slow.stop().await)
+    }
+}
+
+/// What one subject did in one round of a setting.
+struct Turn {
+    requests: f64,
+    used: Used,
+    resident_kib: u64,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+async fn turn(subject: &Subject, setting: &Setting, length: Duration) -> Turn {
+    let spread = match setting.ask.shape {
+        Shape::Stream { chunks, gap_ms } => Duration::from_millis(gap_ms * chunks as u64),
+        Shape::Whole => Duration::ZERO,
+    };
+    let load = Closed::start(&job(subject, &setting.ask), setting.connections, spread);
+    tokio::time::sleep(WARM + spread).await;
+    let progress = |counts: &Counts| {
+        [&counts.answers, &counts.events].map(|count| count.load(Ordering::Relaxed))
+    };
+    let [answers_before, events_before] = progress(&load.counts);
+    let before = Meter::read(subject.process());
+    tokio::time::sleep(length).await;
+    let used = before.until(&Meter::read(subject.process()));
+    let [answers, events] = progress(&load.counts);
+    let resident_kib = subject.process().map(resident_kib).unwrap_or(0);
+    let counts = load.stop().await;
+    // A stream counts by its events: it may be longer than what is measured.
+    let whole_events = counts.whole_events.load(Ordering::Relaxed) as f64;
+    let each = whole_events / counts.answers.load(Ordering::Relaxed).max(1) as f64;
+    let requests = if each > 0.0 {
+        (events - events_before) as f64 / each
+    } else {
+        (answers - answers_before) as f64
+    };
+    Turn {
+        requests,
+        used,
+        resident_kib,
+        errors: counts.errors.load(Ordering::Relaxed),
+        first_error: counts.first_error(),
+    }
+}
+
+fn summed(kind: Kind, setting: &'static str, turns: &[Turn]) -> Option<Load> {
+    let good = || turns.iter().filter(|turn| turn.requests > 0.0);
+    let cpu: Vec<f64> = good()
+        .map(|turn| turn.used.cpu.as_secs_f64() * 1e6 / turn.requests)
+        .collect();
+    let rates: Vec<f64> = turns
+        .iter()
+        .map(|turn| turn.requests / turn.used.wall.as_secs_f64())
+        .collect();
+    let cores: Vec<f64> = turns
+        .iter()
+        .map(|turn| turn.used.cpu.as_secs_f64() / turn.used.wall.as_secs_f64())
+        .collect();
+    Some(Load {
+        subject: kind.name(),
+        setting,
+        cpu_us: Spread::of(&cpu).filter(|_| kind != Kind::Direct),
+        per_second: Spread::of(&rates)?,
+        core: Spread::of(&cores)?.median,
+        foreign: turns
+            .iter()
+            .map(|turn| turn.used.foreign)
+            .fold(0.0, f64::max),
+        errors: turns.iter().map(|turn| turn.errors).sum(),
+        first_error: turns.iter().find_map(|turn| turn.first_error.clone()),
+    })
+}
+
+fn latency(
+    kind: Kind,
+    of: &'static str,
+    rate: u32,
+    rounds: &[Latencies],
+    direct: &[f64],
+) -> Option<Latency> {
+    let middle = middles(of, rounds);
+    let added: Vec<f64> = middle
+        .iter()
+        .zip(direct)
+        .map(|(ours, direct)| ours - direct)
+        .collect();
+    let high: Vec<f64> = rounds
+        .iter()
+        .filter_map(|round| micros(times(of, round), 99))
+        .collect();
+    Some(Latency {
+        subject: kind.name(),
+        of,
+        rate,
+        p50_us: Spread::of(&middle)?.median,
+        p99_us: Spread::of(&high)?.median,
+        added_p50_us: Spread::of(&added)
+            .filter(|_| kind != Kind::Direct)
+            .map(|added| added.median),
+        errors: rounds.iter().map(|round| round.errors).sum(),
+        first_error: rounds.iter().find_map(|round| round.first_error.clone()),
+    })
+}
+
+/// The p50 of each round, in microseconds.
+fn middles(of: &str, rounds: &[Latencies]) -> Vec<f64> {
+    rounds
+        .iter()
+        .filter_map(|round| micros(times(of, round), 50))
+        .collect()
+}
+
+fn times<'a>(of: &str, round: &'a Latencies) -> &'a [u64] {
+    if of == "first" {
+        &round.first
+    } else {
+        &round.whole
+    }
+}
+
+fn micros(sorted: &[u64], share: usize) -> Option<f64> {
+    percentile(sorted, share).map(|nanos| nanos as f64 / 1e3)
+}
+
+fn ask(shape: Shape) -> Ask {
+    Ask {
+        wire: Wire::Chat,
+        model: "bench",
+        size: 1024,
+        shape,
+        delay_ms: 0,
+        id: 0,
+    }
+}
+
+fn job(subject: &Subject, ask: &Ask) -> Job {
+    let events = match ask.shape {
+        Shape::Stream { chunks, .. } => chunks as u64,
+        Shape::Whole => 0,
+    };
+    Job {
+        address: subject.address,
+        request: ask.http(&subject.headers),
+        events,
+    }
+}
