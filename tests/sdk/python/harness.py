@@ -62,8 +62,8 @@ class Pair:
     client: str
     provider: str
     model: str
-    cut: str
-    down: str
+    cut: str = ""
+    down: str = ""
 
     def crosses(self):
         """Whether the gateway has to translate."""
@@ -142,10 +142,14 @@ def shown(value, limit=300):
     return repr(text) if len(text) <= limit else repr(text[:limit]) + f"… ({len(text)} characters)"
 
 
-def pairs_from_environment():
+def pairs_from_environment(default):
     base, key = required("BONDGATE_BASE").rstrip("/"), required("BONDGATE_KEY")
-    described = json.loads(os.environ.get("BONDGATE_PAIRS") or "{}") or DEFAULT_PAIRS
-    return [Pair(name=name, base=base, key=key, **fields) for name, fields in described.items()]
+    described = json.loads(os.environ.get("BONDGATE_PAIRS") or "{}") or default
+    try:
+        return [Pair(name=name, base=base, key=key, **fields) for name, fields in described.items()]
+    except TypeError as error:
+        print(f"BONDGATE_PAIRS: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def required(name):
@@ -156,14 +160,15 @@ def required(name):
     return value
 
 
-def run(suites):
+def run(suites, pairs=None):
     """Runs each pair's suite; returns the process's exit code.
 
-    `suites` maps a client to its cases. BONDGATE_ONLY (a part of `pair/case`) chooses some.
+    `suites` maps a client to its cases; `pairs` takes the place of the four usual ones.
+    BONDGATE_ONLY (a part of `pair/case`) chooses some.
     """
     only = os.environ.get("BONDGATE_ONLY", "")
     passed = failed = 0
-    for pair in pairs_from_environment():
+    for pair in pairs_from_environment(pairs or DEFAULT_PAIRS):
         for case in suites[pair.client]:
             if only and only not in f"{pair.name}/{case.__name__}":
                 continue

@@ -478,5 +478,6 @@ CASES = [
     tools, tools_parallel, tool_result, tool_choice, tools_streamed, image, json_schema, json_schema_parsed,
     stop_sequence, max_tokens, reasoning, reasoning_dropped, reasoning_streamed, loss_reported, loss_refused,
     error_bad_parameter, error_messages, error_of_provider, error_unknown_header, error_wrong_key,
-    error_unknown_model, error_in_stream_request, raw_response, models, provider_down, cut_stream, cut_whole, async_client,
+    error_unknown_model, error_in_stream_request, raw_response, models, provider_down, cut_stream, cut_whole,
+    async_client,
 ]
