@@ -1,0 +1,221 @@
+//! The `openai-chat` dialect, facing the caller: `POST …/chat/completions` and
+//! `GET …/models`, as api.openai.com speaks them (shapes from its OpenAPI
+//! document and from recorded answers).
+//!
+//! Routes, errors and headers here; requests are read in `read`, answers
+//! written in `write`. Knows no fault and no bill.
+
+mod read;
+mod write;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method};
+use serde::Serialize;
+
+use crate::ask::Ask;
+use crate::dialect::{Dialect, Head, Job, Op, Refusal};
+use crate::json::put_value;
+use crate::play::Tape;
+
+/// The dialect.
+pub(crate) struct OpenAiChat;
+
+const MODELS: [&str; 3] = ["echo", "words", "reasoner"];
+
+impl Dialect for OpenAiChat {
+    fn name(&self) -> &'static str {
+        "openai-chat"
+    }
+
+    fn route(&self, head: &Head<'_>) -> Option<Op> {
+        if head.path.ends_with("/chat/completions") && *head.method == Method::POST {
+            return Some(Op::Chat);
+        }
+        let (_, after) = head.path.split_once("/models")?;
+        match (*head.method == Method::GET, after.strip_prefix('/')) {
+            (true, None) if after.is_empty() => Some(Op::Models),
+            (true, Some(id)) => Some(Op::Model(id.to_owned())),
+            _ => None,
+        }
+    }
+
+    fn key<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let bearer = headers.get("authorization").and_then(|v| v.to_str().ok());
+        let bearer = bearer
+            .and_then(|v| v.strip_prefix("Bearer "))
+            .map(str::trim);
+        bearer.or_else(|| headers.get("api-key").and_then(|v| v.to_str().ok()))
+    }
+
+    fn read(&self, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
+        read::read(head, body)
+    }
+
+    fn whole(&self, job: &Job<'_>) -> Tape {
+        write::whole(job)
+    }
+
+    fn stream(&self, job: &Job<'_>) -> Tape {
+        write::stream(job)
+    }
+
+    fn other(&self, op: &Op, head: &Head<'_>, _body: &[u8]) -> Result<Bytes, Refusal> {
+        let model = |id| ModelOut {
+            id,
+            object: "model",
+            created: 1_700_000_000,
+            owned_by: "sim",
+        };
+        match op {
+            Op::Models => {
+                let data = MODELS.iter().map(|id| model(id)).collect();
+                Ok(pretty(&ModelsOut {
+                    object: "list",
+                    data,
+                }))
+            }
+            Op::Model(id) => Ok(pretty(&model(id))),
+            Op::Chat | Op::CountTokens => {
+                let message = format!("Invalid URL ({} {})", head.method, head.path);
+                Err(Refusal {
+                    status: 404,
+                    message: Some(message),
+                    ..Refusal::default()
+                })
+            }
+        }
+    }
+
+    fn error(&self, refusal: &Refusal, _request_id: &str) -> Bytes {
+        let (kind, code, message) = usual_error(refusal.status);
+        // Quota errors carry one word as both type and code.
+        let own = refusal.code.as_deref();
+        let kind = own.filter(|c| *c == "insufficient_quota").unwrap_or(kind);
+        let error = ErrorBody {
+            error: ErrorOut {
+                message: refusal.message.as_deref().unwrap_or(message),
+                kind,
+                param: refusal.param.as_deref(),
+                code: own.or(code),
+            },
+        };
+        pretty(&error)
+    }
+
+    fn error_event(&self, _request_id: &str) -> Bytes {
+        let message = "The server had an error while processing your request. Sorry about that!";
+        let error = ErrorOut {
+            message,
+            kind: "server_error",
+            param: None,
+            code: None,
+        };
+        let mut out = BytesMut::from("data: ");
+        put_value(&mut out, &ErrorBody { error });
+        out.put_slice(b"\n\n");
+        out.freeze()
+    }
+
+    fn broken_event(&self) -> Bytes {
+        Bytes::from_static(b"data: {\"id\":\"chatcmpl-broken\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\n\n")
+    }
+
+    fn headers(&self, headers: &mut HeaderMap, request_id: &str, status: u16) {
+        let fixed = [
+            ("openai-version", "2020-10-01"),
+            ("openai-processing-ms", "12"),
+            ("openai-organization", "sim"),
+            ("x-content-type-options", "nosniff"),
+        ];
+        for (name, value) in fixed {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if status == 200 || status == 429 {
+            let left = if status == 429 { "0" } else { "9999" };
+            let limits = [
+                ("x-ratelimit-limit-requests", "10000"),
+                ("x-ratelimit-limit-tokens", "30000000"),
+                ("x-ratelimit-remaining-requests", left),
+                ("x-ratelimit-remaining-tokens", "29999000"),
+                ("x-ratelimit-reset-requests", "6ms"),
+                ("x-ratelimit-reset-tokens", "2ms"),
+            ];
+            for (name, value) in limits {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        }
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert("x-request-id", id);
+        }
+    }
+}
+
+/// What the provider usually says at a status: type, code, message.
+fn usual_error(status: u16) -> (&'static str, Option<&'static str>, &'static str) {
+    match status {
+        401 => (
+            "invalid_request_error",
+            Some("invalid_api_key"),
+            INCORRECT_KEY,
+        ),
+        402 => ("insufficient_quota", Some("insufficient_quota"), QUOTA),
+        403 => (
+            "invalid_request_error",
+            Some("unsupported_country_region_territory"),
+            "Country, region, or territory not supported",
+        ),
+        404 => ("invalid_request_error", Some("model_not_found"), NO_MODEL),
+        413 => ("invalid_request_error", None, "Request body is too large."),
+        429 => ("requests", Some("rate_limit_exceeded"), RATE_LIMIT),
+        500 => ("server_error", None, SERVER_ERROR),
+        503 => (
+            "server_error",
+            None,
+            "The engine is currently overloaded, please try again later",
+        ),
+        400..=499 => ("invalid_request_error", None, "Invalid request."),
+        _ => ("server_error", None, SERVER_ERROR),
+    }
+}
+
+const INCORRECT_KEY: &str = "Incorrect API key provided: sim-****. You can find your API key at https://platform.openai.com/account/api-keys.";
+const QUOTA: &str = "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.";
+const NO_MODEL: &str = "The model does not exist or you do not have access to it.";
+const RATE_LIMIT: &str = "Rate limit reached in organization sim on requests per min (RPM): Limit 10000, Used 10000, Requested 1. Please try again in 6ms.";
+const SERVER_ERROR: &str =
+    "The server had an error while processing your request. Sorry about that!";
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: ErrorOut<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorOut<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ModelsOut<'a> {
+    object: &'static str,
+    data: Vec<ModelOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct ModelOut<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    owned_by: &'static str,
+}
+
+/// Indented, with a newline behind it, as the provider sends whole bodies.
+fn pretty(value: &impl Serialize) -> Bytes {
+    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    text.push(b'\n');
+    Bytes::from(text)
+}

@@ -1,0 +1,21 @@
+//! The simulated provider, driven over real sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod answers;
+mod client;
+
+use sim::{Script, Sim};
+
+pub(crate) async fn started(script: Script) -> Sim {
+    Sim::start("127.0.0.1:0", script).await.unwrap()
+}
+
+pub(crate) async fn scripted(script: &serde_json::Value) -> Sim {
+    started(Script::from_json(&script.to_string()).unwrap()).await
+}
