@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// One JSON value kept as the text it was written with.
 ///
 /// Holds exactly one valid value without surrounding white space; made only by
-/// [`Reader::raw`] and [`Json::parse`], so splicing it into a document keeps
+/// [`Reader::json`], [`Json::parse`] and our own writer, so splicing it into a document keeps
 /// that document valid.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Arc<str>);
@@ -57,6 +57,27 @@ impl Json {
         let mut out = Vec::with_capacity(text.len() + 2);
         escape_into(&mut out, text);
         Self(String::from_utf8_lossy(&out).into())
+    }
+
+    /// The value that `write` writes.
+    #[must_use]
+    pub fn written(write: impl FnOnce(&mut Writer)) -> Self {
+        let mut out = Writer::default();
+        write(&mut out);
+        Self(String::from_utf8_lossy(&out.into_bytes()).into())
+    }
+
+    /// Writes the members of the value, if it is an object, as members of the object
+    /// being written, but for those named.
+    pub fn write_members(&self, out: &mut Writer, except: &[&str]) {
+        // The text is valid, so reading stops early only where it is no object.
+        let _ = self.reader().object(|name, member| {
+            let raw = member.raw()?;
+            if !except.contains(&name) {
+                out.key(name).raw(raw);
+            }
+            Ok(())
+        });
     }
 
     fn from_validated(text: &str) -> Self {
