@@ -6,11 +6,11 @@ use sim::Script;
 use crate::client::{ANTHROPIC, BEARER, chat, get, messages, post, send};
 use crate::started;
 
-fn ask(text: &str) -> Value {
+pub(crate) fn ask(text: &str) -> Value {
     json!({"model": "echo", "max_tokens": 1000, "messages": [{"role": "user", "content": text}]})
 }
 
-fn with(mut body: Value, more: &Value) -> Value {
+pub(crate) fn with(mut body: Value, more: &Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
     }
@@ -18,14 +18,14 @@ fn with(mut body: Value, more: &Value) -> Value {
 }
 
 /// All text that a chat stream carries for one choice.
-fn chat_text(events: &[Value], index: u64, field: &str) -> String {
+pub(crate) fn chat_text(events: &[Value], index: u64, field: &str) -> String {
     let choices = events.iter().flat_map(|e| e["choices"].as_array().unwrap());
     let own = choices.filter(|c| c["index"] == index);
     own.filter_map(|c| c["delta"][field].as_str()).collect()
 }
 
 /// All deltas of one kind that a Messages stream carries.
-fn message_text(events: &[Value], field: &str) -> String {
+pub(crate) fn message_text(events: &[Value], field: &str) -> String {
     events
         .iter()
         .filter_map(|e| e["delta"][field].as_str())
@@ -49,7 +49,7 @@ async fn chat_echoes_whole_and_streamed() {
 
     let streamed = with(
         ask("héllo 世界 🙂"),
-        json!({"stream": true, "stream_options": {"include_usage": true}}),
+        &json!({"stream": true, "stream_options": {"include_usage": true}}),
     );
     let got = chat(&sim, &streamed).await;
     assert_eq!(

@@ -4,11 +4,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
 mod answers;
+mod books;
 mod client;
+mod content;
+mod faults;
+mod http2;
+mod schemas;
 
 use sim::{Script, Sim};
 
