@@ -196,9 +196,13 @@ impl Bench {
             .into_iter()
             .chain([("first", STREAM_RATE, &stream)]);
         for (of, rate, ask) in runs {
+            let able: Vec<&Subject> = subjects
+                .iter()
+                .filter(|subject| rate <= subject.kind.highest_rate())
+                .collect();
             let mut seen: BTreeMap<usize, Vec<Latencies>> = BTreeMap::new();
             for _ in 0..self.rounds {
-                for (at, subject) in subjects.iter().enumerate() {
+                for (at, subject) in able.iter().enumerate() {
                     let latencies = open(&job(subject, ask), rate, self.length).await;
                     seen.entry(at).or_default().push(latencies);
                 }
@@ -207,7 +211,7 @@ impl Bench {
                 .get(&0)
                 .map(|rounds| middles(of, rounds))
                 .unwrap_or_default();
-            for (subject, (_, rounds)) in subjects.iter().zip(&seen) {
+            for (subject, (_, rounds)) in able.iter().zip(&seen) {
                 let latency = latency(subject.kind, of, rate, rounds, &direct);
                 if let Some(Latency { p50_us, p99_us, .. }) = &latency {
                     eprintln!(

@@ -97,6 +97,16 @@ impl Kind {
         }
     }
 
+    /// The most requests a second that it is sent in the open loop: where one
+    /// that cannot keep up would only show its queue.
+    pub fn highest_rate(self) -> u32 {
+        match self {
+            Self::LiteLlm => 24,
+            Self::Portkey => 200,
+            Self::Direct | Self::BareProxy | Self::Nginx | Self::Bondgate => u32::MAX,
+        }
+    }
+
     /// Whether it is installed; else why not.
     pub fn missing(self, root: &Path) -> Option<String> {
         match self {
