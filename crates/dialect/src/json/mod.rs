@@ -4,11 +4,17 @@
 //! The reader is the only JSON parser on the road. It validates all that it
 //! passes over, counts depth itself, and never allocates for what is skipped.
 
+mod escape;
+mod invalid;
+mod kind;
 mod reader;
 mod writer;
 
-pub use reader::{Invalid, Kind, MAX_DEPTH, Reader, Span};
-pub use writer::{Writer, escape_into};
+pub use escape::escape_into;
+pub use invalid::Invalid;
+pub use kind::Kind;
+pub use reader::{MAX_DEPTH, Reader, Span};
+pub use writer::Writer;
 
 use std::fmt;
 use std::sync::Arc;

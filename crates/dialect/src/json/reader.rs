@@ -5,98 +5,18 @@
 //! parser refuses, since the same bytes may go on to a provider.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use memchr::memchr2;
 
-use super::Json;
+use super::escape::{control, escape_length, unescape};
+use super::{Invalid, Json, Kind};
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: u16 = 128;
 
 /// Byte range of a value inside the text it was read from.
 pub type Span = Range<usize>;
-
-/// What was wrong with a JSON text: where, and what was expected there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// Path of the value from the root, such as `messages[2].content`; empty for the root.
-    pub path: String,
-    /// Byte offset in the text, where one is known.
-    pub at: Option<usize>,
-    /// What is wrong, as a clause without the path.
-    pub message: Cow<'static, str>,
-}
-
-impl Invalid {
-    /// An error about the value being read.
-    #[must_use]
-    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            path: String::new(),
-            at: None,
-            message: message.into(),
-        }
-    }
-
-    /// The same error, seen from the object or array around it.
-    #[must_use]
-    pub fn under(mut self, segment: &str) -> Self {
-        let joint = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
-        self.path = format!("{segment}{joint}{}", self.path);
-        self
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.message)?;
-        match self.at {
-            Some(at) => write!(f, " (byte {at})"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-/// What kind of value comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `{…}`
-    Object,
-    /// `[…]`
-    Array,
-    /// `"…"`
-    String,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Bool,
-    /// `null`
-    Null,
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Object => "an object",
-            Kind::Array => "an array",
-            Kind::String => "a string",
-            Kind::Number => "a number",
-            Kind::Bool => "a boolean",
-            Kind::Null => "null",
-        }
-    }
-}
 
 /// A cursor over one JSON text.
 #[derive(Clone)]
@@ -575,84 +495,4 @@ impl<'a> Reader<'a> {
 
 fn shorten(raw: &str) -> &str {
     raw.get(..raw.len().min(24)).unwrap_or(raw)
-}
-
-/// Offset of the first control character.
-fn control(bytes: &[u8]) -> Option<usize> {
-    // A fold without a branch, which the compiler turns into vector code.
-    let any = bytes.iter().fold(false, |any, b| any | (*b < 0x20));
-    if any {
-        bytes.iter().position(|b| *b < 0x20)
-    } else {
-        None
-    }
-}
-
-/// Length of the escape at the start of `bytes`, which begins with a backslash.
-fn escape_length(bytes: &[u8]) -> Result<usize, &'static str> {
-    match bytes.get(1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
-        Some(b'u') if unit(bytes).is_some() => Ok(6),
-        Some(b'u') => Err("`\\u` needs four hexadecimal digits"),
-        _ => Err("an unknown escape in a string"),
-    }
-}
-
-/// The UTF-16 unit of the `\uXXXX` that `bytes` begins with.
-fn unit(bytes: &[u8]) -> Option<u16> {
-    if bytes.get(1) != Some(&b'u') {
-        return None;
-    }
-    let digits = bytes.get(2..6)?;
-    digits.iter().try_fold(0u16, |unit, digit| {
-        let value = char::from(*digit).to_digit(16)?;
-        Some(unit << 4 | u16::try_from(value).ok()?)
-    })
-}
-
-/// Resolves the escapes of a string that `string_end` has passed.
-///
-/// A lone half of a surrogate pair is grammatical JSON and passes where bytes
-/// are copied, but it names no character, so it cannot become text.
-fn unescape(inner: &str) -> Result<String, (usize, &'static str)> {
-    const LONE: &str = "half a surrogate pair stands alone in a string";
-    let bytes = inner.as_bytes();
-    let mut out = String::with_capacity(inner.len());
-    let mut at = 0;
-    while let Some(step) = memchr::memchr(b'\\', bytes.get(at..).unwrap_or_default()) {
-        out.push_str(inner.get(at..at + step).unwrap_or_default());
-        at += step;
-        let rest = bytes.get(at..).unwrap_or_default();
-        let mut length = 2;
-        out.push(match rest.get(1) {
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let (code, read) = code_point(rest).ok_or((at, LONE))?;
-                length = read;
-                char::from_u32(code).ok_or((at, LONE))?
-            }
-            Some(plain) => char::from(*plain),
-            None => return Err((at, "an unknown escape in a string")),
-        });
-        at += length;
-    }
-    out.push_str(inner.get(at..).unwrap_or_default());
-    Ok(out)
-}
-
-/// The character that one `\uXXXX`, or a surrogate pair of them, names, and how many bytes that took.
-fn code_point(bytes: &[u8]) -> Option<(u32, usize)> {
-    let high = u32::from(unit(bytes)?);
-    if !(0xD800..0xDC00).contains(&high) {
-        return Some((high, 6));
-    }
-    let rest = bytes.get(6..).filter(|rest| rest.first() == Some(&b'\\'))?;
-    let low = u32::from(unit(rest)?);
-    (0xDC00..0xE000)
-        .contains(&low)
-        .then(|| (0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00), 12))
 }

@@ -4,6 +4,7 @@
 //! for documents that our own code lays out, so it checks nothing else.
 
 use super::Json;
+use super::escape::escape_into;
 
 /// Builds one JSON text.
 #[derive(Clone, Debug, Default)]
@@ -114,28 +115,4 @@ impl Writer {
         }
         self.comma = true;
     }
-}
-
-/// Appends `text` as a JSON string, quotes included.
-pub fn escape_into(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
-        copied = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
-        }
-    }
-    out.extend_from_slice(bytes.get(copied..).unwrap_or_default());
-    out.push(b'"');
 }
