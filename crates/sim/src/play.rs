@@ -113,6 +113,10 @@ pub(crate) struct PlayBody {
     /// Bytes of the first step that are already out.
     offset: usize,
     cut_at_flush: Option<u64>,
+    /// Before a reset: what was written is arriving.
+    drained: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// The connection was told to close.
+    closing: bool,
     done: bool,
 }
 
@@ -138,6 +142,8 @@ impl PlayBody {
             settle: false,
             offset: 0,
             cut_at_flush: None,
+            drained: None,
+            closing: false,
             done: false,
         }
     }
@@ -214,25 +220,31 @@ impl PlayBody {
         if let Some(ticket) = &mut self.ticket {
             ticket.cut(by.name());
         }
-        if by == By::Fin || !self.line.is_h2() {
+        if self.closing {
+            return Poll::Pending;
+        }
+        if by == By::Fin {
+            self.closing = true;
             self.line.close(by);
-            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let now = self.line.flushes(cx.waker());
-        match self.cut_at_flush {
-            Some(before) if before != now => {
-                self.done = true;
-                self.ticket = None;
-                Poll::Ready(Some(Err(CutError)))
-            }
-            Some(_) => Poll::Pending,
-            None => {
-                self.cut_at_flush = Some(now);
-                self.line.wake();
-                Poll::Pending
-            }
+        let before = *self.cut_at_flush.get_or_insert(now);
+        if before == now {
+            self.line.wake();
+            return Poll::Pending;
         }
+        if self.line.is_h2() {
+            self.done = true;
+            self.ticket = None;
+            return Poll::Ready(Some(Err(CutError)));
+        }
+        let line = Arc::clone(&self.line);
+        let drained = self.drained.get_or_insert_with(|| Box::pin(line.drained()));
+        std::task::ready!(drained.as_mut().poll(cx));
+        self.closing = true;
+        self.line.close(by);
+        Poll::Pending
     }
 }
 

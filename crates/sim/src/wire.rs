@@ -7,9 +7,10 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
@@ -44,6 +45,8 @@ pub(crate) struct Line {
     /// Set while `orders` says anything, so that the usual path takes no lock.
     armed: AtomicBool,
     flushes: AtomicU64,
+    /// Local and remote port, of a TCP connection.
+    ports: OnceLock<(u16, u16)>,
     orders: Mutex<Orders>,
 }
 
@@ -64,6 +67,7 @@ impl Line {
             h2: AtomicBool::new(false),
             armed: AtomicBool::new(false),
             flushes: AtomicU64::new(0),
+            ports: OnceLock::new(),
             orders: Mutex::default(),
         })
     }
@@ -111,6 +115,21 @@ impl Line {
         }
     }
 
+    /// Waits until the peer has acknowledged all that was written, since a
+    /// reset throws away the rest. Where the system does not tell, or the peer
+    /// does not read, it waits for a bounded time.
+    pub(crate) async fn drained(self: Arc<Self>) {
+        let Some((local, remote)) = self.ports.get() else {
+            return;
+        };
+        for _ in 0..DRAIN_TRIES {
+            if unacknowledged(*local, *remote) == Some(0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     fn remember(&self, waker: &Waker) {
         let mut orders = self.orders.lock();
         if !orders.task.as_ref().is_some_and(|t| t.will_wake(waker)) {
@@ -119,16 +138,49 @@ impl Line {
     }
 }
 
+const DRAIN_TRIES: u32 = 2_000;
+
+/// Bytes sent or still to be sent that the peer has not acknowledged, from
+/// Linux's table of sockets.
+fn unacknowledged(local: u16, remote: u16) -> Option<u64> {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .find_map(|table| {
+            let text = std::fs::read_to_string(table).ok()?;
+            text.lines().find_map(|line| {
+                let mut fields = line.split_ascii_whitespace().skip(1);
+                let mut port = || u16::from_str_radix(fields.next()?.rsplit(':').next()?, 16).ok();
+                if (port()?, port()?) != (local, remote) {
+                    return None;
+                }
+                let (sending, _) = fields.nth(1)?.split_once(':')?;
+                u64::from_str_radix(sending, 16).ok()
+            })
+        })
+}
+
 /// What [`Wire`] needs of a transport.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// Makes the coming close a reset, where the transport can.
     fn arm_reset(&self) {}
+
+    /// Local and remote port.
+    fn ports(&self) -> Option<(u16, u16)> {
+        None
+    }
 }
 
 impl Transport for TcpStream {
     fn arm_reset(&self) {
         // Where it fails the close is a FIN, which the caller's test will notice.
         let _ = self.set_zero_linger();
+    }
+
+    fn ports(&self) -> Option<(u16, u16)> {
+        Some((
+            self.local_addr().ok()?.port(),
+            self.peer_addr().ok()?.port(),
+        ))
     }
 }
 
@@ -181,6 +233,9 @@ impl<T: Transport> Wire<T> {
     /// # Errors
     /// The transport's own.
     pub(crate) async fn open(mut io: T, line: Arc<Line>) -> io::Result<Wire<T>> {
+        if let Some(ports) = io.ports() {
+            line.ports.get_or_init(|| ports);
+        }
         let mut first = BytesMut::with_capacity(PREFACE.len());
         while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
             let mut rest = [0; PREFACE.len()];

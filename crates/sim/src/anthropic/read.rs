@@ -136,8 +136,14 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
     if messages.is_empty() {
         return Err(Refusal::bad("messages: at least one message is required"));
     }
-    if answers && body.max_tokens.is_none() {
-        return Err(Refusal::bad("max_tokens: Field required"));
+    match body.max_tokens {
+        None if answers => return Err(Refusal::bad("max_tokens: Field required")),
+        Some(0) => {
+            return Err(Refusal::bad(
+                "max_tokens: Input should be greater than or equal to 1",
+            ));
+        }
+        None | Some(_) => {}
     }
     let mut ask = Ask {
         model: model.to_owned(),
@@ -154,6 +160,12 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
         ..Ask::default()
     };
     read_choice(&mut ask, body.tool_choice.as_ref());
+    let forced = matches!(ask.tool_choice, ToolChoice::Any | ToolChoice::Named(_));
+    if forced && ask.thinking != Thinking::Off {
+        return Err(Refusal::bad(
+            "Thinking may not be enabled when tool_choice forces tool use.",
+        ));
+    }
     let format = body
         .output_config
         .and_then(|c| c.format)
@@ -175,13 +187,29 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
     read_blocks(&mut ask, &body.system, "system")?;
     check_calls(messages)?;
     for (i, message) in messages.iter().enumerate() {
-        read_message(&mut ask, message, i)?;
+        let last = i + 1 == messages.len();
+        read_message(&mut ask, message, i, last)?;
     }
     Ok(ask)
 }
 
-fn read_message(ask: &mut Ask, message: &Message<'_>, at: usize) -> Result<(), Refusal> {
+fn read_message(
+    ask: &mut Ask,
+    message: &Message<'_>,
+    at: usize,
+    last: bool,
+) -> Result<(), Refusal> {
     let place = format!("messages.{at}");
+    let empty = match &message.content {
+        Content::None => true,
+        Content::Text(text) => text.is_empty(),
+        Content::Parts(parts) => parts.is_empty(),
+    };
+    if empty && !(last && &*message.role == "assistant") {
+        return Err(Refusal::bad(format!(
+            "{place}: all messages must have non-empty content except for the optional final assistant message"
+        )));
+    }
     let (text, result) = read_blocks(ask, &message.content, &place)?;
     (ask.tool_result, ask.prefill) = (None, None);
     match &*message.role {
@@ -191,7 +219,14 @@ fn read_message(ask: &mut Ask, message: &Message<'_>, at: usize) -> Result<(), R
             }
             ask.tool_result = result;
         }
-        "assistant" => ask.prefill = Some(text),
+        "assistant" => {
+            if last && text.ends_with(char::is_whitespace) {
+                return Err(Refusal::bad(
+                    "messages: final assistant content cannot end with trailing whitespace",
+                ));
+            }
+            ask.prefill = Some(text);
+        }
         other => {
             return Err(Refusal::bad(format!(
                 "messages: Unexpected role \"{other}\". Allowed roles are \"user\" or \"assistant\"."
@@ -221,6 +256,11 @@ fn read_blocks(
         match &*block.kind {
             "text" => {
                 let own = block.text.as_deref().unwrap_or_default();
+                if own.is_empty() {
+                    return Err(Refusal::bad(
+                        "messages: text content blocks must be non-empty",
+                    ));
+                }
                 ask.hear(own).map_err(Refusal::bad)?;
                 text.push_str(own);
             }

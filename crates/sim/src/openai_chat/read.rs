@@ -153,11 +153,12 @@ fn read_ask(head: &Head<'_>, body: Body<'_>) -> Result<Ask, Refusal> {
         .filter(|m| !m.is_empty())
         .or(deployment);
     let model = model.ok_or_else(|| Refusal::bad("you must provide a model parameter"))?;
-    let messages = body.messages.unwrap_or_default();
+    let messages = body.messages.as_deref().unwrap_or_default();
     if messages.is_empty() {
         return Err(missing("messages"));
     }
-    check_calls(&messages)?;
+    check_calls(messages)?;
+    check_options(&body)?;
     let options = body.stream_options.as_ref();
     let named = model.contains("deepseek") || model.contains("reasoner");
     let effort = body
@@ -205,10 +206,22 @@ fn read_ask(head: &Head<'_>, body: Body<'_>) -> Result<Ask, Refusal> {
             schema,
         });
     }
-    for message in &messages {
+    for message in messages {
         read_message(&mut ask, message)?;
     }
     Ok(ask)
+}
+
+fn check_options(body: &Body<'_>) -> Result<(), Refusal> {
+    if body.stream_options.is_some() && body.stream != Some(true) {
+        let message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
+        return Err(Refusal::bad(message).at("stream_options"));
+    }
+    if body.tool_choice.is_some() && body.tools.as_ref().is_none_or(Vec::is_empty) {
+        let message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.";
+        return Err(Refusal::bad(message).at("tool_choice"));
+    }
+    Ok(())
 }
 
 fn read_message(ask: &mut Ask, message: &Message<'_>) -> Result<(), Refusal> {

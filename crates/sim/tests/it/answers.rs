@@ -194,3 +194,55 @@ async fn lists_models_in_both_forms() {
         format!("GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{ANTHROPIC}\r\n");
     assert_eq!(send(&sim, &head).await.json()["has_more"], false);
 }
+
+#[tokio::test]
+async fn refuses_what_only_the_real_provider_would() {
+    let sim = started(Script::default()).await;
+    for (more, part) in [
+        (
+            json!({"stream_options": {"include_usage": true}}),
+            "only allowed when 'stream'",
+        ),
+        (json!({"tool_choice": "auto"}), "only allowed when 'tools'"),
+        (
+            json!({"messages": [{"role": "bot", "content": "a"}]}),
+            "Invalid value: 'bot'",
+        ),
+        (json!({"n": 0}), "'n' must be"),
+    ] {
+        let got = chat(&sim, &with(ask("a"), &more)).await;
+        let message = got.json()["error"]["message"].to_string();
+        assert!(got.status == 400 && message.contains(part), "{message}");
+    }
+    let user = |content: Value| json!({"messages": [{"role": "user", "content": content}]});
+    let trailing =
+        json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b "}]);
+    for (more, part) in [
+        (json!({"max_tokens": 0}), "max_tokens: Input"),
+        (
+            user(json!("")),
+            "messages.0: all messages must have non-empty content",
+        ),
+        (
+            user(json!([{"type": "text", "text": ""}])),
+            "text content blocks must be non-empty",
+        ),
+        (
+            user(json!([{"type": "image_url"}])),
+            "messages.0.content.0: Input tag 'image_url'",
+        ),
+        (
+            json!({"messages": [{"role": "system", "content": "a"}]}),
+            "Unexpected role",
+        ),
+        (json!({"messages": trailing}), "trailing whitespace"),
+        (
+            json!({"thinking": {"type": "adaptive"}, "tool_choice": {"type": "any"}}),
+            "Thinking may not",
+        ),
+    ] {
+        let got = messages(&sim, &with(ask("a"), &more)).await;
+        let message = got.json()["error"]["message"].to_string();
+        assert!(got.status == 400 && message.contains(part), "{message}");
+    }
+}

@@ -11,6 +11,7 @@
 mod answers;
 mod books;
 mod client;
+mod connections;
 mod content;
 mod faults;
 mod http2;
