@@ -18,6 +18,15 @@ pub(crate) const DIALECTS: [&dyn Dialect; 2] = [
     &crate::openai_chat::OpenAiChat,
 ];
 
+/// Whose errors to speak where the path is nobody's.
+pub(crate) fn likely(headers: &HeaderMap) -> &'static dyn Dialect {
+    if headers.contains_key("anthropic-version") {
+        &crate::anthropic::Anthropic
+    } else {
+        &crate::openai_chat::OpenAiChat
+    }
+}
+
 /// A wire format, facing the caller.
 pub(crate) trait Dialect: Send + Sync {
     /// Its name in scripts and on the bill.
@@ -53,7 +62,7 @@ pub(crate) trait Dialect: Send + Sync {
     /// The event that breaks a stream off.
     fn error_event(&self, request_id: &str) -> Bytes;
 
-    /// Puts `garbage` where the JSON of an event begins.
+    /// An event whose JSON breaks off.
     fn broken_event(&self) -> Bytes;
 
     /// The content type of a stream.
@@ -183,7 +192,7 @@ impl Meter {
     }
 }
 
-/// `word` as the JSON reader's complaint about a body.
+/// What the provider says of a body that is not the JSON it expects.
 pub(crate) fn type_error(e: &serde_json::Error) -> String {
     format!("We could not parse the JSON body of your request: {e}")
 }

@@ -16,7 +16,7 @@ use crate::admin;
 use crate::answer::answer;
 use crate::ask::Ask;
 use crate::books::{Call, Charge, Seen, Ticket, now_ms};
-use crate::dialect::{DIALECTS, Dialect, Head, Job, Op, Refusal};
+use crate::dialect::{DIALECTS, Dialect, Head, Job, Op, Refusal, likely};
 use crate::fault::{Fault, Status};
 use crate::plan::{Plan, Spoilers, plan};
 use crate::play::{Play, PlayBody};
@@ -136,12 +136,7 @@ impl Exchange {
         let routed = DIALECTS
             .iter()
             .find_map(|d| d.route(&head).map(|op| (*d, op)));
-        let usual: &dyn Dialect = if headers.contains_key("anthropic-version") {
-            &crate::anthropic::Anthropic
-        } else {
-            &crate::openai_chat::OpenAiChat
-        };
-        let (dialect, op) = routed.map_or((usual, None), |(d, op)| (d, Some(op)));
+        let (dialect, op) = routed.map_or((likely(&headers), None), |(d, op)| (d, Some(op)));
         Exchange {
             line: Arc::clone(line),
             script,
