@@ -159,6 +159,38 @@ pub enum Effort {
     Other(String),
 }
 
+impl Effort {
+    /// The effort of that name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Self {
+        match name {
+            "none" => Effort::None,
+            "minimal" => Effort::Minimal,
+            "low" => Effort::Low,
+            "medium" => Effort::Medium,
+            "high" => Effort::High,
+            "xhigh" => Effort::XHigh,
+            "max" => Effort::Max,
+            other => Effort::Other(other.to_owned()),
+        }
+    }
+
+    /// Its name, the same in all dialects that have a word for it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Effort::None => "none",
+            Effort::Minimal => "minimal",
+            Effort::Low => "low",
+            Effort::Medium => "medium",
+            Effort::High => "high",
+            Effort::XHigh => "xhigh",
+            Effort::Max => "max",
+            Effort::Other(name) => name,
+        }
+    }
+}
+
 /// A tool the model may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
