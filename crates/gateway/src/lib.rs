@@ -1,1 +1,80 @@
-//! gateway
+//! Floor 3: the road over HTTP.
+//!
+//! Start with [`serve`]: the whole story of a request, one stage after the other.
+//! Each stage has a file of its own, in the road's order. What is shared by the
+//! cores is in [`Shared`]; everything else belongs to one core's [`Gateway`].
+//!
+//! Nothing here decides policy or knows a wire format: floors 1 and 0 do.
+
+pub mod admit;
+pub mod answer;
+pub mod attempt;
+pub mod endpoint;
+pub mod exchange;
+pub mod holdback;
+pub mod identify;
+pub mod intake;
+pub mod listener;
+pub mod memory;
+pub mod options;
+pub mod outgoing;
+pub mod plan;
+pub mod pump;
+pub mod recall;
+pub mod refuse;
+pub mod relay;
+pub mod rescue;
+pub mod reserve;
+pub mod respond;
+pub mod route;
+pub mod screen;
+pub mod serve;
+pub mod tasks;
+pub mod tls;
+pub mod upstream;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use policy::snapshot::Snapshot;
+use store::journal::Journal;
+use store::keys::KeyHasher;
+
+use crate::memory::Memory;
+use crate::tasks::Tasks;
+use crate::upstream::Upstream;
+
+/// What all cores share.
+pub struct Shared {
+    /// The configuration in force.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Turns secrets into the hashes that the snapshot knows.
+    pub hasher: KeyHasher,
+    /// The bound of all buffers together.
+    pub memory: Memory,
+    /// Where it is written what requests may cost and what they cost.
+    pub journal: Arc<dyn Journal>,
+}
+
+impl Shared {
+    /// The time, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// One core's gateway: its connections and its tasks. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    /// What all cores share.
+    pub shared: Arc<Shared>,
+    /// This core's connections to providers.
+    pub upstream: Upstream,
+    /// This core's tasks.
+    pub tasks: Tasks,
+}

@@ -1,0 +1,51 @@
+//! Requests and concurrency: whether the caller may ask at all.
+
+use dialect::Dialect;
+use dialect::head::Head;
+use http::HeaderMap;
+use policy::failure::Failure;
+
+use crate::identify::Caller;
+use crate::options::Options;
+
+/// What came with the request beside its body.
+pub struct Call {
+    /// The dialect that the client speaks.
+    pub dialect: Dialect,
+    /// What it asks of the gateway itself.
+    pub options: Options,
+    /// Its headers.
+    pub headers: HeaderMap,
+}
+
+/// What all later spending of the request draws on.
+pub struct Grant(());
+
+/// A request that may be worked on.
+pub struct Admitted {
+    /// Who asks.
+    pub caller: Caller,
+    /// How.
+    pub call: Call,
+    /// For what.
+    pub head: Head,
+    /// On whose account.
+    pub grant: Grant,
+}
+
+/// Lets the request in.
+///
+/// # Errors
+/// None yet: limits of requests and concurrency refuse here.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every stage of the road may refuse"
+)]
+pub fn admit(caller: Caller, call: Call, head: Head) -> Result<Admitted, Failure> {
+    Ok(Admitted {
+        caller,
+        call,
+        head,
+        grant: Grant(()),
+    })
+}

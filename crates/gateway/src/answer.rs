@@ -1,0 +1,214 @@
+//! What an attempt gives: an answer that holds together, or how it failed.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body_util::BodyExt;
+use policy::failure::{AttemptFailure, ProviderSaid};
+
+use crate::exchange::Exchange;
+use crate::memory::{Memory, Permit};
+use crate::pump::{Break, Pump};
+use crate::upstream::{BodyEnd, SendError, UpstreamBody};
+
+/// Largest whole answer that is held until it is known to be whole, in bytes.
+pub const WHOLE_MAX: usize = 8 * 1024 * 1024;
+
+/// Largest error answer that is read, in bytes.
+const ERROR_MAX: usize = 1024 * 1024;
+
+/// An answer that may go to the client.
+pub struct Answer {
+    /// The record of the request.
+    pub exchange: Box<Exchange>,
+    /// The provider's own id of the request.
+    pub provider_id: Option<HeaderValue>,
+    /// The answer.
+    pub content: Content,
+}
+
+/// An answer.
+pub enum Content {
+    /// Whole and checked, in the client's dialect.
+    Whole(Bytes),
+    /// A stream that has begun to say something.
+    Stream(Box<Pump>),
+    /// A whole answer too large to hold: its beginning, and the rest as it comes.
+    Long(Bytes, Box<UpstreamBody>),
+}
+
+/// How an attempt failed.
+pub struct Failed {
+    /// What kind.
+    pub kind: AttemptFailure,
+    /// In a clause that a client may read.
+    pub why: String,
+    /// What the provider said.
+    pub said: Option<ProviderSaid>,
+    /// When the provider asks to come back.
+    pub retry_after: Option<Duration>,
+    /// The phase that ran out of time, if one did.
+    pub timed_out: Option<&'static str>,
+}
+
+impl Failed {
+    /// A failure of that kind.
+    #[must_use]
+    pub fn new(kind: AttemptFailure, why: impl Into<String>) -> Self {
+        Self {
+            kind,
+            why: why.into(),
+            said: None,
+            retry_after: None,
+            timed_out: None,
+        }
+    }
+
+    /// A phase ran out of time.
+    #[must_use]
+    pub fn timed_out(kind: AttemptFailure, phase: &'static str) -> Self {
+        Self {
+            timed_out: Some(phase),
+            ..Self::new(kind, format!("no answer within the `{phase}` timeout"))
+        }
+    }
+}
+
+impl From<Break> for Failed {
+    fn from(broken: Break) -> Self {
+        let Break { why, said } = broken;
+        match said {
+            // The provider's own code may say more: it has no room, the quota is used up.
+            Some(error) => {
+                let kind = match AttemptFailure::classify(500, &error) {
+                    AttemptFailure::Overloaded => AttemptFailure::MidStream,
+                    other => other,
+                };
+                Self {
+                    said: Some(ProviderSaid { status: 502, error }),
+                    ..Self::new(kind, why)
+                }
+            }
+            None => Self::new(AttemptFailure::MidStream, why),
+        }
+    }
+}
+
+impl From<SendError> for Failed {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::NotSent {
+                timed_out: true, ..
+            } => Self::timed_out(AttemptFailure::NotSent, "connect"),
+            SendError::NotSent { why, .. } => Self::new(AttemptFailure::NotSent, why),
+            SendError::Ambiguous { why, .. } => Self::new(AttemptFailure::Ambiguous, why),
+        }
+    }
+}
+
+/// A body read whole, with the room that it takes.
+pub enum Collected {
+    /// All of it.
+    Whole(Bytes, Permit),
+    /// More than the bound: what was read, and the rest.
+    Long(Bytes, Box<UpstreamBody>),
+}
+
+/// Reads a body up to a bound.
+///
+/// # Errors
+/// [`Failed`] where the body breaks, or the room is not there.
+pub async fn collect(
+    mut body: UpstreamBody,
+    max: usize,
+    memory: &Memory,
+) -> Result<Collected, Failed> {
+    let no_room = || {
+        Failed::new(
+            AttemptFailure::Overloaded,
+            "the gateway has no room for the answer",
+        )
+    };
+    let mut permit = memory.try_reserve(0).ok_or_else(no_room)?;
+    let mut first: Option<Bytes> = None;
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| Failed::new(AttemptFailure::MidStream, e.to_string()))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if !permit.grow(data.len()) {
+            return Err(no_room());
+        }
+        match first.take() {
+            None if all.is_empty() => first = Some(data),
+            None => all.extend_from_slice(&data),
+            Some(one) => {
+                all.reserve(one.len() + data.len());
+                all.extend_from_slice(&one);
+                all.extend_from_slice(&data);
+            }
+        }
+        if first.as_ref().map_or(all.len(), Bytes::len) > max {
+            return Ok(Collected::Long(
+                first.unwrap_or_else(|| all.freeze()),
+                Box::new(body),
+            ));
+        }
+    }
+    if body.end() != BodyEnd::Clean {
+        return Err(Failed::new(
+            AttemptFailure::MidStream,
+            "the provider closed the connection, which does not prove that the answer is whole",
+        ));
+    }
+    Ok(Collected::Whole(
+        first.unwrap_or_else(|| all.freeze()),
+        permit,
+    ))
+}
+
+/// Reads an error answer and classifies it.
+pub async fn refused(
+    response: Response<UpstreamBody>,
+    decode: impl Fn(&[u8]) -> dialect::failure::ProviderError,
+    memory: &Memory,
+) -> Failed {
+    let (parts, body) = response.into_parts();
+    let status = parts.status.as_u16();
+    let bytes = match collect(body, ERROR_MAX, memory).await {
+        Ok(Collected::Whole(bytes, _) | Collected::Long(bytes, _)) => bytes,
+        Err(_) => Bytes::new(),
+    };
+    let error = decode(&bytes);
+    let kind = AttemptFailure::classify(status, &error);
+    let why = if error.message.is_empty() {
+        format!("status {status}")
+    } else {
+        format!("status {status}: {}", error.message)
+    };
+    Failed {
+        said: Some(ProviderSaid { status, error }),
+        retry_after: retry_after(&parts.headers),
+        ..Failed::new(kind, why)
+    }
+}
+
+/// `retry-after-ms`, or `retry-after` in seconds; at most a day.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| {
+        headers
+            .get(name)?
+            .to_str()
+            .ok()?
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|n| n.is_finite() && *n >= 0.0)
+    };
+    let seconds = number("retry-after-ms")
+        .map(|ms| ms / 1000.0)
+        .or_else(|| number(header::RETRY_AFTER.as_str()))?;
+    Some(Duration::from_secs_f64(seconds.min(86_400.0)))
+}

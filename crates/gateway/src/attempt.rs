@@ -1,0 +1,407 @@
+//! Attempts: the only loop of the road.
+//!
+//! Targets are tried in the plan's order until one begins an answer that holds
+//! together. Nothing has gone to the client before that, so a failed attempt is
+//! never seen.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dialect::Dialect;
+use dialect::codec::{ClientCodec, EncoderOptions};
+use http::{Response, header};
+use policy::failure::{AttemptFailure, Code, Failure};
+use policy::model::{Model, Target};
+use store::journal::Dispatched;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::Gateway;
+use crate::answer::{Answer, Collected, Content, Failed, WHOLE_MAX, collect, refused};
+use crate::exchange::{Attempt, Exchange};
+use crate::holdback::HoldBack;
+use crate::outgoing::{Encoded, Outgoing};
+use crate::pump::{Gear, Pump, PumpOptions};
+use crate::reserve::Reserved;
+use crate::route::{Move, Route};
+use crate::upstream::UpstreamBody;
+
+/// No answer, and why.
+pub struct Refused {
+    /// Why.
+    pub failure: Failure,
+    /// The record of the request.
+    pub exchange: Box<Exchange>,
+}
+
+/// Attempts under way.
+pub struct Attempting {
+    /// Id of the exchange.
+    pub id: Arc<str>,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// Gives the answer.
+    pub answer: Pin<Box<dyn Future<Output = Result<Answer, Refused>> + Send>>,
+}
+
+/// Starts to send the request.
+#[must_use]
+pub fn attempt(gateway: Gateway, reserved: Reserved, exchange: Box<Exchange>) -> Attempting {
+    Attempting {
+        id: Arc::clone(&exchange.id),
+        stream: reserved.planned.screened.admitted.head.stream,
+        answer: Box::pin(all_attempts(gateway, reserved, exchange)),
+    }
+}
+
+async fn all_attempts(
+    gateway: Gateway,
+    reserved: Reserved,
+    mut exchange: Box<Exchange>,
+) -> Result<Answer, Refused> {
+    let model = Arc::clone(&reserved.planned.plan.model);
+    let own = reserved.planned.screened.admitted.call.options.timeout;
+    let total = own.map_or(model.timeouts.total, |own| own.min(model.timeouts.total));
+    let deadline = exchange.opened + total;
+    let mut route = Route::new(&reserved.planned.plan);
+    let mut outgoing = Outgoing::new(reserved.planned);
+    let mut unusable: Option<Failure> = None;
+    let mut last: Option<Failed> = None;
+    while let Some(target) = route.target().cloned() {
+        let next = match outgoing.encode(&target) {
+            Err(failure) => {
+                unusable.get_or_insert(failure);
+                route.pass()
+            }
+            Ok(encoded) => {
+                if let Err(failure) = dispatch(&gateway, &mut exchange) {
+                    return Err(Refused { failure, exchange });
+                }
+                route.count();
+                let one = One {
+                    gateway: &gateway,
+                    outgoing: &outgoing,
+                    model: &model,
+                    target: &target,
+                    deadline,
+                };
+                match one.attempt(encoded, &mut exchange).await {
+                    Ok((content, provider_id)) => {
+                        return Ok(Answer {
+                            exchange,
+                            provider_id,
+                            content,
+                        });
+                    }
+                    Err(failed) if failed.timed_out == Some("total") => {
+                        last = Some(failed);
+                        Move::Stop
+                    }
+                    Err(failed) => {
+                        let next = route.after(failed.kind);
+                        last = Some(failed);
+                        next
+                    }
+                }
+            }
+        };
+        match next {
+            Move::Stop => break,
+            Move::Try { backoff } if backoff.is_zero() => {}
+            Move::Try { backoff } => {
+                let wait = backoff.mul_f64(fastrand::f64());
+                if Instant::now() + wait >= deadline {
+                    break;
+                }
+                sleep(wait).await;
+            }
+        }
+    }
+    let failure = conclude(last, unusable, &exchange, &model);
+    Err(Refused { failure, exchange })
+}
+
+/// From here on the request may be billed; written once, before the first byte leaves.
+fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<(), Failure> {
+    let Some(reservation) = exchange.reservation.as_mut() else {
+        return Err(Failure::new(
+            Code::StorageUnavailable,
+            "nothing is held for this request",
+        ));
+    };
+    let held = reservation.held();
+    if !reservation.dispatch() {
+        return Ok(());
+    }
+    let key = exchange.key.as_ref().map_or("", |key| key.name.as_str());
+    gateway
+        .shared
+        .journal
+        .dispatched(&Dispatched {
+            id: &exchange.id,
+            at_ms: exchange.at_ms,
+            key,
+            held,
+        })
+        .map_err(|e| {
+            Failure::new(Code::StorageUnavailable, e.to_string())
+                .retry_after(Duration::from_secs(1))
+        })
+}
+
+/// One attempt at one target.
+struct One<'a> {
+    gateway: &'a Gateway,
+    outgoing: &'a Outgoing,
+    model: &'a Model,
+    target: &'a Arc<Target>,
+    deadline: Instant,
+}
+
+type Got = (Content, Option<http::HeaderValue>);
+
+impl One<'_> {
+    async fn attempt(&self, encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
+        let began = Instant::now();
+        exchange.attempts.push(Attempt {
+            target: Arc::clone(self.target),
+            failure: None,
+            why: String::new(),
+            status: None,
+            took: Duration::ZERO,
+        });
+        exchange.losses.clone_from(&encoded.losses);
+        let stream = self.outgoing.planned().screened.admitted.head.stream;
+        let patience = if stream {
+            began + self.model.timeouts.first_token
+        } else {
+            self.deadline
+        };
+        let result = match timeout_at(
+            patience.min(self.deadline),
+            self.exchange_bytes(&encoded, stream, exchange),
+        )
+        .await
+        {
+            Ok(result) => result,
+            Err(_elapsed) if patience < self.deadline => {
+                Err(Failed::timed_out(AttemptFailure::Ambiguous, "first_token"))
+            }
+            Err(_elapsed) => Err(Failed::timed_out(AttemptFailure::Ambiguous, "total")),
+        };
+        let took = began.elapsed();
+        exchange.waited += took;
+        if let Some(attempt) = exchange.attempts.last_mut() {
+            attempt.took = took;
+            if let Err(failed) = &result {
+                attempt.failure = Some(failed.kind);
+                attempt.why.clone_from(&failed.why);
+                attempt.status = failed.said.as_ref().map(|said| said.status);
+            }
+        }
+        result
+    }
+
+    async fn exchange_bytes(
+        &self,
+        encoded: &Encoded,
+        stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Got, Failed> {
+        let codec = self.target.provider.dialect.client();
+        let request = self
+            .outgoing
+            .request(self.target, encoded, &self.gateway.shared.hasher)
+            .map_err(|failure| Failed::new(AttemptFailure::NotSent, failure.message))?;
+        let origin = &self.target.provider.origin;
+        let response = self
+            .gateway
+            .upstream
+            .send(origin, request, self.model.timeouts.connect)
+            .await?;
+        if !response.status().is_success() {
+            return Err(refused(
+                response,
+                |body| codec.decode_failure(body),
+                &self.gateway.shared.memory,
+            )
+            .await);
+        }
+        if let Some(encoding) = response
+            .headers()
+            .get(header::CONTENT_ENCODING)
+            .filter(|v| *v != "identity")
+        {
+            let why = format!(
+                "the provider compressed its answer ({}) although it was asked not to",
+                encoding.to_str().unwrap_or("?")
+            );
+            return Err(Failed::new(AttemptFailure::MidStream, why));
+        }
+        let provider_id = response
+            .headers()
+            .get(codec.transport().request_id)
+            .cloned();
+        let content = if stream {
+            self.begin_stream(response, codec, encoded, exchange)
+                .await?
+        } else {
+            self.read_whole(response.into_body(), codec, encoded, exchange)
+                .await?
+        };
+        Ok((content, provider_id))
+    }
+
+    /// Reads until the stream has said something, so that a failure before that is still unseen.
+    async fn begin_stream(
+        &self,
+        response: Response<UpstreamBody>,
+        codec: &dyn ClientCodec,
+        encoded: &Encoded,
+        exchange: &mut Exchange,
+    ) -> Result<Content, Failed> {
+        let kind = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        if !kind.starts_with("text/event-stream") {
+            let why = format!(
+                "a stream was asked for and `{}` came",
+                kind.split(';').next().unwrap_or_default()
+            );
+            let failed = refused(
+                response,
+                |body| codec.decode_failure(body),
+                &self.gateway.shared.memory,
+            )
+            .await;
+            return Err(Failed {
+                kind: AttemptFailure::MidStream,
+                why,
+                ..failed
+            });
+        }
+        let admitted = &self.outgoing.planned().screened.admitted;
+        let include_usage = admitted.head.stream_usage || admitted.call.options.details;
+        let gear = if encoded.same_dialect {
+            Gear::First {
+                withhold_usage: !include_usage,
+            }
+        } else {
+            Gear::Second(
+                admitted
+                    .call
+                    .dialect
+                    .server()
+                    .encoder(EncoderOptions { include_usage }),
+            )
+        };
+        let options = PumpOptions {
+            gear,
+            hold: HoldBack::new(self.model.tool_calls),
+            details: admitted.call.options.details,
+        };
+        let mut pump = Box::new(Pump::new(
+            response.into_body(),
+            codec.decoder(admitted.head.candidates.max(1)),
+            options,
+        ));
+        pump.until_semantic(exchange).await?;
+        Ok(Content::Stream(pump))
+    }
+
+    async fn read_whole(
+        &self,
+        body: UpstreamBody,
+        codec: &dyn ClientCodec,
+        encoded: &Encoded,
+        exchange: &mut Exchange,
+    ) -> Result<Content, Failed> {
+        let bytes = match collect(body, WHOLE_MAX, &self.gateway.shared.memory).await? {
+            Collected::Whole(bytes, _permit) => bytes,
+            Collected::Long(first, rest) if encoded.same_dialect => {
+                return Ok(Content::Long(first, rest));
+            }
+            Collected::Long(..) => {
+                let why = format!(
+                    "the answer is longer than the {WHOLE_MAX} bytes that can be translated"
+                );
+                return Err(Failed::new(AttemptFailure::MidStream, why));
+            }
+        };
+        let mut response = codec
+            .decode_response(&bytes)
+            .map_err(|broken| Failed::new(AttemptFailure::MidStream, broken.to_string()))?;
+        exchange.usage.clone_from(&response.usage);
+        if encoded.same_dialect {
+            return Ok(Content::Whole(bytes));
+        }
+        response
+            .created
+            .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());
+        let mut losses = dialect::loss::Losses::default();
+        let dialect: Dialect = self.outgoing.planned().screened.admitted.call.dialect;
+        let written = dialect.server().encode_response(&response, &mut losses);
+        exchange.losses.extend(losses.into_vec());
+        Ok(Content::Whole(written.into()))
+    }
+}
+
+/// The failure that the client is told when nothing is left to try.
+fn conclude(
+    last: Option<Failed>,
+    unusable: Option<Failure>,
+    exchange: &Exchange,
+    model: &Model,
+) -> Failure {
+    let Some(failed) = last else {
+        return unusable.unwrap_or_else(|| {
+            Failure::new(
+                Code::NoTarget,
+                format!("the model {} has no target that can be used", model.name),
+            )
+        });
+    };
+    let Failed {
+        kind,
+        why,
+        said,
+        retry_after,
+        timed_out,
+    } = failed;
+    let about_the_request = matches!(
+        kind,
+        AttemptFailure::BadRequest | AttemptFailure::ContextWindow | AttemptFailure::ContentPolicy
+    );
+    let mut failure = match (&said, timed_out) {
+        (_, Some(_)) => Failure::new(
+            Code::Timeout,
+            format!(
+                "{why} (attempt {} on {})",
+                exchange.attempts.len(),
+                tried(exchange)
+            ),
+        ),
+        (Some(said), None) if about_the_request => {
+            Failure::new(Code::ProviderRejected, said.error.message.clone())
+        }
+        (_, None) => Failure::new(
+            Code::ProviderFailed,
+            format!(
+                "no target gave an answer; the last, {}: {why}",
+                tried(exchange)
+            ),
+        ),
+    };
+    failure.retry_after = retry_after;
+    failure.provider = said;
+    failure.with("failures", crate::respond::attempts(exchange))
+}
+
+fn tried(exchange: &Exchange) -> String {
+    exchange
+        .target()
+        .map(|target| target.name())
+        .unwrap_or_default()
+}

@@ -1,0 +1,234 @@
+//! Everything known of one request, from socket to settlement.
+//!
+//! An exchange is opened once and settled once: when its answer is whole, when
+//! it fails, or when it is dropped because the client went. Settling is the only
+//! place that writes of a request to journal and log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dialect::chat::Usage;
+use dialect::json::Writer;
+use dialect::loss::Loss;
+use http_body_util::BodyExt;
+use policy::caller::VirtualKey;
+use policy::failure::{AttemptFailure, Code};
+use policy::model::{Model, Target};
+use policy::reservation::{Reservation, State};
+use store::journal::Settled;
+use tokio::time::{Instant, timeout};
+
+use crate::respond::loss_list;
+use crate::tasks::Tasks;
+use crate::upstream::{BodyEnd, UpstreamBody};
+use crate::{Gateway, Shared};
+
+/// One request and what became of it.
+pub struct Exchange {
+    /// Its id, a ULID.
+    pub id: Arc<str>,
+    /// When it began, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// When it began.
+    pub opened: Instant,
+    /// The key that called.
+    pub key: Option<Arc<VirtualKey>>,
+    /// The model that was asked for.
+    pub model: Option<Arc<Model>>,
+    /// Every try.
+    pub attempts: Vec<Attempt>,
+    /// What the translation to and from the provider lost.
+    pub losses: Vec<Loss>,
+    /// What the provider says was used.
+    pub usage: Option<Usage>,
+    /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing.
+    pub output_bytes: u64,
+    /// What is held for it.
+    pub reservation: Option<Reservation>,
+    /// Time spent waiting for providers.
+    pub waited: Duration,
+    outcome: Option<Outcome>,
+    settled: bool,
+    shared: Arc<Shared>,
+    tasks: Tasks,
+}
+
+/// One try at one target.
+pub struct Attempt {
+    /// The target.
+    pub target: Arc<Target>,
+    /// How it failed, or `None` for the one that answered.
+    pub failure: Option<AttemptFailure>,
+    /// Why it failed, in a clause that a client may read.
+    pub why: String,
+    /// The provider's status, where it gave one.
+    pub status: Option<u16>,
+    /// How long it took until it failed or began to answer.
+    pub took: Duration,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a whole answer.
+    Answered,
+    /// With an error instead of an answer.
+    Refused(Code),
+    /// With an answer that broke after its beginning had gone out.
+    Broken(Code),
+    /// The client went first.
+    ClientGone,
+}
+
+impl Outcome {
+    /// The word in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Answered => "answered",
+            Outcome::Refused(code) => code.name(),
+            Outcome::Broken(_) => "broken",
+            Outcome::ClientGone => "client_gone",
+        }
+    }
+}
+
+impl Exchange {
+    /// Opens the record of a request.
+    #[must_use]
+    pub fn open(gateway: &Gateway) -> Box<Self> {
+        let shared = Arc::clone(&gateway.shared);
+        let at_ms = shared.now_ms();
+        let ulid =
+            ulid::Ulid::from_parts(u64::try_from(at_ms).unwrap_or_default(), fastrand::u128(..));
+        let mut buffer = [0; ulid::ULID_LEN];
+        Box::new(Self {
+            id: Arc::from(&*ulid.array_to_str(&mut buffer)),
+            at_ms,
+            opened: Instant::now(),
+            key: None,
+            model: None,
+            attempts: Vec::new(),
+            losses: Vec::new(),
+            usage: None,
+            output_bytes: 0,
+            reservation: None,
+            waited: Duration::ZERO,
+            outcome: None,
+            settled: false,
+            shared,
+            tasks: gateway.tasks.clone(),
+        })
+    }
+
+    /// Says how it ended; the first word stands.
+    pub fn conclude(&mut self, outcome: Outcome) {
+        self.outcome.get_or_insert(outcome);
+    }
+
+    /// Number of attempts, as clients are told.
+    #[must_use]
+    pub fn attempt_count(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The target that answered, or the last that was tried.
+    #[must_use]
+    pub fn target(&self) -> Option<&Arc<Target>> {
+        self.attempts.last().map(|attempt| &attempt.target)
+    }
+
+    /// What the gateway did, as a JSON object for clients that asked.
+    #[must_use]
+    pub fn details(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.object(|out| {
+            out.key("request_id").string(&self.id);
+            if let Some(model) = &self.model {
+                out.key("model").string(&model.name);
+            }
+            if let Some(target) = self.target() {
+                out.key("target").string(&target.name());
+            }
+            out.key("attempts").number(self.attempt_count());
+            if let Some(usage) = &self.usage {
+                out.key("tokens").object(|out| {
+                    out.key("in").number(usage.total_input());
+                    out.key("cached").number(usage.cache_read);
+                    out.key("out").number(usage.total_output());
+                });
+            }
+            if !self.losses.is_empty() {
+                out.key("loss").string(&loss_list(&self.losses));
+            }
+        });
+        out.into_bytes()
+    }
+
+    /// Reads the end of a body whose meaning is complete, so that its connection
+    /// can serve again; gives up after a second.
+    pub fn finish_reading(&self, mut body: UpstreamBody) {
+        if body.end() != BodyEnd::Open {
+            return;
+        }
+        self.tasks.spawn(async move {
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = timeout(Duration::from_secs(1), rest).await;
+        });
+    }
+
+    /// Settles it, once: what was dispatched is charged, what was not is released.
+    pub fn settle(&mut self) {
+        if std::mem::replace(&mut self.settled, true) {
+            return;
+        }
+        let outcome = *self.outcome.get_or_insert(Outcome::ClientGone);
+        let charged = self
+            .reservation
+            .as_mut()
+            .is_some_and(|held| match held.state() {
+                State::Reserved => {
+                    held.release();
+                    false
+                }
+                State::Dispatched => held.settle(),
+                State::Settled | State::Released => false,
+            });
+        if charged {
+            self.shared.journal.settled(&self.record(outcome));
+        }
+        self.log(outcome);
+    }
+
+    fn record(&self, outcome: Outcome) -> Settled {
+        let usage = self.usage.as_ref();
+        Settled {
+            id: Arc::clone(&self.id),
+            input_tokens: usage.map_or(0, Usage::total_input),
+            cached_tokens: usage.map_or(0, |usage| usage.cache_read),
+            output_tokens: usage.map_or(self.output_bytes.div_ceil(4), Usage::total_output),
+            complete: usage.is_some() && outcome == Outcome::Answered,
+            outcome: outcome.name(),
+        }
+    }
+
+    fn log(&self, outcome: Outcome) {
+        tracing::debug!(
+            target: "exchange",
+            id = %self.id,
+            key = self.key.as_ref().map(|key| key.name.as_str()),
+            model = self.model.as_ref().map(|model| model.name.as_str()),
+            target = self.target().map(|target| target.name()),
+            attempts = self.attempts.len(),
+            outcome = outcome.name(),
+            failures = ?self.attempts.iter().filter_map(|attempt| attempt.failure.map(|kind| (kind.name(), &attempt.why))).collect::<Vec<_>>(),
+            took_us = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX),
+        );
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}

@@ -1,0 +1,237 @@
+//! The request as a target gets it: encoded, signed, with the headers that may go on.
+
+use bytes::Bytes;
+use dialect::chat;
+use dialect::codec::{Edits, TargetModel};
+use dialect::json::{Json, Writer};
+use dialect::loss::{Loss, Losses};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use http_body_util::Full;
+use policy::failure::{Code, Failure};
+use policy::model::Target;
+use policy::provider::Auth;
+use store::keys::KeyHasher;
+
+use crate::plan::Planned;
+use crate::refuse;
+use crate::respond::loss_list;
+
+/// A request that can be written for any target of its plan.
+pub struct Outgoing {
+    planned: Planned,
+    /// The request in the hub, decoded when the first target needs it.
+    decoded: Option<Box<chat::Request>>,
+}
+
+/// A body written for one target.
+pub struct Encoded {
+    /// The body.
+    pub body: Bytes,
+    /// Whether the target speaks the client's own dialect.
+    pub same_dialect: bool,
+    /// What the target cannot carry.
+    pub losses: Vec<Loss>,
+}
+
+impl Outgoing {
+    /// Takes the request over.
+    #[must_use]
+    pub fn new(planned: Planned) -> Self {
+        Self {
+            planned,
+            decoded: None,
+        }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn planned(&self) -> &Planned {
+        &self.planned
+    }
+
+    /// Writes the body for a target.
+    ///
+    /// # Errors
+    /// `invalid_request` where the request does not decode, `cannot_translate`
+    /// where the target cannot carry what must be carried.
+    pub fn encode(&mut self, target: &Target) -> Result<Encoded, Failure> {
+        let screened = &self.planned.screened;
+        let admitted = &screened.admitted;
+        let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
+        if target.provider.dialect == admitted.call.dialect {
+            let edits = Edits {
+                model: &target.model,
+                force_usage,
+                max_output_tokens: None,
+            };
+            let patch = admitted.call.dialect.server().patch(&admitted.head, &edits);
+            return Ok(Encoded {
+                body: patch.apply(&screened.body.bytes),
+                same_dialect: true,
+                losses: Vec::new(),
+            });
+        }
+        let request = match &mut self.decoded {
+            Some(request) => request,
+            none => {
+                let decoded = admitted
+                    .call
+                    .dialect
+                    .server()
+                    .decode_request(&screened.body.bytes)
+                    .map_err(|e| refuse::invalid(&e))?;
+                none.insert(Box::new(decoded))
+            }
+        };
+        let mut losses = Losses::default();
+        let model = TargetModel {
+            model: &target.model,
+            default_max_tokens: target.default_max_tokens,
+            force_usage,
+        };
+        let body = target
+            .provider
+            .dialect
+            .client()
+            .encode_request(request, &model, &mut losses);
+        let fidelity = admitted
+            .call
+            .options
+            .fidelity
+            .unwrap_or(self.planned.plan.model.fidelity);
+        let refused = fidelity.refused(losses.as_slice());
+        if !refused.is_empty() {
+            return Err(cannot_translate(target, &refused));
+        }
+        Ok(Encoded {
+            body: body.into(),
+            same_dialect: false,
+            losses: losses.into_vec(),
+        })
+    }
+
+    /// The whole HTTP request for a target.
+    ///
+    /// # Errors
+    /// `no_target` where the target's credential may not go to its origin.
+    pub fn request(
+        &self,
+        target: &Target,
+        encoded: &Encoded,
+        hasher: &KeyHasher,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let provider = &target.provider;
+        let transport = provider.dialect.client().transport();
+        let mut request = Request::new(Full::new(encoded.body.clone()));
+        *request.method_mut() = Method::POST;
+        let path = format!("{}{}", provider.base_path, transport.chat_path);
+        *request.uri_mut() = path
+            .parse()
+            .map_err(|_| no_target(target, "its path is no path"))?;
+        let headers = request.headers_mut();
+        headers.reserve(12);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("bondgate/", env!("CARGO_PKG_VERSION"))),
+        );
+        for (name, value) in transport.headers {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        for (name, value) in &provider.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                headers.insert(name, value);
+            }
+        }
+        let admitted = &self.planned.screened.admitted;
+        if encoded.same_dialect {
+            forward(headers, &admitted.call.headers, transport.forwarded);
+        }
+        if let Some(key) = admitted.call.headers.get("idempotency-key") {
+            let hashed = hasher.opaque_id(
+                &admitted.caller.key.name,
+                &String::from_utf8_lossy(key.as_bytes()),
+            );
+            headers.insert(
+                "idempotency-key",
+                HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
+            );
+        }
+        sign(headers, target)?;
+        Ok(request)
+    }
+}
+
+fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &'static [&'static str]) {
+    for name in names {
+        let mut values = from.get_all(*name).iter();
+        if let Some(first) = values.next() {
+            to.insert(HeaderName::from_static(name), first.clone());
+        }
+        for value in values {
+            to.append(HeaderName::from_static(name), value.clone());
+        }
+    }
+}
+
+/// Shows the provider's credential, which goes nowhere but to the origin that it is bound to.
+fn sign(headers: &mut HeaderMap, target: &Target) -> Result<(), Failure> {
+    let provider = &target.provider;
+    let (name, prefix) = match provider.auth {
+        Auth::None => return Ok(()),
+        Auth::Bearer => (AUTHORIZATION, "Bearer "),
+        Auth::Header(name) => (HeaderName::from_static(name), ""),
+    };
+    let Some(key) = provider.keys.first() else {
+        return Ok(());
+    };
+    let secret = key
+        .reveal_for(&provider.origin)
+        .ok_or_else(|| no_target(target, "its key belongs to another origin"))?;
+    let mut value = HeaderValue::try_from(format!("{prefix}{secret}"))
+        .map_err(|_| no_target(target, "its key cannot stand in a header"))?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
+}
+
+fn no_target(target: &Target, why: &str) -> Failure {
+    Failure::new(
+        Code::NoTarget,
+        format!("the target {} cannot be used: {why}", target.name()),
+    )
+}
+
+fn cannot_translate(target: &Target, refused: &[&Loss]) -> Failure {
+    let owned: Vec<Loss> = refused.iter().map(|loss| (*loss).clone()).collect();
+    let mut fields = Writer::default();
+    fields.array(|out| {
+        for loss in &owned {
+            out.object(|out| {
+                out.key("path").string(&loss.path);
+                out.key("kind").string(loss.kind.name());
+                out.key("why").string(&loss.why);
+            });
+        }
+    });
+    let message = format!(
+        "{} cannot carry what this request says: {} (x-bondgate-fidelity: permit sends it without)",
+        target.name(),
+        loss_list(&owned),
+    );
+    let failure = Failure::new(Code::CannotTranslate, message).at(owned
+        .first()
+        .map(|loss| loss.path.clone())
+        .unwrap_or_default());
+    match Json::parse(&String::from_utf8_lossy(&fields.into_bytes())) {
+        Ok(list) => failure.with("fields", list),
+        Err(_) => failure,
+    }
+}

@@ -1,0 +1,84 @@
+//! Which model the name means for this caller, and which targets serve it in what order.
+
+use std::sync::Arc;
+
+use dialect::json::{Json, Writer};
+use policy::failure::{Code, Failure};
+use policy::plan::Plan;
+use policy::snapshot::{Resolved, Snapshot};
+
+use crate::screen::Screened;
+
+/// A request with the targets that may serve it.
+pub struct Planned {
+    /// The request.
+    pub screened: Screened,
+    /// The targets.
+    pub plan: Plan,
+}
+
+/// Plans the request.
+///
+/// # Errors
+/// `model_not_found` with near names, `model_not_allowed`, or `no_target`.
+pub fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Planned, Failure> {
+    let name = &screened.admitted.head.model;
+    let model = match snapshot.resolve(name, &screened.admitted.caller.key) {
+        Resolved::Model(model) => model,
+        Resolved::NotAllowed => {
+            return Err(Failure::new(
+                Code::ModelNotAllowed,
+                format!("this key may not call the model {}", quote(name)),
+            )
+            .at("model"));
+        }
+        Resolved::NotFound(near) => return Err(not_found(name, &near)),
+    };
+    let plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
+    if plan.steps.is_empty() {
+        return Err(Failure::new(
+            Code::NoTarget,
+            format!("the model {} has no target", quote(name)),
+        )
+        .at("model"));
+    }
+    Ok(Planned {
+        screened,
+        plan: Plan {
+            model: Arc::clone(&model),
+            ..plan
+        },
+    })
+}
+
+fn not_found(name: &str, near: &[String]) -> Failure {
+    let hint = match near {
+        [] => String::new(),
+        names => format!("; near it: {}", names.join(", ")),
+    };
+    let mut list = Writer::default();
+    list.array(|out| {
+        near.iter().for_each(|name| {
+            out.string(name);
+        })
+    });
+    let failure = Failure::new(
+        Code::ModelNotFound,
+        format!("there is no model {}{hint}", quote(name)),
+    )
+    .at("model");
+    match Json::parse(&String::from_utf8_lossy(&list.into_bytes())) {
+        Ok(list) => failure.with("near", list),
+        Err(_) => failure,
+    }
+}
+
+/// A name as it may stand in a sentence: bounded, without control characters.
+fn quote(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .take(120)
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect();
+    format!("`{plain}`")
+}

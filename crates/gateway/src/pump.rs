@@ -1,0 +1,340 @@
+//! One provider's stream on its way to one client: frames in, the client's bytes out.
+//!
+//! First gear: both speak the same dialect, so the bytes go on as they came and
+//! a tap decodes a copy. Second gear: events are written anew. In both nothing
+//! goes out that the decoder has not approved, whole frames only, and a success
+//! terminator only after the provider's proof of completion.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use dialect::chat::{Delta, StreamEvent};
+use dialect::codec::{Broken, End, EventDecoder, EventEncoder};
+use dialect::failure::ProviderError;
+use dialect::frame::sse::{Framer, MAX_EVENT, RawFrame, Run};
+use http_body::Body;
+
+use crate::exchange::Exchange;
+use crate::holdback::{HELD_MAX, HoldBack, Piece};
+use crate::upstream::{BodyEnd, UpstreamBody};
+
+/// Most bytes that may come before the first event that says something.
+const ENVELOPE_MAX: usize = 1024 * 1024;
+
+/// How a stream reaches its client.
+pub enum Gear {
+    /// As it came.
+    First {
+        /// Whether frames that only report usage are kept from the client.
+        withhold_usage: bool,
+    },
+    /// Written anew.
+    Second(Box<dyn EventEncoder>),
+}
+
+/// What the pump makes of a client's wishes.
+pub struct PumpOptions {
+    /// How the stream reaches its client.
+    pub gear: Gear,
+    /// What waits.
+    pub hold: HoldBack,
+    /// Whether the last usage event tells what the gateway did.
+    pub details: bool,
+}
+
+/// One stream.
+pub struct Pump {
+    upstream: UpstreamBody,
+    framer: Framer,
+    decoder: Box<dyn EventDecoder>,
+    options: PumpOptions,
+    /// Events of the frame at hand; kept for its room.
+    events: Vec<StreamEvent>,
+    ready: Run,
+    semantic: bool,
+    finishing: bool,
+    complete: bool,
+}
+
+/// How far the stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It goes on; `semantic` says whether something was said just now.
+    Open {
+        /// Whether something was said just now.
+        semantic: bool,
+    },
+    /// It is whole.
+    Complete,
+}
+
+/// Why a stream broke.
+#[derive(Clone, Debug)]
+pub struct Break {
+    /// In a clause that a client may read.
+    pub why: String,
+    /// What the provider said, where it said that it failed.
+    pub said: Option<ProviderError>,
+}
+
+impl Break {
+    fn new(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            said: None,
+        }
+    }
+}
+
+impl From<Broken> for Break {
+    fn from(broken: Broken) -> Self {
+        Self::new(broken.why)
+    }
+}
+
+impl Pump {
+    /// Takes a stream over.
+    #[must_use]
+    pub fn new(
+        upstream: UpstreamBody,
+        decoder: Box<dyn EventDecoder>,
+        options: PumpOptions,
+    ) -> Self {
+        Self {
+            upstream,
+            framer: Framer::new(MAX_EVENT),
+            decoder,
+            options,
+            events: Vec::new(),
+            ready: Run::default(),
+            semantic: false,
+            finishing: false,
+            complete: false,
+        }
+    }
+
+    /// Whether something of the answer itself has been said.
+    #[must_use]
+    pub fn is_semantic(&self) -> bool {
+        self.semantic
+    }
+
+    /// Bytes that may go to the client now.
+    pub fn take_ready(&mut self) -> Option<Bytes> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let mut pieces = self.ready.drain();
+        let first = pieces.next()?;
+        let Some(second) = pieces.next() else {
+            return Some(first);
+        };
+        let mut joined = [first, second].concat();
+        pieces.for_each(|piece| joined.extend_from_slice(&piece));
+        Some(joined.into())
+    }
+
+    /// What is left of the provider's body after the stream is whole: only the framing's end.
+    #[must_use]
+    pub fn into_rest(self) -> UpstreamBody {
+        self.upstream
+    }
+
+    /// Reads on until the stream has said something, is whole, or breaks.
+    ///
+    /// # Errors
+    /// [`Break`]
+    pub async fn until_semantic(&mut self, exchange: &mut Exchange) -> Result<(), Break> {
+        while !self.semantic && !self.complete {
+            std::future::poll_fn(|context| self.poll(context, exchange)).await?;
+            if !self.semantic && self.ready.len() > ENVELOPE_MAX {
+                return Err(Break::new(
+                    "the provider sent a megabyte without saying anything",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one piece of the provider's body.
+    ///
+    /// # Errors
+    /// [`Break`] where the stream broke; what was approved before stays ready.
+    pub fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        exchange: &mut Exchange,
+    ) -> Poll<Result<Flow, Break>> {
+        if self.complete {
+            return Poll::Ready(Ok(Flow::Complete));
+        }
+        let read = ready!(Pin::new(&mut self.upstream).poll_frame(context));
+        Poll::Ready(match read {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(chunk) => self.take_in(chunk, exchange),
+                Err(_trailers) => Ok(Flow::Open { semantic: false }),
+            },
+            Some(Err(error)) => Err(Break::new(error.to_string())),
+            None => self.end(exchange),
+        })
+    }
+
+    fn take_in(&mut self, chunk: Bytes, exchange: &mut Exchange) -> Result<Flow, Break> {
+        self.framer.push(chunk);
+        let mut semantic = false;
+        while let Some(raw) = self
+            .framer
+            .next_frame()
+            .map_err(|e| Break::new(e.to_string()))?
+        {
+            semantic |= self.frame(raw, exchange)?;
+            if self.complete {
+                return Ok(Flow::Complete);
+            }
+        }
+        Ok(Flow::Open { semantic })
+    }
+
+    /// Handles one frame; says whether it said something.
+    fn frame(&mut self, raw: RawFrame, exchange: &mut Exchange) -> Result<bool, Break> {
+        self.events.clear();
+        match raw.frame().map_err(|e| Break::new(e.to_string()))? {
+            Some(frame) => self.decoder.push(&frame, &mut self.events)?,
+            None if matches!(self.options.gear, Gear::Second(_)) => return Ok(false),
+            None => {}
+        }
+        let semantic = self.meter(exchange)?;
+        let Some(mut piece) = self.for_client(raw, exchange) else {
+            return Ok(semantic);
+        };
+        if self.options.details
+            && self.finishing
+            && self
+                .events
+                .iter()
+                .any(|event| matches!(event, StreamEvent::Usage(_)))
+        {
+            piece = Piece::Written(with_details(piece, exchange));
+        }
+        self.options
+            .hold
+            .offer(piece, &self.events, &mut self.ready)
+            .map_err(|_| {
+                Break::new(format!(
+                    "a tool call is longer than the {HELD_MAX} bytes that may wait"
+                ))
+            })?;
+        Ok(semantic)
+    }
+
+    /// The first tap: what was said and used.
+    fn meter(&mut self, exchange: &mut Exchange) -> Result<bool, Break> {
+        let mut semantic = false;
+        for event in &mut self.events {
+            semantic |= event.is_semantic();
+            match event {
+                StreamEvent::Usage(usage) => exchange.usage = Some((**usage).clone()),
+                StreamEvent::Delta {
+                    delta: Delta::Text(text) | Delta::Arguments(text),
+                    ..
+                } => exchange.output_bytes += text.len() as u64,
+                StreamEvent::Start(start) => {
+                    start
+                        .created
+                        .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());
+                }
+                StreamEvent::Finish { .. } => self.finishing = true,
+                StreamEvent::End => self.complete = true,
+                StreamEvent::Error(error) => {
+                    let why = format!("the provider failed in mid-stream: {}", error.message);
+                    return Err(Break {
+                        why,
+                        said: Some((**error).clone()),
+                    });
+                }
+                StreamEvent::PartStart { .. }
+                | StreamEvent::PartEnd { .. }
+                | StreamEvent::Delta { .. }
+                | StreamEvent::Logprobs { .. }
+                | StreamEvent::Ping => {}
+            }
+        }
+        self.semantic |= semantic;
+        Ok(semantic)
+    }
+
+    /// What the frame at hand is for the client, if anything.
+    fn for_client(&mut self, raw: RawFrame, exchange: &mut Exchange) -> Option<Piece> {
+        match &mut self.options.gear {
+            Gear::First { withhold_usage } => {
+                let only_usage = !self.events.is_empty()
+                    && self
+                        .events
+                        .iter()
+                        .all(|event| matches!(event, StreamEvent::Usage(_)));
+                (!(*withhold_usage && only_usage)).then_some(Piece::Frame(raw))
+            }
+            Gear::Second(encoder) => {
+                let mut out = Vec::new();
+                for event in &self.events {
+                    encoder.push(event, &mut out);
+                }
+                if self.complete {
+                    exchange
+                        .losses
+                        .extend_from_slice(encoder.losses().as_slice());
+                }
+                (!out.is_empty()).then(|| Piece::Written(out.into()))
+            }
+        }
+    }
+
+    /// The provider's body has ended.
+    fn end(&mut self, exchange: &mut Exchange) -> Result<Flow, Break> {
+        let end = match self.upstream.end() {
+            BodyEnd::Clean if self.framer.buffered() == 0 => End::Clean,
+            BodyEnd::Clean | BodyEnd::Open | BodyEnd::Unproven => End::Cut,
+        };
+        self.events.clear();
+        self.decoder.finish(end, &mut self.events)?;
+        self.meter(exchange)?;
+        if let Gear::Second(encoder) = &mut self.options.gear {
+            let mut out = Vec::new();
+            for event in &self.events {
+                encoder.push(event, &mut out);
+            }
+            exchange
+                .losses
+                .extend_from_slice(encoder.losses().as_slice());
+            self.options
+                .hold
+                .offer(Piece::Written(out.into()), &self.events, &mut self.ready)
+                .map_err(|_| Break::new("too much waits"))?;
+        }
+        if self.complete {
+            Ok(Flow::Complete)
+        } else {
+            Err(Break::new(
+                "the stream ended without its proof of completion",
+            ))
+        }
+    }
+}
+
+/// The frame with a `bondgate` member at the end of its last object.
+fn with_details(piece: Piece, exchange: &Exchange) -> Bytes {
+    let bytes = match piece {
+        Piece::Frame(frame) => frame.into_bytes(),
+        Piece::Written(bytes) => bytes,
+    };
+    let Some(close) = memchr::memrchr(b'}', &bytes) else {
+        return bytes;
+    };
+    let mut out = Vec::with_capacity(bytes.len() + 256);
+    out.extend_from_slice(bytes.get(..close).unwrap_or_default());
+    out.extend_from_slice(b",\"bondgate\":");
+    out.extend_from_slice(&exchange.details());
+    out.extend_from_slice(bytes.get(close..).unwrap_or_default());
+    out.into()
+}

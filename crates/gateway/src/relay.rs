@@ -1,0 +1,437 @@
+//! The answer on its way to the client.
+//!
+//! A body is polled by the client's connection and polls the provider's in turn,
+//! so a slow reader slows the provider and nothing piles up between. Dropping it
+//! drops the provider's connection and settles the exchange.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dialect::Dialect;
+use dialect::codec::{EncoderOptions, EventEncoder};
+use http::{HeaderValue, Response, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use policy::failure::{Code, Failure};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::answer::{Answer, Content};
+use crate::attempt::Attempting;
+use crate::exchange::{Exchange, Outcome};
+use crate::pump::{Flow, Pump};
+use crate::rescue::{rescue, tell};
+use crate::respond;
+use crate::upstream::UpstreamBody;
+
+/// How long the status line of a stream waits for the first event.
+const HEAD_WAITS: Duration = Duration::from_secs(10);
+
+/// Longest silence towards a client.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The body of an answer.
+pub enum Body {
+    /// All of it.
+    Full(Option<Bytes>),
+    /// A stream under way.
+    Stream(Box<Stream>),
+    /// A stream whose attempts are still under way.
+    Late(Box<Late>),
+    /// A whole answer too large to hold.
+    Long(Box<Long>),
+}
+
+/// The answer broke after its head had gone out: the framing must break too.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke: {0}")]
+pub struct Cut(String);
+
+impl Body {
+    /// A body that is all there.
+    #[must_use]
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::Full(Some(bytes.into()))
+    }
+}
+
+/// Waits for the answer and hands it on. The status line of a stream waits for
+/// the first semantic event, but no longer than ten seconds.
+pub async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Body> {
+    let outcome = if attempting.stream {
+        match timeout(HEAD_WAITS, &mut attempting.answer).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => return late(dialect, attempting),
+        }
+    } else {
+        attempting.answer.await
+    };
+    match outcome {
+        Ok(answer) => hand_on(dialect, answer),
+        Err(refused) => rescue(dialect, &refused.failure, refused.exchange),
+    }
+}
+
+fn hand_on(dialect: Dialect, answer: Answer) -> Response<Body> {
+    let Answer {
+        mut exchange,
+        provider_id,
+        content,
+    } = answer;
+    let mut response = Response::new(Body::Full(None));
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    respond::common(headers, dialect, &exchange, provider_id);
+    respond::answered(headers, &exchange);
+    let kind = if matches!(content, Content::Stream(_)) {
+        "text/event-stream; charset=utf-8"
+    } else {
+        "application/json"
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    *response.body_mut() = match content {
+        Content::Whole(bytes) => {
+            if let Some(usage) = &exchange.usage {
+                respond::tokens(headers, usage);
+            }
+            exchange.conclude(Outcome::Answered);
+            exchange.settle();
+            Body::full(bytes)
+        }
+        Content::Stream(pump) => Body::Stream(Box::new(Stream::new(dialect, *pump, exchange))),
+        Content::Long(first, rest) => Body::Long(Box::new(Long {
+            first: Some(first),
+            rest,
+            exchange,
+        })),
+    };
+    response
+}
+
+fn late(dialect: Dialect, attempting: Attempting) -> Response<Body> {
+    let mut response = Response::new(Body::Full(None));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(&attempting.id) {
+        headers.insert("x-bondgate-request-id", id);
+    }
+    let keep_alive = Box::pin(sleep_until(Instant::now()));
+    *response.body_mut() = Body::Late(Box::new(Late {
+        dialect,
+        attempting,
+        keep_alive,
+    }));
+    response
+}
+
+/// A stream whose head went out before its first event came.
+pub struct Late {
+    dialect: Dialect,
+    attempting: Attempting,
+    keep_alive: Pin<Box<Sleep>>,
+}
+
+/// What a late stream turns into.
+enum Turn {
+    Send(Bytes),
+    Flow(Box<Stream>),
+    End(Bytes),
+}
+
+impl Late {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
+        match self.attempting.answer.as_mut().poll(context) {
+            Poll::Ready(Ok(Answer {
+                exchange,
+                content: Content::Stream(pump),
+                ..
+            })) => Poll::Ready(Turn::Flow(Box::new(Stream::new(
+                self.dialect,
+                *pump,
+                exchange,
+            )))),
+            Poll::Ready(Ok(Answer {
+                mut exchange,
+                content: Content::Whole(_) | Content::Long(..),
+                ..
+            })) => {
+                let failure = Failure::new(
+                    Code::ProviderFailed,
+                    "a stream was asked for and a whole answer came",
+                );
+                Poll::Ready(Turn::End(self.fail(&failure, &mut exchange)))
+            }
+            Poll::Ready(Err(mut refused)) => {
+                let bytes = self.fail(&refused.failure, &mut refused.exchange);
+                Poll::Ready(Turn::End(bytes))
+            }
+            Poll::Pending => {
+                if self.keep_alive.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                self.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+                // Polled again so that the timer knows this task; it cannot be due yet.
+                let _ = self.keep_alive.as_mut().poll(context);
+                let sign = encoder(self.dialect).keep_alive();
+                if sign.is_empty() {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(Turn::Send(Bytes::from_static(sign)))
+                }
+            }
+        }
+    }
+
+    fn fail(&self, failure: &Failure, exchange: &mut Exchange) -> Bytes {
+        fail(encoder(self.dialect), failure, exchange)
+    }
+}
+
+fn encoder(dialect: Dialect) -> Box<dyn EventEncoder> {
+    dialect.server().encoder(EncoderOptions::default())
+}
+
+/// Settles a broken stream and writes its failure event.
+fn fail(mut encoder: Box<dyn EventEncoder>, failure: &Failure, exchange: &mut Exchange) -> Bytes {
+    exchange.conclude(Outcome::Broken(failure.code));
+    exchange.settle();
+    let mut out = Vec::new();
+    encoder.fail(&tell(failure, exchange), &mut out);
+    out.into()
+}
+
+/// A stream under way.
+pub struct Stream {
+    dialect: Dialect,
+    /// Gone once the stream is whole or broken.
+    pump: Option<Pump>,
+    exchange: Box<Exchange>,
+    clock: Clock,
+    /// A failure event that waits for the bytes approved before it.
+    last_words: Option<Bytes>,
+}
+
+impl Stream {
+    fn new(dialect: Dialect, pump: Pump, exchange: Box<Exchange>) -> Self {
+        let timeouts = exchange
+            .model
+            .as_ref()
+            .map(|model| model.timeouts)
+            .unwrap_or_default();
+        let clock = Clock::new(timeouts.idle, exchange.opened + timeouts.total);
+        Self {
+            dialect,
+            pump: Some(pump),
+            exchange,
+            clock,
+            last_words: None,
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            let Some(pump) = self.pump.as_mut() else {
+                return Poll::Ready(self.last_words.take());
+            };
+            if let Some(bytes) = pump.take_ready() {
+                self.clock.sent();
+                return Poll::Ready(Some(bytes));
+            }
+            match pump.poll(context, &mut self.exchange) {
+                Poll::Ready(Ok(Flow::Open { semantic })) => {
+                    if semantic {
+                        self.clock.said();
+                    }
+                }
+                Poll::Ready(Ok(Flow::Complete)) => return Poll::Ready(self.complete()),
+                Poll::Ready(Err(broken)) => {
+                    let mut failure = Failure::new(Code::ProviderFailed, broken.why);
+                    failure.provider = broken
+                        .said
+                        .map(|error| policy::failure::ProviderSaid { status: 502, error });
+                    self.fail(&failure);
+                }
+                Poll::Pending => match self.clock.poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Tick::KeepAlive) => {
+                        let sign = encoder(self.dialect).keep_alive();
+                        if !sign.is_empty() {
+                            return Poll::Ready(Some(Bytes::from_static(sign)));
+                        }
+                    }
+                    Poll::Ready(Tick::TimedOut(phase)) => {
+                        let why = format!(
+                            "the stream stood still longer than the `{phase}` timeout allows"
+                        );
+                        self.fail(&Failure::new(Code::Timeout, why));
+                    }
+                },
+            }
+        }
+    }
+
+    /// The answer is whole: it is settled before its last bytes go out.
+    fn complete(&mut self) -> Option<Bytes> {
+        let mut pump = self.pump.take()?;
+        self.exchange.conclude(Outcome::Answered);
+        self.exchange.settle();
+        let last = pump.take_ready();
+        self.exchange.finish_reading(pump.into_rest());
+        last
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        let approved = self.pump.take().and_then(|mut pump| pump.take_ready());
+        let words = fail(encoder(self.dialect), failure, &mut self.exchange);
+        self.last_words = Some(match approved {
+            Some(approved) => [approved, words].concat().into(),
+            None => words,
+        });
+    }
+}
+
+/// The timeouts of a stream, on one timer.
+struct Clock {
+    timer: Option<Pin<Box<Sleep>>>,
+    idle: Duration,
+    deadline: Instant,
+    last_said: Instant,
+    last_sent: Instant,
+}
+
+/// What the clock says.
+enum Tick {
+    KeepAlive,
+    TimedOut(&'static str),
+}
+
+impl Clock {
+    fn new(idle: Duration, deadline: Instant) -> Self {
+        let now = Instant::now();
+        Self {
+            timer: None,
+            idle,
+            deadline,
+            last_said: now,
+            last_sent: now,
+        }
+    }
+
+    fn said(&mut self) {
+        self.last_said = Instant::now();
+    }
+
+    fn sent(&mut self) {
+        self.last_sent = Instant::now();
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Tick> {
+        loop {
+            let due = (self.last_said + self.idle)
+                .min(self.deadline)
+                .min(self.last_sent + KEEP_ALIVE);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if now >= self.deadline {
+                return Poll::Ready(Tick::TimedOut("total"));
+            }
+            if now >= self.last_said + self.idle {
+                return Poll::Ready(Tick::TimedOut("idle"));
+            }
+            if now >= self.last_sent + KEEP_ALIVE {
+                self.last_sent = now;
+                timer.as_mut().reset(now + KEEP_ALIVE.min(self.idle));
+                return Poll::Ready(Tick::KeepAlive);
+            }
+            timer.as_mut().reset(due.max(now));
+        }
+    }
+}
+
+/// A whole answer too large to hold, relayed as it comes.
+pub struct Long {
+    first: Option<Bytes>,
+    rest: Box<UpstreamBody>,
+    exchange: Box<Exchange>,
+}
+
+impl Long {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        loop {
+            match Pin::new(&mut *self.rest).poll_frame(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Poll::Ready(None) if self.rest.end() == crate::upstream::BodyEnd::Clean => {
+                    self.exchange.conclude(Outcome::Answered);
+                    self.exchange.settle();
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(broken) => {
+                    self.exchange
+                        .conclude(Outcome::Broken(Code::ProviderFailed));
+                    self.exchange.settle();
+                    let why = broken
+                        .and_then(Result::err)
+                        .map_or_else(|| "its end is not proven".to_owned(), |e| e.to_string());
+                    return Poll::Ready(Some(Err(Cut(why))));
+                }
+            }
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            let next = match &mut *self {
+                Body::Full(bytes) => Poll::Ready(bytes.take().map(Ok)),
+                Body::Stream(stream) => stream.poll(context).map(|bytes| bytes.map(Ok)),
+                Body::Long(long) => long.poll(context),
+                Body::Late(late) => match late.poll(context) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(Turn::Send(bytes)) => Poll::Ready(Some(Ok(bytes))),
+                    Poll::Ready(Turn::Flow(stream)) => {
+                        *self = Body::Stream(stream);
+                        continue;
+                    }
+                    Poll::Ready(Turn::End(bytes)) => {
+                        *self = Body::full(bytes);
+                        continue;
+                    }
+                },
+            };
+            return next.map(|bytes| bytes.map(|result| result.map(Frame::data)));
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Body::Full(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Body::Stream(_) | Body::Late(_) | Body::Long(_) => SizeHint::default(),
+        }
+    }
+}

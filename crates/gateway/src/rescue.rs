@@ -1,0 +1,98 @@
+//! The one place where a failure becomes an answer in the client's dialect.
+
+use std::time::Duration;
+
+use dialect::Dialect;
+use dialect::failure::{ClientFailure, FailureDetails};
+use http::{HeaderValue, Response, StatusCode, header};
+use policy::failure::{Code, Failure};
+
+use crate::exchange::{Exchange, Outcome};
+use crate::relay::Body;
+use crate::respond;
+
+/// Answers with a failure and settles the exchange.
+#[must_use]
+pub fn rescue(dialect: Dialect, failure: &Failure, mut exchange: Box<Exchange>) -> Response<Body> {
+    exchange.conclude(Outcome::Refused(failure.code));
+    exchange.settle();
+    let told = tell(failure, &exchange);
+    let mut response = Response::new(Body::full(dialect.server().encode_failure(&told)));
+    *response.status_mut() = StatusCode::from_u16(told.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    respond::common(response.headers_mut(), dialect, &exchange, None);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    if let Some(after) = failure.retry_after.or_else(|| soon(failure.code)) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+    }
+    if !worth_a_retry(failure) {
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    response
+}
+
+/// The failure as the client is told it.
+#[must_use]
+pub fn tell(failure: &Failure, exchange: &Exchange) -> ClientFailure {
+    let said = failure.provider.as_ref();
+    ClientFailure {
+        status: status(failure),
+        code: failure.code.name(),
+        message: failure.message.clone(),
+        param: failure
+            .param
+            .clone()
+            .or_else(|| said.and_then(|said| said.error.param.clone())),
+        details: FailureDetails {
+            request_id: exchange.id.to_string(),
+            fault: failure.code.fault().name(),
+            attempts: exchange.attempt_count(),
+            retry_after_ms: failure
+                .retry_after
+                .or_else(|| soon(failure.code))
+                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            provider_code: said.and_then(|said| said.error.code.clone()),
+            more: failure.facts.clone(),
+        },
+    }
+}
+
+fn status(failure: &Failure) -> u16 {
+    match failure.code {
+        Code::InvalidRequest | Code::CannotTranslate | Code::GuardrailBlocked => 400,
+        Code::InvalidKey => 401,
+        Code::ModelNotAllowed => 403,
+        Code::ModelNotFound | Code::NotFound => 404,
+        Code::SlowRequest => 408,
+        Code::TooLarge => 413,
+        Code::UnsupportedEncoding => 415,
+        Code::ProviderRejected => failure
+            .provider
+            .as_ref()
+            .map(|said| said.status)
+            .filter(|status| (400..500).contains(status))
+            .unwrap_or(400),
+        Code::ProviderFailed => 502,
+        Code::Overloaded | Code::NoTarget | Code::StorageUnavailable => 503,
+        Code::Timeout => 504,
+        Code::ClientGone => 499,
+    }
+}
+
+/// A retry helps where the gateway itself was short of something, or where a time was named.
+fn worth_a_retry(failure: &Failure) -> bool {
+    failure.code.is_retryable()
+        || (failure.code == Code::ProviderFailed && failure.retry_after.is_some())
+}
+
+/// What passes by itself is worth asking again after a second.
+fn soon(code: Code) -> Option<Duration> {
+    code.is_retryable().then_some(Duration::from_secs(1))
+}
+
+fn seconds(after: Duration) -> u64 {
+    after.as_secs() + u64::from(after.subsec_nanos() > 0)
+}

@@ -1,0 +1,169 @@
+//! Answers that the gateway itself gives, and the headers that every answer carries.
+
+use dialect::Dialect;
+use dialect::chat::Usage;
+use dialect::codec::ModelEntry;
+use dialect::json::{Json, Writer};
+use dialect::loss::Loss;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Response};
+use policy::snapshot::Snapshot;
+
+use crate::exchange::Exchange;
+use crate::identify::Caller;
+use crate::relay::Body;
+
+/// Longest value of `x-bondgate-loss`, in bytes; what does not fit is counted.
+const LOSS_BYTES: usize = 2048;
+
+/// Headers of every answer. `provider_id` is the provider's own id of the request.
+pub fn common(
+    headers: &mut HeaderMap,
+    dialect: Dialect,
+    exchange: &Exchange,
+    provider_id: Option<HeaderValue>,
+) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(&exchange.id) {
+        let own = HeaderName::from_static(dialect.client().transport().request_id);
+        headers.insert(own, provider_id.unwrap_or_else(|| id.clone()));
+        headers.insert("x-bondgate-request-id", id);
+    }
+    if !exchange.attempts.is_empty() {
+        headers.insert(
+            "x-bondgate-attempts",
+            HeaderValue::from(exchange.attempts.len()),
+        );
+    }
+}
+
+/// Headers of an answer that a target gave.
+pub fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
+    if let Some(Ok(name)) = exchange
+        .model
+        .as_ref()
+        .map(|model| HeaderValue::from_str(&model.name))
+    {
+        headers.insert("x-bondgate-model", name);
+    }
+    if let Some(Ok(name)) = exchange
+        .target()
+        .map(|target| HeaderValue::from_maybe_shared(target.name()))
+    {
+        headers.insert("x-bondgate-target", name);
+    }
+    headers.insert("x-bondgate-cache", HeaderValue::from_static("off"));
+    if !exchange.losses.is_empty() {
+        if let Ok(value) = HeaderValue::from_str(&loss_list(&exchange.losses)) {
+            headers.insert("x-bondgate-loss", value);
+        }
+    }
+    let overhead = exchange.opened.elapsed().saturating_sub(exchange.waited);
+    headers.insert(
+        "x-bondgate-overhead-us",
+        HeaderValue::from(u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)),
+    );
+}
+
+/// Header of a whole answer whose usage is known.
+pub fn tokens(headers: &mut HeaderMap, usage: &Usage) {
+    let text = format!(
+        "in={},cached={},out={}",
+        usage.total_input(),
+        usage.cache_read,
+        usage.total_output()
+    );
+    if let Ok(value) = HeaderValue::from_maybe_shared(text) {
+        headers.insert("x-bondgate-tokens", value);
+    }
+}
+
+/// `path reason; …`, bounded, in visible ASCII.
+#[must_use]
+pub fn loss_list(losses: &[Loss]) -> String {
+    let mut list = String::new();
+    for (at, loss) in losses.iter().enumerate() {
+        let item = format!("{} {}: {}", loss.path, loss.kind.name(), loss.why);
+        if list.len() + item.len() > LOSS_BYTES {
+            list.push_str(&format!("; and {} more", losses.len() - at));
+            break;
+        }
+        if at > 0 {
+            list.push_str("; ");
+        }
+        list.extend(item.chars().map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        }));
+    }
+    list
+}
+
+/// The answer of the probe that asks whether the process runs.
+#[must_use]
+pub fn live() -> Response<Body> {
+    json(b"{\"live\":true}".to_vec())
+}
+
+/// The answer of the probe that asks whether it can serve, with what is degraded.
+#[must_use]
+pub fn ready(snapshot: &Snapshot) -> Response<Body> {
+    let mut out = Writer::default();
+    out.object(|out| {
+        out.key("ready").bool(true);
+        out.key("revision").string(&snapshot.revision);
+        out.key("degraded").array(|_| {});
+    });
+    json(out.into_bytes())
+}
+
+/// The models that the caller may use.
+#[must_use]
+pub fn models(dialect: Dialect, snapshot: &Snapshot, caller: &Caller) -> Response<Body> {
+    let entries: Vec<ModelEntry<'_>> = snapshot
+        .callable(&caller.key)
+        .map(|(id, model)| ModelEntry {
+            id,
+            description: model.description.as_deref(),
+            owner: "bondgate",
+        })
+        .collect();
+    json(dialect.server().encode_models(&entries))
+}
+
+/// A whole answer in JSON.
+#[must_use]
+pub fn json(body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Every failed attempt, for programs.
+#[must_use]
+pub fn attempts(exchange: &Exchange) -> Json {
+    let mut out = Writer::default();
+    out.array(|out| {
+        for attempt in &exchange.attempts {
+            let Some(failure) = attempt.failure else {
+                continue;
+            };
+            out.object(|out| {
+                out.key("target").string(&attempt.target.name());
+                out.key("kind").string(failure.name());
+                out.key("why").string(&attempt.why);
+                if let Some(status) = attempt.status {
+                    out.key("status").number(status);
+                }
+                out.key("took_ms")
+                    .number(u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX));
+            });
+        }
+    });
+    Json::parse(&String::from_utf8_lossy(&out.into_bytes())).unwrap_or_else(|_| Json::string(""))
+}

@@ -1,0 +1,117 @@
+//! The road of a request, top to bottom.
+//!
+//! Each stage takes the previous stage's type, so nothing can be sent that was
+//! not admitted, screened, planned and reserved. There is no way back up but a
+//! [`Failure`], and one place renders it.
+
+use std::sync::Arc;
+
+use http::{Request, Response, request};
+use hyper::body::Incoming;
+use policy::failure::Failure;
+
+use crate::Gateway;
+use crate::admit::{Call, admit};
+use crate::attempt::attempt;
+use crate::endpoint::{self, Operation};
+use crate::exchange::{Exchange, Outcome};
+use crate::identify::identify;
+use crate::intake;
+use crate::listener::refuse_ambiguous;
+use crate::options::Options;
+use crate::plan::plan;
+use crate::recall::{Recall, recall};
+use crate::refuse;
+use crate::relay::{Body, relay};
+use crate::rescue::rescue;
+use crate::reserve::{Reserved, reserve};
+use crate::respond;
+use crate::screen::screen;
+
+/// Serves one request.
+pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let dialect = endpoint::spoken(parts.uri.path(), &parts.headers);
+    let mut exchange = Exchange::open(&gateway);
+    match forward(&gateway, parts, body, &mut exchange).await {
+        Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, *reserved, exchange)).await,
+        Ok(Way::Answer(mut response)) => {
+            exchange.conclude(Outcome::Answered);
+            respond::common(response.headers_mut(), dialect, &exchange, None);
+            response
+        }
+        Err(failure) => rescue(dialect, &failure, exchange),
+    }
+}
+
+/// Where the forward stages lead.
+enum Way {
+    /// To a provider.
+    Send(Box<Reserved>),
+    /// To an answer that the gateway itself knows.
+    Answer(Response<Body>),
+}
+
+async fn forward(
+    gateway: &Gateway,
+    parts: request::Parts,
+    body: Incoming,
+    exchange: &mut Exchange,
+) -> Result<Way, Failure> {
+    let shared = &gateway.shared;
+    let snapshot = shared.snapshot.load_full();
+    refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
+    let endpoint = endpoint::find(&parts.method, parts.uri.path(), &parts.headers)?;
+    let options = Options::read(&parts.headers)?;
+    let model_in_path = match &endpoint.operation {
+        Operation::Live => return Ok(Way::Answer(respond::live())),
+        Operation::Ready => return Ok(Way::Answer(respond::ready(&snapshot))),
+        Operation::Models | Operation::Chat { model: None } => None,
+        Operation::Chat { model: Some(model) } => Some(model.clone()),
+    };
+
+    let caller = identify(
+        &parts.headers,
+        &parts.uri,
+        &snapshot,
+        &shared.hasher,
+        exchange.at_ms,
+    )?;
+    exchange.key = Some(Arc::clone(&caller.key));
+    if endpoint.operation == Operation::Models {
+        return Ok(Way::Answer(respond::models(
+            endpoint.dialect,
+            &snapshot,
+            &caller,
+        )));
+    }
+
+    let limits = intake::Limits {
+        body_max: snapshot.max_body,
+        ..intake::Limits::default()
+    };
+    let body = intake::read(body, &parts, &limits, &shared.memory).await?;
+    let mut head = endpoint
+        .dialect
+        .server()
+        .head(&body.bytes)
+        .map_err(|invalid| refuse::invalid(&invalid))?;
+    if let Some(model) = model_in_path {
+        head.model = model;
+    }
+    let call = Call {
+        dialect: endpoint.dialect,
+        options,
+        headers: parts.headers,
+    };
+    let admitted = admit(caller, call, head)?;
+    let screened = screen(admitted, body)?;
+    let planned = plan(screened, &snapshot)?;
+    exchange.model = Some(Arc::clone(&planned.plan.model));
+    let planned = match recall(planned) {
+        Recall::Hit(answer) => return Ok(Way::Answer(answer)),
+        Recall::Miss(planned) => planned,
+    };
+    let reserved = reserve(planned, exchange)?;
+    Ok(Way::Send(Box::new(reserved)))
+}

@@ -1,0 +1,18 @@
+//! The gateway against real sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod http2;
+mod intake;
+mod kit;
+mod listener;
+mod proxy;
+mod smuggling;
+mod tls;
+mod transport;
