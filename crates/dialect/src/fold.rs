@@ -4,18 +4,21 @@
 //! the client sees. The law: folding a decoded stream gives what decoding the
 //! same answer whole gives.
 
+use std::collections::BTreeMap;
+
 use crate::Dialect;
 use crate::chat::{
     Candidate, Delta, Extra, Part, PartKind, PartStart, Reasoning, Response, StreamEvent, ToolCall,
 };
-use crate::json::Json;
+use crate::json::{Invalid, Json, Writer};
 
 /// Joins the events of one stream.
 #[derive(Clone, Debug)]
 pub struct Accumulator {
     response: Response,
+    /// Token probabilities as they came, by answer; joined once, at the end.
+    logprobs: BTreeMap<u64, Vec<Json>>,
     complete: bool,
-    /// Bytes of text, reasoning and arguments taken in.
     bytes: usize,
 }
 
@@ -34,6 +37,7 @@ impl Accumulator {
                 service_tier: None,
                 extra: Extra::default(),
             },
+            logprobs: BTreeMap::new(),
             complete: false,
             bytes: 0,
         }
@@ -41,6 +45,7 @@ impl Accumulator {
 
     /// Takes one event in.
     pub fn push(&mut self, event: &StreamEvent) {
+        self.bytes = self.bytes.saturating_add(weight(event));
         match event {
             StreamEvent::Start(start) => {
                 self.response.id.clone_from(&start.id);
@@ -60,15 +65,17 @@ impl Accumulator {
                 part,
                 delta,
             } => {
-                self.bytes = self.bytes.saturating_add(weight(delta));
                 let index = usize::try_from(*part).unwrap_or(usize::MAX);
                 if let Some(part) = self.candidate(*candidate).parts.get_mut(index) {
                     grow(part, delta);
                 }
             }
             StreamEvent::Logprobs { candidate, value } => {
-                let joined = join_logprobs(self.candidate(*candidate).logprobs.as_ref(), value);
-                self.candidate(*candidate).logprobs = Some(joined);
+                self.candidate(*candidate);
+                self.logprobs
+                    .entry(*candidate)
+                    .or_default()
+                    .push(value.clone());
             }
             StreamEvent::Finish {
                 candidate,
@@ -91,7 +98,7 @@ impl Accumulator {
         self.complete
     }
 
-    /// Bytes of text, reasoning and arguments taken in: what the answer weighs in memory.
+    /// About what the answer weighs in memory, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -99,7 +106,10 @@ impl Accumulator {
 
     /// The answer so far.
     #[must_use]
-    pub fn into_response(self) -> Response {
+    pub fn into_response(mut self) -> Response {
+        for (candidate, steps) in std::mem::take(&mut self.logprobs) {
+            self.candidate(candidate).logprobs = join_logprobs(&steps);
+        }
         self.response
     }
 
@@ -180,44 +190,49 @@ fn grow(part: &mut Part, delta: &Delta) {
     }
 }
 
-fn weight(delta: &Delta) -> usize {
-    match delta {
-        Delta::Text(text) | Delta::Arguments(text) => text.len(),
-        Delta::Opaque(opaque) => opaque.value.text().len(),
-        Delta::Citation(citation) => citation.raw.value.text().len(),
-        Delta::Raw(json) => json.text().len(),
-    }
+/// What an event adds to the answer's weight; what is neither text nor raw counts as `STEP`.
+fn weight(event: &StreamEvent) -> usize {
+    const STEP: usize = 64;
+    let text = match event {
+        StreamEvent::Delta { delta, .. } => match delta {
+            Delta::Text(text) | Delta::Arguments(text) => return text.len(),
+            Delta::Opaque(opaque) => opaque.value.text().len(),
+            Delta::Citation(citation) => citation.raw.value.text().len(),
+            Delta::Raw(json) => json.text().len(),
+        },
+        StreamEvent::PartStart { start, .. } => match start {
+            PartStart::ToolCall { id, name, .. } => id.len() + name.len(),
+            PartStart::Opaque(opaque) => opaque.value.text().len(),
+            PartStart::Text | PartStart::Reasoning | PartStart::Refusal => 0,
+        },
+        StreamEvent::Logprobs { value, .. } => value.text().len(),
+        StreamEvent::Finish { extra, .. } => {
+            extra.iter().map(|(_, value)| value.text().len()).sum()
+        }
+        StreamEvent::Start(_)
+        | StreamEvent::PartEnd { .. }
+        | StreamEvent::Usage(_)
+        | StreamEvent::Ping
+        | StreamEvent::Error(_)
+        | StreamEvent::End => return 0,
+    };
+    text + STEP
 }
 
-/// Joins two objects whose members are arrays or `null`: `{"content": […], "refusal": null}`.
-fn join_logprobs(old: Option<&Json>, new: &Json) -> Json {
-    let Some(old) = old else { return new.clone() };
-    let mut members: Vec<(String, Vec<String>)> = Vec::new();
-    for value in [old, new] {
-        let read = value.reader().object(|key, reader| {
-            let at = members
-                .iter()
-                .position(|(name, _)| name == key)
-                .unwrap_or_else(|| {
-                    members.push((key.to_owned(), Vec::new()));
-                    members.len() - 1
-                });
-            if reader.null()? {
-                return Ok(());
-            }
-            reader.array(|_, element| {
-                let raw = element.raw()?.to_owned();
-                if let Some((_, list)) = members.get_mut(at) {
-                    list.push(raw);
-                }
-                Ok(())
-            })
-        });
-        if read.is_err() {
-            return new.clone();
+/// Joins objects whose members are arrays or `null`, `{"content": […], "refusal": null}`,
+/// by appending their arrays; of objects of another form the last one counts.
+fn join_logprobs(steps: &[Json]) -> Option<Json> {
+    let last = steps.last()?;
+    if steps.len() == 1 {
+        return Some(last.clone());
+    }
+    let mut members: Vec<(String, Vec<&str>)> = Vec::new();
+    for step in steps {
+        if gather(step, &mut members).is_err() {
+            return Some(last.clone());
         }
     }
-    let mut out = crate::json::Writer::default();
+    let mut out = Writer::default();
     out.object(|out| {
         for (name, list) in &members {
             out.key(name);
@@ -232,5 +247,28 @@ fn join_logprobs(old: Option<&Json>, new: &Json) -> Json {
             }
         }
     });
-    Json::parse(&String::from_utf8_lossy(&out.into_bytes())).unwrap_or_else(|_| new.clone())
+    let text = String::from_utf8_lossy(&out.into_bytes()).into_owned();
+    Some(Json::parse(&text).unwrap_or_else(|_| last.clone()))
+}
+
+fn gather<'a>(step: &'a Json, members: &mut Vec<(String, Vec<&'a str>)>) -> Result<(), Invalid> {
+    step.reader().object(|key, reader| {
+        let at = members
+            .iter()
+            .position(|(name, _)| name == key)
+            .unwrap_or_else(|| {
+                members.push((key.to_owned(), Vec::new()));
+                members.len() - 1
+            });
+        if reader.null()? {
+            return Ok(());
+        }
+        reader.array(|_, element| {
+            let raw = element.raw()?;
+            if let Some((_, list)) = members.get_mut(at) {
+                list.push(raw);
+            }
+            Ok(())
+        })
+    })
 }

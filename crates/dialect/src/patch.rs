@@ -29,7 +29,8 @@ impl Patch {
         if self.edits.is_empty() {
             return document.clone();
         }
-        self.edits.sort_by_key(|(span, _)| span.start);
+        // An insertion comes before what replaces the text that it stands at.
+        self.edits.sort_by_key(|(span, _)| (span.start, span.end));
         let grown: usize = self.edits.iter().map(|(_, text)| text.len()).sum();
         let mut out = Vec::with_capacity(document.len() + grown);
         let mut copied = 0;

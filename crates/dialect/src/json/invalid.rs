@@ -33,6 +33,7 @@ impl Invalid {
         } else {
             "."
         };
+        let segment = cut(segment, 100);
         self.path = format!("{segment}{joint}{}", self.path);
         self
     }
@@ -52,3 +53,9 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+/// At most `length` bytes of `text`, so that a message stays short whatever it quotes.
+pub(super) fn cut(text: &str, length: usize) -> &str {
+    text.get(..text.floor_char_boundary(length))
+        .unwrap_or_default()
+}

@@ -8,6 +8,7 @@ mod escape;
 mod invalid;
 mod kind;
 mod reader;
+mod seen;
 mod writer;
 
 pub use escape::escape_into;

@@ -10,6 +10,8 @@ use std::ops::Range;
 use memchr::memchr2;
 
 use super::escape::{control, escape_length, unescape};
+use super::invalid::cut;
+use super::seen::Seen;
 use super::{Invalid, Json, Kind};
 
 /// How deep arrays and objects may nest.
@@ -97,7 +99,7 @@ impl<'a> Reader<'a> {
     {
         self.expect(Kind::Object)?;
         self.enter()?;
-        let mut seen: Vec<Cow<'a, str>> = Vec::new();
+        let mut seen = Seen::default();
         if !self.empty(b'}')? {
             loop {
                 self.white();
@@ -106,12 +108,9 @@ impl<'a> Reader<'a> {
                     return Err(self.error("a member name in double quotes was expected"));
                 }
                 let key = self.string()?;
-                if self.unique_keys {
-                    if seen.contains(&key) {
-                        self.at = key_at;
-                        return Err(self.error("this member stands here twice").under(&key));
-                    }
-                    seen.push(key.clone());
+                if self.unique_keys && !seen.insert(&key) {
+                    self.at = key_at;
+                    return Err(self.error("this member stands here twice").under(&key));
                 }
                 self.white();
                 self.take(b':', "`:` was expected after a member name")?;
@@ -201,7 +200,7 @@ impl<'a> Reader<'a> {
             at: Some(start),
             message: format!(
                 "a whole number of 0 or more was expected, not {}",
-                shorten(raw)
+                cut(raw, 24)
             )
             .into(),
         })
@@ -491,8 +490,4 @@ impl<'a> Reader<'a> {
         self.white();
         self.take(b':', "`:` was expected after a member name")
     }
-}
-
-fn shorten(raw: &str) -> &str {
-    raw.get(..raw.len().min(24)).unwrap_or(raw)
 }

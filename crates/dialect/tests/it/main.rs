@@ -1,0 +1,18 @@
+//! The laws that hold for every dialect, in one test binary.
+//!
+//! Everything goes through the crate's public surface. The oracles (a naive
+//! stream decoder, `serde_json`) share no code with what they judge.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod canon;
+mod json;
+mod patch;
+mod recordings;
+mod sse;

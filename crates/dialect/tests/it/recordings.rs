@@ -1,0 +1,149 @@
+//! Loads the recorded exchanges that lie beside the repository, and says loudly
+//! where they are absent. A recording that is no single exchange of its dialect
+//! is excluded here, by name and with the reason.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use dialect::Dialect;
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// One recorded exchange.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    /// Its name in the collection.
+    pub(crate) id: String,
+    /// Who served.
+    pub(crate) provider: String,
+    /// The dialect both sides spoke.
+    pub(crate) dialect: Dialect,
+    /// The request as it was sent, where one was kept.
+    pub(crate) request: Option<String>,
+    /// HTTP status of the answer.
+    pub(crate) status: u16,
+    /// The answer as it came.
+    pub(crate) response: String,
+    /// Whether the answer is a stream.
+    pub(crate) stream: bool,
+}
+
+impl Recording {
+    /// How many answers were asked for.
+    pub(crate) fn candidates(&self) -> u64 {
+        #[derive(Deserialize)]
+        struct N {
+            n: Option<u64>,
+        }
+        self.request
+            .as_deref()
+            .and_then(|request| serde_json::from_str::<N>(request).ok())
+            .and_then(|n| n.n)
+            .unwrap_or(1)
+    }
+}
+
+/// Recordings that hold no single exchange of their dialect, and why.
+const EXCLUDED: &[(&str, &str)] = &[];
+
+/// All recordings of the two dialects.
+pub(crate) fn all() -> &'static [Recording] {
+    static ALL: LazyLock<Vec<Recording>> = LazyLock::new(load);
+    &ALL
+}
+
+/// Successful streams.
+pub(crate) fn streams() -> impl Iterator<Item = &'static Recording> {
+    all().iter().filter(|r| r.stream && r.status == 200)
+}
+
+/// Successful whole answers.
+pub(crate) fn wholes() -> impl Iterator<Item = &'static Recording> {
+    all().iter().filter(|r| !r.stream && r.status == 200)
+}
+
+/// Recordings with their request, as (recording, request).
+pub(crate) fn requests() -> impl Iterator<Item = (&'static Recording, &'static str)> {
+    all()
+        .iter()
+        .filter(|r| r.status == 200)
+        .filter_map(|r| Some((r, r.request.as_deref()?)))
+}
+
+#[derive(Deserialize)]
+struct Line {
+    id: String,
+    provider: String,
+    api: String,
+    path: Option<String>,
+    request_body: Option<Box<RawValue>>,
+    status: u16,
+    response_body: Option<String>,
+    is_stream: bool,
+}
+
+fn load() -> Vec<Recording> {
+    let Some(folder) = folder() else {
+        eprintln!("SKIPPED: no recordings at ../shared/recordings; laws run on fixtures alone");
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl" || e == "gz"))
+        .collect();
+    files.sort();
+    let mut found = BTreeMap::new();
+    for file in files {
+        for line in read(&file).lines() {
+            if let Some(recording) = recording(line) {
+                found.insert(recording.id.clone(), recording);
+            }
+        }
+    }
+    for (id, _) in EXCLUDED {
+        assert!(found.remove(*id).is_some(), "{id} is excluded but absent");
+    }
+    found.into_values().collect()
+}
+
+fn folder() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/recordings");
+    folder.is_dir().then_some(folder)
+}
+
+fn read(file: &Path) -> String {
+    let bytes = fs::read(file).unwrap();
+    if file.extension().is_some_and(|e| e == "gz") {
+        let mut text = String::new();
+        GzDecoder::new(&bytes[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        return text;
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+fn recording(line: &str) -> Option<Recording> {
+    let line: Line = serde_json::from_str(line).unwrap();
+    let dialect = match line.api.as_str() {
+        "chat" => Dialect::OpenaiChat,
+        // OpenAI's threads have messages too, of another kind.
+        "messages" if line.provider != "openai" => Dialect::AnthropicMessages,
+        _ => return None,
+    };
+    assert!(!line.path.is_some_and(|path| path.contains("/threads/")));
+    Some(Recording {
+        id: line.id,
+        provider: line.provider,
+        dialect,
+        request: line.request_body.map(|body| body.get().to_owned()),
+        status: line.status,
+        response: line.response_body?,
+        stream: line.is_stream,
+    })
+}
