@@ -37,10 +37,6 @@ pub struct Admitted {
 ///
 /// # Errors
 /// None yet: limits of requests and concurrency refuse here.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "every stage of the road may refuse"
-)]
 pub fn admit(caller: Caller, call: Call, head: Head) -> Result<Admitted, Failure> {
     Ok(Admitted {
         caller,

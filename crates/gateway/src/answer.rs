@@ -45,7 +45,7 @@ pub struct Failed {
     /// In a clause that a client may read.
     pub why: String,
     /// What the provider said.
-    pub said: Option<ProviderSaid>,
+    pub said: Option<Box<ProviderSaid>>,
     /// When the provider asks to come back.
     pub retry_after: Option<Duration>,
     /// The phase that ran out of time, if one did.
@@ -81,12 +81,18 @@ impl From<Break> for Failed {
         match said {
             // The provider's own code may say more: it has no room, the quota is used up.
             Some(error) => {
-                let kind = match AttemptFailure::classify(500, &error) {
-                    AttemptFailure::Overloaded => AttemptFailure::MidStream,
-                    other => other,
+                let kind = AttemptFailure::classify(500, &error);
+                // Without a code of its own it is a break like any other.
+                let kind = if kind == AttemptFailure::Overloaded {
+                    AttemptFailure::MidStream
+                } else {
+                    kind
                 };
                 Self {
-                    said: Some(ProviderSaid { status: 502, error }),
+                    said: Some(Box::new(ProviderSaid {
+                        status: 502,
+                        error: *error,
+                    })),
                     ..Self::new(kind, why)
                 }
             }
@@ -189,7 +195,7 @@ pub async fn refused(
         format!("status {status}: {}", error.message)
     };
     Failed {
-        said: Some(ProviderSaid { status, error }),
+        said: Some(Box::new(ProviderSaid { status, error })),
         retry_after: retry_after(&parts.headers),
         ..Failed::new(kind, why)
     }

@@ -75,7 +75,7 @@ pub struct Break {
     /// In a clause that a client may read.
     pub why: String,
     /// What the provider said, where it said that it failed.
-    pub said: Option<ProviderError>,
+    pub said: Option<Box<ProviderError>>,
 }
 
 impl Break {
@@ -250,7 +250,7 @@ impl Pump {
                     let why = format!("the provider failed in mid-stream: {}", error.message);
                     return Err(Break {
                         why,
-                        said: Some((**error).clone()),
+                        said: Some(error.clone()),
                     });
                 }
                 StreamEvent::PartStart { .. }

@@ -250,9 +250,12 @@ impl Stream {
                 Poll::Ready(Ok(Flow::Complete)) => return Poll::Ready(self.complete()),
                 Poll::Ready(Err(broken)) => {
                     let mut failure = Failure::new(Code::ProviderFailed, broken.why);
-                    failure.provider = broken
-                        .said
-                        .map(|error| policy::failure::ProviderSaid { status: 502, error });
+                    failure.provider = broken.said.map(|error| {
+                        Box::new(policy::failure::ProviderSaid {
+                            status: 502,
+                            error: *error,
+                        })
+                    });
                     self.fail(&failure);
                 }
                 Poll::Pending => match self.clock.poll(context) {

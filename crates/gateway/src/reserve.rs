@@ -17,10 +17,6 @@ pub struct Reserved {
 ///
 /// # Errors
 /// None yet: budgets and limits of tokens refuse here.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "every stage of the road may refuse"
-)]
 pub fn reserve(planned: Box<Planned>, exchange: &mut Exchange) -> Result<Reserved, Failure> {
     exchange.reservation = Some(Reservation::new(Nanos::ZERO));
     Ok(Reserved { planned: *planned })

@@ -53,10 +53,10 @@ pub fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
         headers.insert("x-bondgate-target", name);
     }
     headers.insert("x-bondgate-cache", HeaderValue::from_static("off"));
-    if !exchange.losses.is_empty() {
-        if let Ok(value) = HeaderValue::from_str(&loss_list(&exchange.losses)) {
-            headers.insert("x-bondgate-loss", value);
-        }
+    if !exchange.losses.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&loss_list(&exchange.losses))
+    {
+        headers.insert("x-bondgate-loss", value);
     }
     let overhead = exchange.opened.elapsed().saturating_sub(exchange.waited);
     headers.insert(

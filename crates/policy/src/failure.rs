@@ -283,7 +283,7 @@ pub struct Failure {
     /// The field at fault.
     pub param: Option<String>,
     /// What the provider said, where its words are passed on.
-    pub provider: Option<ProviderSaid>,
+    pub provider: Option<Box<ProviderSaid>>,
     /// When a retry may help.
     pub retry_after: Option<Duration>,
     /// Further facts for programs.

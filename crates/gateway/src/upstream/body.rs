@@ -5,7 +5,7 @@
 //! never look like a body that ended.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -128,17 +128,6 @@ impl Body for UpstreamBody {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
-    }
-}
-
-impl Drop for UpstreamBody {
-    /// A reader that stops after the last data leaves only the framing's end unread: worth one look,
-    /// since it saves the connection.
-    fn drop(&mut self) {
-        if self.lease.is_some() && self.framing == Framing::Delimited {
-            let mut context = Context::from_waker(Waker::noop());
-            let _ = Pin::new(self).poll_frame(&mut context);
-        }
     }
 }
 

@@ -8,11 +8,5 @@
     reason = "a test fails by panicking"
 )]
 
-mod http2;
-mod intake;
 mod kit;
-mod listener;
-mod proxy;
-mod smuggling;
-mod tls;
 mod transport;

