@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::BodyExt;
-use policy::failure::{AttemptFailure, ProviderSaid};
+use policy::failure::{AttemptFailure, Code, Failure, ProviderSaid};
 
 use crate::exchange::Exchange;
 use crate::memory::{Memory, Permit};
@@ -17,6 +17,9 @@ pub const WHOLE_MAX: usize = 8 * 1024 * 1024;
 
 /// Largest error answer that is read, in bytes.
 const ERROR_MAX: usize = 1024 * 1024;
+
+/// What is said where [`Memory`] lends nothing.
+pub const NO_ROOM: &str = "the gateway has no memory for the answer at the moment";
 
 /// An answer that may go to the client.
 pub struct Answer {
@@ -31,11 +34,11 @@ pub struct Answer {
 /// An answer.
 pub enum Content {
     /// Whole and checked, in the client's dialect.
-    Whole(Bytes),
+    Whole(Bytes, Permit),
     /// A stream that has begun to say something.
     Stream(Box<Pump>),
     /// A whole answer too large to hold: its beginning, and the rest as it comes.
-    Long(Bytes, Box<UpstreamBody>),
+    Long(Bytes, Permit, Box<UpstreamBody>),
 }
 
 /// How an attempt failed.
@@ -50,6 +53,8 @@ pub struct Failed {
     pub retry_after: Option<Duration>,
     /// The phase that ran out of time, if one did.
     pub timed_out: Option<&'static str>,
+    /// What the client is told where the cause is ours; nothing else is tried then.
+    pub ours: Option<Box<Failure>>,
 }
 
 impl Failed {
@@ -62,6 +67,7 @@ impl Failed {
             said: None,
             retry_after: None,
             timed_out: None,
+            ours: None,
         }
     }
 
@@ -77,7 +83,10 @@ impl Failed {
 
 impl From<Break> for Failed {
     fn from(broken: Break) -> Self {
-        let Break { why, said } = broken;
+        let Break { why, said, no_room } = broken;
+        if no_room {
+            return self::no_room();
+        }
         match said {
             // The provider's own code may say more: it has no room, the quota is used up.
             Some(error) => {
@@ -118,7 +127,17 @@ pub enum Collected {
     /// All of it.
     Whole(Bytes, Permit),
     /// More than the bound: what was read, and the rest.
-    Long(Bytes, Box<UpstreamBody>),
+    Long(Bytes, Permit, Box<UpstreamBody>),
+}
+
+/// What the attempt came to because the gateway itself was short of room; nothing else is tried.
+#[must_use]
+pub fn no_room() -> Failed {
+    let failure = Failure::new(Code::Overloaded, NO_ROOM).retry_after(Duration::from_secs(1));
+    Failed {
+        ours: Some(Box::new(failure)),
+        ..Failed::new(AttemptFailure::MidStream, NO_ROOM)
+    }
 }
 
 /// Reads a body up to a bound.
@@ -130,12 +149,6 @@ pub async fn collect(
     max: usize,
     memory: &Memory,
 ) -> Result<Collected, Failed> {
-    let no_room = || {
-        Failed::new(
-            AttemptFailure::Overloaded,
-            "the gateway has no room for the answer",
-        )
-    };
     let mut permit = memory.try_reserve(0).ok_or_else(no_room)?;
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();
@@ -159,6 +172,7 @@ pub async fn collect(
         if first.as_ref().map_or(all.len(), Bytes::len) > max {
             return Ok(Collected::Long(
                 first.unwrap_or_else(|| all.freeze()),
+                permit,
                 Box::new(body),
             ));
         }
@@ -184,12 +198,13 @@ pub async fn refused(
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
     let bytes = match collect(body, ERROR_MAX, memory).await {
-        Ok(Collected::Whole(bytes, _) | Collected::Long(bytes, _)) => bytes,
+        Ok(Collected::Whole(bytes, _) | Collected::Long(bytes, ..)) => bytes,
         Err(_) => Bytes::new(),
     };
     let error = decode(&bytes);
     let kind = AttemptFailure::classify(status, &error);
-    let why = if error.message.is_empty() {
+    // What a provider says of a credential may repeat it.
+    let why = if error.message.is_empty() || kind == AttemptFailure::Credential {
         format!("status {status}")
     } else {
         format!("status {status}: {}", error.message)

@@ -17,11 +17,12 @@ use store::journal::Dispatched;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Gateway;
-use crate::answer::{Answer, Collected, Content, Failed, WHOLE_MAX, collect, refused};
+use crate::answer::{Answer, Collected, Content, Failed, WHOLE_MAX, collect, no_room, refused};
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
+use crate::relay::Pace;
 use crate::reserve::Reserved;
 use crate::route::{Move, Route};
 use crate::upstream::UpstreamBody;
@@ -40,6 +41,8 @@ pub struct Attempting {
     pub id: Arc<str>,
     /// Whether the client wants a stream.
     pub stream: bool,
+    /// How long all of it may take, and the client be left without a sign of life.
+    pub pace: Pace,
     /// Gives the answer.
     pub answer: Pin<Box<dyn Future<Output = Result<Answer, Refused>> + Send>>,
 }
@@ -47,10 +50,17 @@ pub struct Attempting {
 /// Starts to send the request.
 #[must_use]
 pub fn attempt(gateway: Gateway, reserved: Reserved, exchange: Box<Exchange>) -> Attempting {
+    let most = reserved.planned.plan.model.timeouts.total;
+    let own = reserved.planned.screened.admitted.call.options.timeout;
+    let deadline = exchange.opened + own.map_or(most, |own| own.min(most));
     Attempting {
         id: Arc::clone(&exchange.id),
         stream: reserved.planned.screened.admitted.head.stream,
-        answer: Box::pin(all_attempts(gateway, reserved, exchange)),
+        pace: Pace {
+            deadline,
+            timings: gateway.shared.timings,
+        },
+        answer: Box::pin(all_attempts(gateway, reserved, exchange, deadline)),
     }
 }
 
@@ -58,17 +68,15 @@ async fn all_attempts(
     gateway: Gateway,
     reserved: Reserved,
     mut exchange: Box<Exchange>,
+    deadline: Instant,
 ) -> Result<Answer, Refused> {
     let model = Arc::clone(&reserved.planned.plan.model);
-    let own = reserved.planned.screened.admitted.call.options.timeout;
-    let total = own.map_or(model.timeouts.total, |own| own.min(model.timeouts.total));
-    let deadline = exchange.opened + total;
     let mut route = Route::new(&reserved.planned.plan);
     let mut outgoing = Outgoing::new(reserved.planned);
     let mut unusable: Option<Failure> = None;
     let mut last: Option<Failed> = None;
     while let Some(target) = route.target().cloned() {
-        let next = match outgoing.encode(&target) {
+        let next = match outgoing.encode(&target, &gateway.shared.memory) {
             Err(failure) => {
                 unusable.get_or_insert(failure);
                 route.pass()
@@ -92,6 +100,13 @@ async fn all_attempts(
                             provider_id,
                             content,
                         });
+                    }
+                    Err(Failed {
+                        ours: Some(failure),
+                        ..
+                    }) => {
+                        let failure = *failure;
+                        return Err(Refused { failure, exchange });
                     }
                     Err(failed) if failed.timed_out == Some("total") => {
                         last = Some(failed);
@@ -163,13 +178,7 @@ type Got = (Content, Option<http::HeaderValue>);
 impl One<'_> {
     async fn attempt(&self, encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
         let began = Instant::now();
-        exchange.attempts.push(Attempt {
-            target: Arc::clone(self.target),
-            failure: None,
-            why: String::new(),
-            status: None,
-            took: Duration::ZERO,
-        });
+        exchange.attempts.push(Attempt::new(self.target));
         exchange.losses.clone_from(&encoded.losses);
         let stream = self.outgoing.planned().screened.admitted.head.stream;
         let patience = if stream {
@@ -197,6 +206,7 @@ impl One<'_> {
                 attempt.failure = Some(failed.kind);
                 attempt.why.clone_from(&failed.why);
                 attempt.status = failed.said.as_ref().map(|said| said.status);
+                attempt.used = std::mem::take(&mut exchange.used);
             }
         }
         result
@@ -302,10 +312,12 @@ impl One<'_> {
             hold: HoldBack::new(self.model.tool_calls),
             details: admitted.call.options.details,
         };
+        let room = self.gateway.shared.memory.try_reserve(0);
         let mut pump = Box::new(Pump::new(
             response.into_body(),
             codec.decoder(admitted.head.candidates.max(1)),
             options,
+            room.ok_or_else(no_room)?,
         ));
         pump.until_semantic(exchange).await?;
         Ok(Content::Stream(pump))
@@ -318,10 +330,11 @@ impl One<'_> {
         encoded: &Encoded,
         exchange: &mut Exchange,
     ) -> Result<Content, Failed> {
-        let bytes = match collect(body, WHOLE_MAX, &self.gateway.shared.memory).await? {
-            Collected::Whole(bytes, _permit) => bytes,
-            Collected::Long(first, rest) if encoded.same_dialect => {
-                return Ok(Content::Long(first, rest));
+        let memory = &self.gateway.shared.memory;
+        let (bytes, mut permit) = match collect(body, WHOLE_MAX, memory).await? {
+            Collected::Whole(bytes, permit) => (bytes, permit),
+            Collected::Long(first, permit, rest) if encoded.same_dialect => {
+                return Ok(Content::Long(first, permit, rest));
             }
             Collected::Long(..) => {
                 let why = format!(
@@ -333,9 +346,9 @@ impl One<'_> {
         let mut response = codec
             .decode_response(&bytes)
             .map_err(|broken| Failed::new(AttemptFailure::MidStream, broken.to_string()))?;
-        exchange.usage.clone_from(&response.usage);
+        exchange.used.usage.clone_from(&response.usage);
         if encoded.same_dialect {
-            return Ok(Content::Whole(bytes));
+            return Ok(Content::Whole(bytes, permit));
         }
         response
             .created
@@ -344,7 +357,10 @@ impl One<'_> {
         let dialect: Dialect = self.outgoing.planned().screened.admitted.call.dialect;
         let written = dialect.server().encode_response(&response, &mut losses);
         exchange.losses.extend(losses.into_vec());
-        Ok(Content::Whole(written.into()))
+        if !permit.grow(written.len().saturating_sub(permit.held())) {
+            return Err(no_room());
+        }
+        Ok(Content::Whole(written.into(), permit))
     }
 }
 
@@ -369,6 +385,7 @@ fn conclude(
         said,
         retry_after,
         timed_out,
+        ours: _,
     } = failed;
     let about_the_request = matches!(
         kind,
@@ -384,7 +401,11 @@ fn conclude(
             ),
         ),
         (Some(said), None) if about_the_request => {
-            Failure::new(Code::ProviderRejected, said.error.message.clone())
+            let message = Some(&said.error.message).filter(|message| !message.is_empty());
+            let message = message
+                .cloned()
+                .unwrap_or_else(|| format!("the provider refused: {why}"));
+            Failure::new(Code::ProviderRejected, message)
         }
         (_, None) => Failure::new(
             Code::ProviderFailed,

@@ -39,10 +39,8 @@ pub struct Exchange {
     pub attempts: Vec<Attempt>,
     /// What the translation to and from the provider lost.
     pub losses: Vec<Loss>,
-    /// What the provider says was used.
-    pub usage: Option<Usage>,
-    /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing.
-    pub output_bytes: u64,
+    /// What the try at hand used.
+    pub used: Used,
     /// What is held for it.
     pub reservation: Option<Reservation>,
     /// Time spent waiting for providers.
@@ -65,6 +63,39 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// How long it took until it failed or began to answer.
     pub took: Duration,
+    /// What it used, where it failed.
+    pub used: Used,
+}
+
+impl Attempt {
+    /// A try that begins.
+    #[must_use]
+    pub fn new(target: &Arc<Target>) -> Self {
+        Self {
+            target: Arc::clone(target),
+            failure: None,
+            why: String::new(),
+            status: None,
+            took: Duration::ZERO,
+            used: Used::default(),
+        }
+    }
+}
+
+/// What a try used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// What the provider says.
+    pub usage: Option<Usage>,
+    /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing.
+    pub output_bytes: u64,
+}
+
+impl Used {
+    fn output_tokens(&self) -> u64 {
+        let seen = self.output_bytes.div_ceil(4);
+        self.usage.as_ref().map_or(seen, Usage::total_output)
+    }
 }
 
 /// How an exchange ended.
@@ -110,8 +141,7 @@ impl Exchange {
             model: None,
             attempts: Vec::new(),
             losses: Vec::new(),
-            usage: None,
-            output_bytes: 0,
+            used: Used::default(),
             reservation: None,
             waited: Duration::ZERO,
             outcome: None,
@@ -151,7 +181,7 @@ impl Exchange {
                 out.key("target").string(&target.name());
             }
             out.key("attempts").number(self.attempt_count());
-            if let Some(usage) = &self.usage {
+            if let Some(usage) = &self.used.usage {
                 out.key("tokens").object(|out| {
                     out.key("in").number(usage.total_input());
                     out.key("cached").number(usage.cache_read);
@@ -200,14 +230,24 @@ impl Exchange {
         self.log(outcome);
     }
 
+    /// What all tries together used; those that broke may be billed too.
     fn record(&self, outcome: Outcome) -> Settled {
-        let usage = self.usage.as_ref();
+        let tries = || {
+            let failed = self.attempts.iter().map(|attempt| &attempt.used);
+            failed.chain(std::iter::once(&self.used))
+        };
+        let said = || tries().filter_map(|used| used.usage.as_ref());
+        let guessed = self.attempts.iter().filter_map(|attempt| attempt.failure);
         Settled {
             id: Arc::clone(&self.id),
-            input_tokens: usage.map_or(0, Usage::total_input),
-            cached_tokens: usage.map_or(0, |usage| usage.cache_read),
-            output_tokens: usage.map_or(self.output_bytes.div_ceil(4), Usage::total_output),
-            complete: usage.is_some() && outcome == Outcome::Answered,
+            input_tokens: said().map(Usage::total_input).fold(0, u64::saturating_add),
+            cached_tokens: said().map(|u| u.cache_read).fold(0, u64::saturating_add),
+            output_tokens: tries()
+                .map(Used::output_tokens)
+                .fold(0, u64::saturating_add),
+            complete: outcome == Outcome::Answered
+                && self.used.usage.is_some()
+                && !guessed.into_iter().any(AttemptFailure::may_be_billed),
             outcome: outcome.name(),
         }
     }

@@ -121,6 +121,12 @@ impl HoldBack {
         }
     }
 
+    /// How many bytes wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.bytes
+    }
+
     fn release(&mut self, ready: &mut Run) {
         for piece in self.held.drain(..) {
             piece.push_to(ready);

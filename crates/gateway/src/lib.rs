@@ -34,7 +34,7 @@ pub mod tls;
 pub mod upstream;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use policy::snapshot::Snapshot;
@@ -55,6 +55,27 @@ pub struct Shared {
     pub memory: Memory,
     /// Where it is written what requests may cost and what they cost.
     pub journal: Arc<dyn Journal>,
+    /// How long clients are left without a sign of life.
+    pub timings: Timings,
+}
+
+/// How long clients of streams are left without a sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timings {
+    /// How long the status line waits for the first semantic event.
+    pub head_waits: Duration,
+    /// Longest silence after the status line.
+    pub keep_alive: Duration,
+}
+
+impl Default for Timings {
+    /// 10 s and 15 s.
+    fn default() -> Self {
+        Self {
+            head_waits: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(15),
+        }
+    }
 }
 
 impl Shared {

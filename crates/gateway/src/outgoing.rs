@@ -1,5 +1,7 @@
 //! The request as a target gets it: encoded, signed, with the headers that may go on.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
@@ -13,6 +15,7 @@ use policy::model::Target;
 use policy::provider::Auth;
 use store::keys::KeyHasher;
 
+use crate::memory::{Memory, Permit};
 use crate::plan::Planned;
 use crate::refuse;
 use crate::respond::loss_list;
@@ -21,13 +24,15 @@ use crate::respond::loss_list;
 pub struct Outgoing {
     planned: Planned,
     /// The request in the hub, decoded when the first target needs it.
-    decoded: Option<Box<chat::Request>>,
+    decoded: Option<(Box<chat::Request>, Permit)>,
 }
 
 /// A body written for one target.
 pub struct Encoded {
     /// The body.
     pub body: Bytes,
+    /// Holds the memory for it.
+    pub room: Permit,
     /// Whether the target speaks the client's own dialect.
     pub same_dialect: bool,
     /// What the target cannot carry.
@@ -55,7 +60,7 @@ impl Outgoing {
     /// # Errors
     /// `invalid_request` where the request does not decode, `cannot_translate`
     /// where the target cannot carry what must be carried.
-    pub fn encode(&mut self, target: &Target) -> Result<Encoded, Failure> {
+    pub fn encode(&mut self, target: &Target, memory: &Memory) -> Result<Encoded, Failure> {
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
@@ -66,14 +71,16 @@ impl Outgoing {
                 max_output_tokens: None,
             };
             let patch = admitted.call.dialect.server().patch(&admitted.head, &edits);
+            let body = patch.apply(&screened.body.bytes);
             return Ok(Encoded {
-                body: patch.apply(&screened.body.bytes),
+                room: room(memory, body.len())?,
+                body,
                 same_dialect: true,
                 losses: Vec::new(),
             });
         }
         let request = match &mut self.decoded {
-            Some(request) => request,
+            Some((request, _room)) => request,
             none => {
                 let decoded = admitted
                     .call
@@ -81,7 +88,8 @@ impl Outgoing {
                     .server()
                     .decode_request(&screened.body.bytes)
                     .map_err(|e| refuse::invalid(&e))?;
-                none.insert(Box::new(decoded))
+                let room = room(memory, screened.body.bytes.len())?;
+                &mut none.insert((Box::new(decoded), room)).0
             }
         };
         let mut losses = Losses::default();
@@ -105,6 +113,7 @@ impl Outgoing {
             return Err(cannot_translate(target, &refused));
         }
         Ok(Encoded {
+            room: room(memory, body.len())?,
             body: body.into(),
             same_dialect: false,
             losses: losses.into_vec(),
@@ -167,6 +176,13 @@ impl Outgoing {
         sign(headers, target)?;
         Ok(request)
     }
+}
+
+fn room(memory: &Memory, bytes: usize) -> Result<Permit, Failure> {
+    memory.try_reserve(bytes).ok_or_else(|| {
+        let why = "the gateway has no memory for the request at the moment";
+        Failure::new(Code::Overloaded, why).retry_after(Duration::from_secs(1))
+    })
 }
 
 fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &'static [&'static str]) {

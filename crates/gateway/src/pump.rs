@@ -15,12 +15,17 @@ use dialect::failure::ProviderError;
 use dialect::frame::sse::{Framer, MAX_EVENT, RawFrame, Run};
 use http_body::Body;
 
+use crate::answer::NO_ROOM;
 use crate::exchange::Exchange;
 use crate::holdback::{HELD_MAX, HoldBack, Piece};
+use crate::memory::Permit;
 use crate::upstream::{BodyEnd, UpstreamBody};
 
 /// Most bytes that may come before the first event that says something.
 const ENVELOPE_MAX: usize = 1024 * 1024;
+
+/// What waits is declared to the process's memory in steps of so many bytes.
+const DECLARED_STEP: usize = 16 * 1024;
 
 /// How a stream reaches its client.
 pub enum Gear {
@@ -52,6 +57,8 @@ pub struct Pump {
     /// Events of the frame at hand; kept for its room.
     events: Vec<StreamEvent>,
     ready: Run,
+    /// Declares what waits here.
+    room: Permit,
     semantic: bool,
     finishing: bool,
     complete: bool,
@@ -76,6 +83,8 @@ pub struct Break {
     pub why: String,
     /// What the provider said, where it said that it failed.
     pub said: Option<Box<ProviderError>>,
+    /// Whether the gateway itself had no memory for what waits.
+    pub no_room: bool,
 }
 
 impl Break {
@@ -83,6 +92,7 @@ impl Break {
         Self {
             why: why.into(),
             said: None,
+            no_room: false,
         }
     }
 }
@@ -100,6 +110,7 @@ impl Pump {
         upstream: UpstreamBody,
         decoder: Box<dyn EventDecoder>,
         options: PumpOptions,
+        room: Permit,
     ) -> Self {
         Self {
             upstream,
@@ -108,16 +119,17 @@ impl Pump {
             options,
             events: Vec::new(),
             ready: Run::default(),
+            room,
             semantic: false,
             finishing: false,
             complete: false,
         }
     }
 
-    /// Whether something of the answer itself has been said.
+    /// Whether the provider's proof of completion was seen.
     #[must_use]
-    pub fn is_semantic(&self) -> bool {
-        self.semantic
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Bytes that may go to the client now.
@@ -193,7 +205,24 @@ impl Pump {
                 return Ok(Flow::Complete);
             }
         }
+        self.declare()?;
         Ok(Flow::Open { semantic })
+    }
+
+    /// Declares what waits here, in steps so coarse that most streams never do.
+    fn declare(&mut self) -> Result<(), Break> {
+        let waits = self.framer.buffered() + self.options.hold.waiting() + self.ready.len();
+        let due = waits - waits % DECLARED_STEP;
+        let held = self.room.held();
+        if due <= held {
+            self.room.shrink(held - due);
+        } else if !self.room.grow(due - held) {
+            return Err(Break {
+                no_room: true,
+                ..Break::new(NO_ROOM)
+            });
+        }
+        Ok(())
     }
 
     /// Handles one frame; says whether it said something.
@@ -234,11 +263,11 @@ impl Pump {
         for event in &mut self.events {
             semantic |= event.is_semantic();
             match event {
-                StreamEvent::Usage(usage) => exchange.usage = Some((**usage).clone()),
+                StreamEvent::Usage(usage) => exchange.used.usage = Some((**usage).clone()),
                 StreamEvent::Delta {
                     delta: Delta::Text(text) | Delta::Arguments(text),
                     ..
-                } => exchange.output_bytes += text.len() as u64,
+                } => exchange.used.output_bytes += text.len() as u64,
                 StreamEvent::Start(start) => {
                     start
                         .created
@@ -249,8 +278,8 @@ impl Pump {
                 StreamEvent::Error(error) => {
                     let why = format!("the provider failed in mid-stream: {}", error.message);
                     return Err(Break {
-                        why,
                         said: Some(error.clone()),
+                        ..Break::new(why)
                     });
                 }
                 StreamEvent::PartStart { .. }

@@ -16,24 +16,22 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use policy::failure::{Code, Failure};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use crate::Timings;
 use crate::answer::{Answer, Content};
 use crate::attempt::Attempting;
 use crate::exchange::{Exchange, Outcome};
+use crate::memory::Permit;
 use crate::pump::{Flow, Pump};
 use crate::rescue::{rescue, tell};
 use crate::respond;
 use crate::upstream::UpstreamBody;
 
-/// How long the status line of a stream waits for the first event.
-const HEAD_WAITS: Duration = Duration::from_secs(10);
-
-/// Longest silence towards a client.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
 /// The body of an answer.
 pub enum Body {
     /// All of it.
     Full(Option<Bytes>),
+    /// All of it, with the room that it takes.
+    Held(Option<Bytes>, Permit),
     /// A stream under way.
     Stream(Box<Stream>),
     /// A stream whose attempts are still under way.
@@ -59,7 +57,7 @@ impl Body {
 /// the first semantic event, but no longer than ten seconds.
 pub async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Body> {
     let outcome = if attempting.stream {
-        match timeout(HEAD_WAITS, &mut attempting.answer).await {
+        match timeout(attempting.pace.timings.head_waits, &mut attempting.answer).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => return late(dialect, attempting),
         }
@@ -67,12 +65,12 @@ pub async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Bod
         attempting.answer.await
     };
     match outcome {
-        Ok(answer) => hand_on(dialect, answer),
+        Ok(answer) => hand_on(dialect, answer, attempting.pace),
         Err(refused) => rescue(dialect, &refused.failure, refused.exchange),
     }
 }
 
-fn hand_on(dialect: Dialect, answer: Answer) -> Response<Body> {
+fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body> {
     let Answer {
         mut exchange,
         provider_id,
@@ -90,19 +88,22 @@ fn hand_on(dialect: Dialect, answer: Answer) -> Response<Body> {
     };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     *response.body_mut() = match content {
-        Content::Whole(bytes) => {
-            if let Some(usage) = &exchange.usage {
+        Content::Whole(bytes, room) => {
+            if let Some(usage) = &exchange.used.usage {
                 respond::tokens(headers, usage);
             }
             exchange.conclude(Outcome::Answered);
             exchange.settle();
-            Body::full(bytes)
+            Body::Held(Some(bytes), room)
         }
-        Content::Stream(pump) => Body::Stream(Box::new(Stream::new(dialect, *pump, exchange))),
-        Content::Long(first, rest) => Body::Long(Box::new(Long {
-            first: Some(first),
+        Content::Stream(pump) => {
+            Body::Stream(Box::new(Stream::new(dialect, *pump, exchange, pace)))
+        }
+        Content::Long(first, room, rest) => Body::Long(Box::new(Long {
+            first: Some((first, room)),
             rest,
             exchange,
+            deadline: Box::pin(sleep_until(pace.deadline)),
         })),
     };
     response
@@ -153,10 +154,11 @@ impl Late {
                 self.dialect,
                 *pump,
                 exchange,
+                self.attempting.pace,
             )))),
             Poll::Ready(Ok(Answer {
                 mut exchange,
-                content: Content::Whole(_) | Content::Long(..),
+                content: Content::Whole(..) | Content::Long(..),
                 ..
             })) => {
                 let failure = Failure::new(
@@ -173,7 +175,8 @@ impl Late {
                 if self.keep_alive.as_mut().poll(context).is_pending() {
                     return Poll::Pending;
                 }
-                self.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+                let next = Instant::now() + self.attempting.pace.timings.keep_alive;
+                self.keep_alive.as_mut().reset(next);
                 // Polled again so that the timer knows this task; it cannot be due yet.
                 let _ = self.keep_alive.as_mut().poll(context);
                 let sign = encoder(self.dialect).keep_alive();
@@ -216,13 +219,13 @@ pub struct Stream {
 }
 
 impl Stream {
-    fn new(dialect: Dialect, pump: Pump, exchange: Box<Exchange>) -> Self {
+    fn new(dialect: Dialect, pump: Pump, exchange: Box<Exchange>, pace: Pace) -> Self {
         let timeouts = exchange
             .model
             .as_ref()
             .map(|model| model.timeouts)
             .unwrap_or_default();
-        let clock = Clock::new(timeouts.idle, exchange.opened + timeouts.total);
+        let clock = Clock::new(timeouts.idle, pace);
         Self {
             dialect,
             pump: Some(pump),
@@ -237,6 +240,9 @@ impl Stream {
             let Some(pump) = self.pump.as_mut() else {
                 return Poll::Ready(self.last_words.take());
             };
+            if pump.is_complete() {
+                return Poll::Ready(self.complete());
+            }
             if let Some(bytes) = pump.take_ready() {
                 self.clock.sent();
                 return Poll::Ready(Some(bytes));
@@ -247,9 +253,14 @@ impl Stream {
                         self.clock.said();
                     }
                 }
-                Poll::Ready(Ok(Flow::Complete)) => return Poll::Ready(self.complete()),
+                Poll::Ready(Ok(Flow::Complete)) => {}
                 Poll::Ready(Err(broken)) => {
-                    let mut failure = Failure::new(Code::ProviderFailed, broken.why);
+                    let code = if broken.no_room {
+                        Code::Overloaded
+                    } else {
+                        Code::ProviderFailed
+                    };
+                    let mut failure = Failure::new(code, broken.why);
                     failure.provider = broken.said.map(|error| {
                         Box::new(policy::failure::ProviderSaid {
                             status: 502,
@@ -297,11 +308,20 @@ impl Stream {
     }
 }
 
+/// How long an answer may take, and its client be left without a sign of life.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// When all of it must be over.
+    pub deadline: Instant,
+    /// The rest.
+    pub timings: Timings,
+}
+
 /// The timeouts of a stream, on one timer.
 struct Clock {
     timer: Option<Pin<Box<Sleep>>>,
     idle: Duration,
-    deadline: Instant,
+    pace: Pace,
     last_said: Instant,
     last_sent: Instant,
 }
@@ -313,12 +333,12 @@ enum Tick {
 }
 
 impl Clock {
-    fn new(idle: Duration, deadline: Instant) -> Self {
+    fn new(idle: Duration, pace: Pace) -> Self {
         let now = Instant::now();
         Self {
             timer: None,
             idle,
-            deadline,
+            pace,
             last_said: now,
             last_sent: now,
         }
@@ -332,47 +352,57 @@ impl Clock {
         self.last_sent = Instant::now();
     }
 
+    /// The timer may be early, since it is not moved with each event, but never late.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Tick> {
         loop {
-            let due = (self.last_said + self.idle)
-                .min(self.deadline)
-                .min(self.last_sent + KEEP_ALIVE);
+            let idle = self.last_said + self.idle;
+            let silent = self.last_sent + self.pace.timings.keep_alive;
+            let due = idle.min(self.pace.deadline).min(silent);
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
             if timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
             let now = Instant::now();
-            if now >= self.deadline {
+            if now >= self.pace.deadline {
                 return Poll::Ready(Tick::TimedOut("total"));
             }
-            if now >= self.last_said + self.idle {
+            if now >= idle {
                 return Poll::Ready(Tick::TimedOut("idle"));
             }
-            if now >= self.last_sent + KEEP_ALIVE {
+            if now >= silent {
                 self.last_sent = now;
-                timer.as_mut().reset(now + KEEP_ALIVE.min(self.idle));
+                self.timer = None;
                 return Poll::Ready(Tick::KeepAlive);
             }
-            timer.as_mut().reset(due.max(now));
+            timer.as_mut().reset(due);
         }
     }
 }
 
 /// A whole answer too large to hold, relayed as it comes.
 pub struct Long {
-    first: Option<Bytes>,
+    /// What was read before it was known to be too large, with the room that it takes.
+    first: Option<(Bytes, Permit)>,
     rest: Box<UpstreamBody>,
     exchange: Box<Exchange>,
+    deadline: Pin<Box<Sleep>>,
 }
 
 impl Long {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        if let Some(first) = self.first.take() {
+        if let Some((first, _room)) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
         loop {
             match Pin::new(&mut *self.rest).poll_frame(context) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if self.deadline.as_mut().poll(context).is_pending() => {
+                    return Poll::Pending;
+                }
+                Poll::Pending => {
+                    self.break_off(Code::Timeout);
+                    let why = "no end within the `total` timeout".to_owned();
+                    return Poll::Ready(Some(Err(Cut(why))));
+                }
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
                         return Poll::Ready(Some(Ok(data)));
@@ -384,9 +414,7 @@ impl Long {
                     return Poll::Ready(None);
                 }
                 Poll::Ready(broken) => {
-                    self.exchange
-                        .conclude(Outcome::Broken(Code::ProviderFailed));
-                    self.exchange.settle();
+                    self.break_off(Code::ProviderFailed);
                     let why = broken
                         .and_then(Result::err)
                         .map_or_else(|| "its end is not proven".to_owned(), |e| e.to_string());
@@ -394,6 +422,13 @@ impl Long {
                 }
             }
         }
+    }
+}
+
+impl Long {
+    fn break_off(&mut self, code: Code) {
+        self.exchange.conclude(Outcome::Broken(code));
+        self.exchange.settle();
     }
 }
 
@@ -407,7 +442,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
             let next = match &mut *self {
-                Body::Full(bytes) => Poll::Ready(bytes.take().map(Ok)),
+                Body::Full(bytes) | Body::Held(bytes, _) => Poll::Ready(bytes.take().map(Ok)),
                 Body::Stream(stream) => stream.poll(context).map(|bytes| bytes.map(Ok)),
                 Body::Long(long) => long.poll(context),
                 Body::Late(late) => match late.poll(context) {
@@ -428,12 +463,14 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Full(None))
+        matches!(self, Body::Full(None) | Body::Held(None, _))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Body::Full(bytes) | Body::Held(bytes, _) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
+            }
             Body::Stream(_) | Body::Late(_) | Body::Long(_) => SizeHint::default(),
         }
     }

@@ -118,6 +118,8 @@ struct Framing {
     head: Head,
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
+    /// The last byte of such a line so far.
+    last: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,39 +179,36 @@ impl Framing {
 
     /// Takes one line, or keeps the beginning of one.
     fn take_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], &'static str> {
+        const BARE: &str = "a line ends without a carriage return";
         let Some(end) = memchr(b'\n', bytes) else {
             self.keep(bytes);
             return Ok(&[]);
         };
-        let (line, rest) = bytes.split_at(end + 1);
+        let (piece, rest) = bytes.split_at(end);
         if self.line.is_empty() {
-            self.line_read(line)?;
+            self.line_read(piece.strip_suffix(b"\r").ok_or(BARE)?)?;
         } else {
-            // Its end decides whether the line ended well, so that is kept whatever the length.
-            self.keep(line);
-            let line = std::mem::take(&mut self.line);
-            self.line_read(&line)?;
+            self.keep(piece);
+            if self.last != b'\r' {
+                return Err(BARE);
+            }
+            let mut line = std::mem::take(&mut self.line);
+            self.line_read(line.strip_suffix(b"\r").unwrap_or(&line))?;
+            line.clear();
             self.line = line;
-            self.line.clear();
         }
-        Ok(rest)
+        Ok(rest.get(1..).unwrap_or_default())
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let room = LINE_KEPT.saturating_sub(self.line.len());
-        let (kept, tail) = bytes.split_at(room.min(bytes.len()));
-        self.line.extend_from_slice(kept);
-        // Of what does not fit only the last two bytes count.
-        for byte in tail.iter().skip(tail.len().saturating_sub(2)) {
-            self.line.truncate(LINE_KEPT + 1);
-            self.line.push(*byte);
-        }
+        let room = LINE_KEPT.saturating_sub(self.line.len()).min(bytes.len());
+        self.line
+            .extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.last = bytes.last().copied().unwrap_or(self.last);
     }
 
+    /// Reads a line without its end, or the beginning of one that is longer than what is kept.
     fn line_read(&mut self, line: &[u8]) -> Result<(), &'static str> {
-        let line = line
-            .strip_suffix(b"\r\n")
-            .ok_or("a line ends without a carriage return")?;
         match self.at {
             At::Start => {
                 if !line.is_empty() {

@@ -13,7 +13,7 @@ use http::{HeaderMap, Version, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::pool::Lease;
+use super::send::Lease;
 
 /// A response body as it arrives. Reading it to the end gives the connection back.
 #[derive(Debug)]
@@ -110,7 +110,8 @@ impl Body for UpstreamBody {
                 this.lease = None;
                 Some(Err(BodyError::Broken(error)))
             }
-            None if this.end != BodyEnd::Open => None,
+            // It has ended or broken off before.
+            None if this.lease.is_none() => None,
             // hyper ends a body that was reset with NO_ERROR as if it were whole.
             None if this.framing == Framing::Http2 && !this.inner.is_end_stream() => {
                 this.lease.take().map(|_| Err(BodyError::Reset))

@@ -21,6 +21,7 @@ mod connect;
 mod dns;
 mod pool;
 mod proxy;
+mod send;
 
 use std::fmt;
 use std::sync::Arc;

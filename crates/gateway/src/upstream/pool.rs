@@ -2,7 +2,7 @@
 //!
 //! HTTP/1.1: a stack of connections that wait for a request, the youngest first, so that the rest can
 //! grow old and go. HTTP/2: one connection shared up to its number of streams, then another.
-//! A request is tried again only if hyper or h2 says that nothing of it was processed; never on a guess.
+//! It decides nothing about a request that failed: [`send`](super::send) says whether it was given back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +18,9 @@ use hyper::client::conn::{http1, http2};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::body::{UpstreamBody, describe};
+use super::body::UpstreamBody;
 use super::connect::{ConnectError, Connected, Connector};
+use super::send::{Connection, Unanswered};
 use super::{Origin, Phase, Scheme, SendError, UpstreamConfig};
 use crate::tasks::Tasks;
 
@@ -279,7 +280,7 @@ impl Pool {
         }
     }
 
-    fn give_back(&self, connection: Http1) {
+    pub(super) fn give_back(&self, connection: Http1) {
         if connection.sender.is_closed() || self.idle_max == 0 {
             return;
         }
@@ -291,11 +292,11 @@ impl Pool {
     }
 
     /// Takes a connection that refuses streams out of the pool; those it has go on.
-    fn retire(&self, streams: &Streams) {
+    pub(super) fn retire(&self, stream: &Stream) {
         let mut waiting = self.waiting.lock();
         waiting
             .http2
-            .retain(|shared| !Arc::ptr_eq(&shared.streams.count, &streams.count));
+            .retain(|shared| !Arc::ptr_eq(&shared.streams.count, &stream.0.count));
     }
 
     fn drop_old(&self) {
@@ -308,7 +309,7 @@ impl Pool {
         });
     }
 
-    fn prepare_http1(&self, request: &mut Request<Full<Bytes>>) {
+    pub(super) fn prepare_http1(&self, request: &mut Request<Full<Bytes>>) {
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.host.clone());
         if self.absolute_form {
@@ -323,7 +324,7 @@ impl Pool {
         }
     }
 
-    fn prepare_http2(&self, request: &mut Request<Full<Bytes>>) {
+    pub(super) fn prepare_http2(&self, request: &mut Request<Full<Bytes>>) {
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().remove(HOST);
         let scheme = match self.origin.scheme {
@@ -402,142 +403,5 @@ impl Drop for Stream {
     fn drop(&mut self) {
         *self.0.used.lock() = Instant::now();
         self.0.count.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A connection that was chosen for a request.
-enum Connection {
-    Http1(Http1),
-    Http2(SendHttp2, Stream),
-}
-
-/// A request without a response.
-enum Unanswered {
-    GivenBack(Box<Request<Full<Bytes>>>, String),
-    Lost { malformed: bool, why: String },
-}
-
-impl Connection {
-    async fn send(
-        self,
-        pool: &Arc<Pool>,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<UpstreamBody>, Unanswered> {
-        match self {
-            Self::Http1(connection) => send_http1(connection, pool, request).await,
-            Self::Http2(sender, stream) => send_http2(sender, stream, pool, request).await,
-        }
-    }
-}
-
-async fn send_http1(
-    mut connection: Http1,
-    pool: &Arc<Pool>,
-    mut request: Request<Full<Bytes>>,
-) -> Result<Response<UpstreamBody>, Unanswered> {
-    pool.prepare_http1(&mut request);
-    match connection.sender.try_send_request(request).await {
-        Ok(response) => {
-            let (parts, body) = response.into_parts();
-            let lease = Lease::Http1(connection, Arc::clone(pool));
-            let body = UpstreamBody::new(&parts, body, lease);
-            Ok(Response::from_parts(parts, body))
-        }
-        Err(mut failure) => {
-            let given_back = failure.take_message();
-            Err(unanswered(given_back, &failure.into_error()))
-        }
-    }
-}
-
-async fn send_http2(
-    mut sender: SendHttp2,
-    stream: Stream,
-    pool: &Arc<Pool>,
-    mut request: Request<Full<Bytes>>,
-) -> Result<Response<UpstreamBody>, Unanswered> {
-    pool.prepare_http2(&mut request);
-    // h2 does not give back the request of a refused stream. The body is shared, not copied.
-    let copy = request.clone();
-    match sender.try_send_request(request).await {
-        Ok(response) => {
-            let (parts, body) = response.into_parts();
-            let body = UpstreamBody::new(&parts, body, Lease::Http2(stream));
-            Ok(Response::from_parts(parts, body))
-        }
-        Err(mut failure) => {
-            let mut given_back = failure.take_message();
-            let error = failure.into_error();
-            let refusal = refusal(&error);
-            if given_back.is_none() && refusal != Refusal::No {
-                given_back = Some(copy);
-            }
-            if refusal == Refusal::Connection || given_back.is_some() {
-                pool.retire(&stream.0);
-            }
-            Err(unanswered(given_back, &error))
-        }
-    }
-}
-
-fn unanswered(given_back: Option<Request<Full<Bytes>>>, error: &hyper::Error) -> Unanswered {
-    let why = describe(error);
-    match given_back {
-        Some(request) => Unanswered::GivenBack(Box::new(request), why),
-        None => Unanswered::Lost {
-            malformed: error.is_parse() || error.is_parse_too_large(),
-            why,
-        },
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    No,
-    Stream,
-    Connection,
-}
-
-/// Whether the server said that it has not touched the request: REFUSED_STREAM, or a GOAWAY whose last
-/// stream is an earlier one (RFC 9113 sections 8.7 and 6.8). h2 fails only those streams with a GOAWAY
-/// that came from the server.
-fn refusal(error: &hyper::Error) -> Refusal {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(cause) = cause.downcast_ref::<h2::Error>() {
-            let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-            return match (cause.is_remote(), refused, cause.is_go_away()) {
-                (true, true, _) => Refusal::Stream,
-                (true, _, true) => Refusal::Connection,
-                _ => Refusal::No,
-            };
-        }
-        source = cause.source();
-    }
-    Refusal::No
-}
-
-/// What a response body holds of its connection.
-pub(super) enum Lease {
-    Http1(Http1, Arc<Pool>),
-    Http2(Stream),
-}
-
-impl Lease {
-    /// The whole response was read: the connection may serve another request.
-    pub(super) fn give_back(self) {
-        match self {
-            Self::Http1(connection, pool) => pool.give_back(connection),
-            Self::Http2(stream) => drop(stream),
-        }
-    }
-}
-
-impl std::fmt::Debug for Lease {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(match self {
-            Self::Http1(..) => "Lease::Http1",
-            Self::Http2(..) => "Lease::Http2",
-        })
     }
 }
