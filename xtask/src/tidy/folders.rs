@@ -1,4 +1,5 @@
-//! Every dialect's folder has the same six files: learn one, know all.
+//! Every dialect's folder has the same six files: learn one, know all. A file that
+//! grows too long keeps its place and puts its parts into a folder of its own name.
 //!
 //! A folder of `crates/dialect/src` other than the hub's (`chat`), the
 //! transport's (`frame`) and the byte level's (`json`) is a dialect.
@@ -28,10 +29,20 @@ pub fn dialects(tree: &Tree) -> BTreeMap<&str, BTreeSet<&str>> {
             .strip_prefix(DIALECTS)
             .and_then(|path| path.split_once('/'));
         if let Some((folder, file)) = below.filter(|(folder, _)| !NOT_DIALECTS.contains(folder)) {
-            folders.entry(folder).or_default().insert(file);
+            let part = file
+                .split_once('/')
+                .is_some_and(|(parts_of, _)| is_one_of_six(parts_of));
+            if !part {
+                folders.entry(folder).or_default().insert(file);
+            }
         }
     }
     folders
+}
+
+fn is_one_of_six(name: &str) -> bool {
+    SIX.iter()
+        .any(|file| file.strip_suffix(".rs") == Some(name))
 }
 
 /// Each dialect's folder has exactly the six files.
