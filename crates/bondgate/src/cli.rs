@@ -1,0 +1,166 @@
+//! The command line: every command and flag, with help that teaches.
+//!
+//! Only shapes and words; what a command does is in [`crate::commands`]. A command that is
+//! not built is not listed here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use dialect::needs::Need;
+
+/// An AI gateway: one process between your applications and every model they call.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bondgate",
+    bin_name = "bondgate",
+    version,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true,
+    after_help = "Without a command, `bondgate` serves. Without a configuration file, every provider \
+whose usual key variable is set (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, …) is on, and the \
+built-in simulated provider answers as `sim/echo`.
+
+Examples:
+  bondgate                                    serve, from ./bondgate.yaml or the environment
+  bondgate check                              say every problem of the configuration at once
+  bondgate explain fast-summary               which targets would serve a model, and why
+  bondgate sim --listen 127.0.0.1:9000        a provider to test against, with faults by script"
+)]
+pub struct Cli {
+    /// What to do; `serve` when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `serve`, for when no command is given.
+    #[command(flatten)]
+    pub serve: ServeOptions,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway.
+    #[command(after_help = "A change of the file, of a file it refers to, or SIGHUP reloads the configuration; \
+a bad one is refused whole and the last good one keeps serving.
+
+Examples:
+  bondgate serve
+  bondgate serve --config /etc/bondgate.yaml --listen 0.0.0.0:4000")]
+    Serve(ServeOptions),
+    /// Say every problem of a configuration at once, each with its place and what mends it.
+    #[command(after_help = "Never connects and runs no `${command:…}`. Exit code 0: good; 1: problems.
+
+Examples:
+  bondgate check
+  bondgate check --config staging.yaml
+  bondgate check --schema > bondgate.schema.json")]
+    Check(CheckOptions),
+    /// Which targets would serve a model, in what order, and why each other one is not used.
+    #[command(after_help = "Reads the configuration only: nothing is connected to.
+
+Examples:
+  bondgate explain fast-summary
+  bondgate explain fast-summary --key support-bot --needs tools,vision
+  bondgate explain openai/gpt-5-mini --format json")]
+    Explain(ExplainOptions),
+    /// The simulated provider alone, with faults by script, keeping its bill.
+    #[command(after_help = "Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.
+
+Examples:
+  bondgate sim
+  bondgate sim --listen 127.0.0.1:9000 --script faults.json")]
+    Sim(SimOptions),
+    /// Write a shell's completions to stdout.
+    #[command(after_help = "Example:
+  bondgate completions bash > /etc/bash_completion.d/bondgate")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Version, commit and features.
+    Version,
+}
+
+/// Flags of `serve`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// Configuration file [default: ./bondgate.yaml where it exists]
+    #[arg(long, value_name = "FILE", env = "BONDGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where applications call, instead of the file's `listen`
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub listen: Option<SocketAddr>,
+    /// Where operators call, instead of the file's `admin.listen`
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub admin_listen: Option<SocketAddr>,
+    /// Folder of what lasts, instead of the file's `data`
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// Flags of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckOptions {
+    /// Configuration file [default: ./bondgate.yaml]
+    #[arg(long, value_name = "FILE", env = "BONDGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Print the JSON Schema of configurations instead
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// Flags of `explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainOptions {
+    /// A model of the configuration, or `provider/model`
+    pub model: String,
+    /// As that key would be served [default: a key that may call everything]
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+    /// Length of the input, in tokens
+    #[arg(long, value_name = "N")]
+    pub prompt_tokens: Option<u64>,
+    /// What the request asks of a target, such as `tools,vision`
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = need)]
+    pub needs: Vec<Need>,
+    /// Configuration file [default: ./bondgate.yaml where it exists]
+    #[arg(long, value_name = "FILE", env = "BONDGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Flags of `sim`.
+#[derive(Args, Clone, Debug)]
+pub struct SimOptions {
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:4010")]
+    pub listen: SocketAddr,
+    /// Script of faults, JSON
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For spreadsheets
+    Csv,
+    /// For programs
+    Json,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse::<crate::config::values::Address>().map(|address| address.0)
+}
+
+fn need(text: &str) -> Result<Need, String> {
+    Need::ALL.into_iter().find(|need| need.name() == text).ok_or_else(|| {
+        format!("known needs: {}", Need::ALL.map(Need::name).join(", "))
+    })
+}

@@ -1,0 +1,68 @@
+//! What each command does, and how the program ends.
+//!
+//! Exit codes: 0 good, 1 the check or operation failed, 2 wrong usage. What was asked for
+//! goes to stdout, everything else to stderr in a few lines.
+
+mod check;
+mod explain;
+mod rows;
+mod sim;
+mod version;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::cli::{Cli, Command};
+use crate::wire;
+
+/// Reads the command line and runs the command.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => wire::serve(&cli.serve),
+        Some(Command::Serve(options)) => wire::serve(&options),
+        Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Explain(options)) => explain::run(&options),
+        Some(Command::Sim(options)) => sim::run(&options),
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Version) => version::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has read enough.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Writes what was asked for.
+///
+/// # Errors
+/// Where stdout is gone.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "bondgate", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,168 @@
+//! The data folder: one process each, its master key, its permissions.
+//!
+//! Only `serve` opens it. Checking and explaining never come here, so they never write.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use policy::secret::Secret;
+use store::keys::KeyHasher;
+
+/// The data folder of this process; it is free again when this is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Another process has it.
+    #[error(
+        "the data folder {path} is in use by {holder} · stop that one, or give another folder with `--data`"
+    )]
+    InUse {
+        /// The folder.
+        path: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// The file system refuses.
+    #[error("{path} cannot be used: {error} · give a folder of your own with `--data`")]
+    Io {
+        /// What was touched.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The master key's file is not as it was made.
+    #[error("{path} {why}")]
+    MasterKey {
+        /// The file.
+        path: String,
+        /// What is wrong and what mends it.
+        why: &'static str,
+    },
+}
+
+impl DataDir {
+    /// Takes the folder for this process; makes it, for this user alone, where it is absent.
+    ///
+    /// # Errors
+    /// Where another process has it, or the file system refuses.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let refused = |error| io_error(path, error);
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
+        let lock_path = path.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(|error| io_error(&lock_path, error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DataDirError::InUse {
+                    path: path.display().to_string(),
+                    holder: holder(&mut lock),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error(&lock_path, error)),
+        }
+        let sign = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| writeln!(lock, "{}", std::process::id()));
+        sign.map_err(|error| io_error(&lock_path, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What hashes keys: under the configured master key, else under the folder's own, which
+    /// is made where it is absent.
+    ///
+    /// # Errors
+    /// Where the folder's own cannot be made or read, or others can read it.
+    pub fn hasher(&self, configured: Option<&Secret>) -> Result<KeyHasher, DataDirError> {
+        if let Some(secret) = configured {
+            return Ok(KeyHasher::new(secret.reveal().as_bytes()));
+        }
+        let path = self.path.join("master.key");
+        let text = match File::open(&path) {
+            Ok(file) => read_master_key(file, &path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => new_master_key(&path)?,
+            Err(error) => return Err(io_error(&path, error)),
+        };
+        Ok(KeyHasher::new(text.reveal().as_bytes()))
+    }
+}
+
+fn io_error(path: &Path, error: io::Error) -> DataDirError {
+    DataDirError::Io {
+        path: path.display().to_string(),
+        error,
+    }
+}
+
+fn holder(lock: &mut File) -> String {
+    let mut pid = String::new();
+    let read = lock.take(20).read_to_string(&mut pid);
+    match (read, pid.trim().parse::<u32>()) {
+        (Ok(_), Ok(pid)) => format!("process {pid}"),
+        (Ok(_) | Err(_), _) => "another process".to_owned(),
+    }
+}
+
+fn read_master_key(file: File, path: &Path) -> Result<Secret, DataDirError> {
+    let wrong = |why| DataDirError::MasterKey {
+        path: path.display().to_string(),
+        why,
+    };
+    let meta = file.metadata().map_err(|error| io_error(path, error))?;
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(wrong("can be read by others · `chmod 600` it, and think of who has seen it"));
+    }
+    let mut text = String::new();
+    file.take(4096).read_to_string(&mut text).map_err(|error| io_error(path, error))?;
+    let secret = Secret::new(text.trim_end().to_owned());
+    if secret.reveal().chars().count() < super::resolve::MIN_SECRET {
+        return Err(wrong("holds no key · restore it: without it no stored key is good any more"));
+    }
+    Ok(secret)
+}
+
+/// Written beside and renamed, so that a crash leaves no half of a key.
+fn new_master_key(path: &Path) -> Result<Secret, DataDirError> {
+    let refused = |error| io_error(path, error);
+    let random = store::keys::random_256().map_err(|error| refused(io::Error::other(error)))?;
+    let secret = Secret::new(URL_SAFE_NO_PAD.encode(random));
+    let beside = path.with_extension("key.new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(refused)?;
+    writeln!(file, "{}", secret.reveal()).and_then(|()| file.sync_all()).map_err(refused)?;
+    std::fs::rename(&beside, path).map_err(refused)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(refused)?;
+    Ok(secret)
+}

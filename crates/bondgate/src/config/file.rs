@@ -1,0 +1,485 @@
+//! The configuration as it is written: every key that is accepted, its type and what it is for.
+//!
+//! The one description of the format: `check --schema` prints it, the checker walks it and
+//! the decoder reads by it. What is not built yet is listed beside the keys it belongs to
+//! (`x-not-yet`) and refused by name. Nothing here gives a default; that is resolving.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::units::{Moment, Period, Size, Usd};
+use super::values::{Address, At, SecretText, TextOr};
+
+/// A configuration of Bondgate.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Bondgate", extend("x-not-yet" = [
+    "budgets", "limits", "teams", "users", "organisations", "data_classes", "require_tags",
+    "guardrails", "cache", "telemetry", "health", "hedge", "audit",
+]))]
+pub struct ConfigFile {
+    /// Where applications call; default 127.0.0.1:4000.
+    pub listen: Option<At<TextOr<ListenFile>>>,
+    /// Where operators call: dashboard, admin API, metrics.
+    pub admin: Option<At<AdminFile>>,
+    /// Folder of journal and database, made when absent; default ./bondgate-data.
+    pub data: Option<PathBuf>,
+    /// Where what lasts is kept; default sqlite.
+    pub store: Option<StoreFile>,
+    /// Where counters of several gateways are shared; default none.
+    pub shared: Option<SharedFile>,
+    /// What seals and hashes.
+    pub secrets: Option<SecretsFile>,
+    /// What an acknowledged record survives; default process.
+    pub durability: Option<DurabilityFile>,
+    /// Bound of all buffers together; default 512MiB.
+    pub memory: Option<At<Size>>,
+    /// Largest request body; default 32MiB.
+    pub max_body: Option<At<Size>>,
+    /// The way to providers.
+    pub upstream: Option<At<UpstreamFile>>,
+    /// Who serves models, by name.
+    pub providers: BTreeMap<String, At<ProviderFile>>,
+    /// What applications call, by name.
+    pub models: BTreeMap<String, At<ModelFile>>,
+    /// Policy of every model that says nothing else.
+    pub defaults: Option<At<PolicyFile>>,
+    /// Who may call, by name.
+    pub keys: BTreeMap<String, At<KeyFile>>,
+    /// Prices of targets.
+    pub prices: Vec<At<PriceFile>>,
+}
+
+/// A listener in long form.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenFile {
+    /// Where it listens.
+    pub address: Option<At<Address>>,
+    /// Its certificate; cleartext without.
+    pub tls: Option<At<TlsFile>>,
+}
+
+/// A certificate.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFile {
+    /// Chain of certificates, PEM, the leaf first.
+    pub cert: Option<At<String>>,
+    /// Its private key, PEM.
+    pub key: Option<At<String>>,
+    /// Who signs the certificates that callers must show, PEM; none are asked for without.
+    pub client_ca: Option<At<String>>,
+}
+
+/// The operators' listener.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminFile {
+    /// Where it listens; default 127.0.0.1:4001.
+    pub listen: Option<At<Address>>,
+    /// What callers show; made in the data folder when absent.
+    pub token: Option<At<SecretText>>,
+    /// Its certificate; cleartext without.
+    pub tls: Option<At<TlsFile>>,
+    /// Whether metrics ask for the token; default token.
+    pub metrics: Option<MetricsFile>,
+}
+
+/// Who may read metrics.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum MetricsFile {
+    /// Whoever shows the token.
+    Token,
+    /// Everybody.
+    Open,
+}
+
+/// Where what lasts is kept.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline, extend("x-not-yet" = ["postgres", "postgresql"]))]
+pub enum StoreFile {
+    /// In the data folder.
+    Sqlite,
+}
+
+/// Where counters of several gateways are shared.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline, extend("x-not-yet" = ["redis", "rediss", "valkey"]))]
+pub enum SharedFile {
+    /// Nowhere: one gateway.
+    None,
+}
+
+/// What an acknowledged record survives.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline, extend("x-not-yet" = ["power"]))]
+pub enum DurabilityFile {
+    /// The end of the process.
+    Process,
+}
+
+/// What seals and hashes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsFile {
+    /// Hashes keys and seals stored secrets; made in the data folder when absent.
+    pub master_key: Option<At<SecretText>>,
+}
+
+/// The way to providers.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamFile {
+    /// HTTP proxy, such as `http://proxy:3128`; empty for none.
+    pub proxy: Option<At<SecretText>>,
+    /// Hosts that are reached without the proxy, as in `NO_PROXY`.
+    pub no_proxy: Option<Vec<String>>,
+    /// Further certificate authorities, PEM.
+    pub ca: Option<At<String>>,
+}
+
+/// Somebody who serves models.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-not-yet" = [
+    "residency", "approved_for", "region", "project", "location", "health", "limits", "budget",
+    "ceiling",
+]))]
+pub struct ProviderFile {
+    /// Row of the catalogue; default the provider's own name.
+    pub provider: Option<At<String>>,
+    /// Where it is, such as `http://127.0.0.1:8000/v1`; `/v1` is added to a bare host.
+    pub base_url: Option<At<String>>,
+    /// What it speaks.
+    pub dialect: Option<DialectFile>,
+    /// Credential, or `none`.
+    pub key: Option<At<SecretText>>,
+    /// Several credentials, used in turn.
+    pub keys: Option<At<Vec<At<SecretText>>>>,
+    /// How the credential is shown; default what the row or the dialect says.
+    pub auth: Option<At<AuthFile>>,
+    /// Further headers of every request to it.
+    pub headers: Option<BTreeMap<String, At<String>>>,
+    /// Whether it takes `stream_options`; false where it refuses them.
+    pub stream_usage: Option<bool>,
+    /// HTTP/2 without TLS, without asking first; default false.
+    pub http2_prior_knowledge: Option<At<bool>>,
+}
+
+/// A wire format.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline, extend("x-not-yet" = [
+    "openai-responses", "gemini", "bedrock-converse", "cohere",
+]))]
+pub enum DialectFile {
+    /// OpenAI's chat completions.
+    OpenaiChat,
+    /// Anthropic's messages.
+    AnthropicMessages,
+}
+
+/// How a credential is shown.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum AuthFile {
+    /// `authorization: Bearer …`
+    Bearer,
+    /// `x-api-key: …`
+    XApiKey,
+    /// `api-key: …`
+    ApiKey,
+    /// `x-goog-api-key: …`
+    XGoogApiKey,
+    /// Not at all.
+    None,
+}
+
+/// Who may call.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-not-yet" = [
+    "team", "owner", "tags", "data_class", "may_set", "passthrough", "limits", "budget", "user",
+    "organisation",
+]))]
+pub struct KeyFile {
+    /// What an application shows: 16 characters or more.
+    pub secret: Option<At<SecretText>>,
+    /// Models it may call; all when absent.
+    pub models: Option<At<Vec<At<String>>>>,
+    /// Whether it may call `provider/model` too; default false.
+    pub direct: Option<bool>,
+    /// Until when it is good; for ever when absent.
+    pub expires: Option<Moment>,
+}
+
+/// One of a model's targets in long form.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-not-yet" = ["data_class", "approved_for", "max_input", "key"]))]
+pub struct TargetFile {
+    /// `provider/model`
+    pub target: Option<At<String>>,
+    /// Share among targets of one priority, with `balance: weighted`; default 1.
+    pub weight: Option<At<u32>>,
+    /// Order: 1, the default, comes first.
+    #[schemars(range(min = 1))]
+    pub priority: Option<u32>,
+    /// Output limit sent where the provider demands one and the caller gave none; default 4096.
+    #[schemars(range(min = 1))]
+    pub max_tokens: Option<u32>,
+}
+
+/// Where to go when a model's own targets fail.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FallbackFile {
+    /// For failures of any kind that allow another target.
+    pub failure: Option<Vec<At<TextOr<TargetFile>>>>,
+    /// Only where the request is too long for the target.
+    pub context_window: Option<Vec<At<TextOr<TargetFile>>>>,
+    /// Only where the provider refused by its content policy.
+    pub content_policy: Option<Vec<At<TextOr<TargetFile>>>>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimeoutsFile {
+    /// Until a connection stands; default 5s.
+    pub connect: Option<Period>,
+    /// Streams: until the first semantic event; default 180s.
+    pub first_token: Option<Period>,
+    /// Streams: between semantic events; default 300s.
+    pub idle: Option<Period>,
+    /// All attempts together; default 900s.
+    pub total: Option<Period>,
+}
+
+/// How often is tried.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryFile {
+    /// Further tries on one target; default 1.
+    #[schemars(range(max = 100))]
+    pub same_target: Option<u32>,
+    /// All tries together; default 4.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_attempts: Option<u32>,
+    /// Waits between tries on one target, with full jitter.
+    pub backoff: Option<BackoffFile>,
+}
+
+/// Waits between tries.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackoffFile {
+    /// The first; default 200ms.
+    pub initial: Option<Period>,
+    /// The longest; default 5s.
+    pub max: Option<Period>,
+}
+
+/// How the order among targets of one priority is found.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline, extend("x-not-yet" = ["least_latency", "least_busy", "cheapest"]))]
+pub enum BalanceFile {
+    /// As written.
+    Ordered,
+    /// Drawn by weight.
+    Weighted,
+}
+
+/// Whether a broken attempt is made again while the caller has nothing of its answer.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline, extend("x-not-yet" = ["exact", "any"]))]
+pub enum RecoveryFile {
+    /// It is a failure.
+    Off,
+    /// It is made again, unseen.
+    Restart,
+}
+
+/// How much a translation may lose.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum FidelityFile {
+    /// Nothing.
+    Strict,
+    /// Functional losses are refused, the rest is reported.
+    Report,
+    /// All is reported.
+    Permit,
+}
+
+/// When a tool call is handed on.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum ToolCallsFile {
+    /// As it comes.
+    Live,
+    /// Each when it is complete.
+    Whole,
+}
+
+/// A type with the keys of policy beside its own.
+macro_rules! with_policy {
+    ($(#[$of_type:meta])* $name:ident { $($(#[$of_field:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$of_type])*
+        #[derive(Default, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        #[schemars(extend("x-not-yet" = [
+            "overridable", "limits", "budget", "guardrails", "cache", "hedge", "data_class",
+            "require_tags", "max_input", "price",
+        ]))]
+        pub struct $name {
+            $($(#[$of_field])* pub $field: $type,)*
+            /// How the order among targets of one priority is found; default ordered.
+            pub balance: Option<BalanceFile>,
+            /// How long things may take.
+            pub timeouts: Option<At<TimeoutsFile>>,
+            /// How often is tried.
+            pub retry: Option<At<RetryFile>>,
+            /// Whether a broken attempt is made again, unseen; default restart.
+            pub recovery: Option<RecoveryFile>,
+            /// How much a translation may lose; default report.
+            pub fidelity: Option<FidelityFile>,
+            /// When a tool call is handed on; default live.
+            pub tool_calls: Option<ToolCallsFile>,
+        }
+
+        impl $name {
+            /// The keys of policy.
+            #[must_use]
+            pub fn policy(&self) -> Policy<'_> {
+                Policy {
+                    balance: self.balance,
+                    timeouts: self.timeouts.as_ref(),
+                    retry: self.retry.as_ref(),
+                    recovery: self.recovery,
+                    fidelity: self.fidelity,
+                    tool_calls: self.tool_calls,
+                }
+            }
+        }
+    };
+}
+
+/// The keys of policy, wherever they stand.
+#[derive(Clone, Copy)]
+pub struct Policy<'a> {
+    /// How the order among targets of one priority is found.
+    pub balance: Option<BalanceFile>,
+    /// How long things may take.
+    pub timeouts: Option<&'a At<TimeoutsFile>>,
+    /// How often is tried.
+    pub retry: Option<&'a At<RetryFile>>,
+    /// Whether a broken attempt is made again, unseen.
+    pub recovery: Option<RecoveryFile>,
+    /// How much a translation may lose.
+    pub fidelity: Option<FidelityFile>,
+    /// When a tool call is handed on.
+    pub tool_calls: Option<ToolCallsFile>,
+}
+
+impl Policy<'_> {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.balance.is_none()
+            && self.timeouts.is_none()
+            && self.retry.is_none()
+            && self.recovery.is_none()
+            && self.fidelity.is_none()
+            && self.tool_calls.is_none()
+    }
+}
+
+with_policy! {
+    /// Policy of every model that says nothing else.
+    PolicyFile {}
+}
+
+with_policy! {
+    /// What applications call.
+    ModelFile {
+        /// What it is for.
+        description: Option<String>,
+        /// What serves it: `provider/model`, or a mapping when more is said.
+        targets: Option<At<Vec<At<TextOr<TargetFile>>>>>,
+        /// Where to go when the targets fail.
+        fallback: Option<At<FallbackFile>>,
+        /// Another model that it is a name for.
+        alias: Option<At<String>>,
+    }
+}
+
+/// Prices of a target, each for a million tokens; of images and requests, for one.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-not-yet" = ["tier"]))]
+pub struct PriceFile {
+    /// `provider/model`
+    pub target: Option<At<String>>,
+    /// Input that no cache held.
+    pub input: Option<Usd>,
+    /// Input read from a cache.
+    pub cache_read: Option<Usd>,
+    /// Input written to a cache for five minutes.
+    pub cache_write: Option<Usd>,
+    /// Input written to a cache for an hour.
+    pub cache_write_1h: Option<Usd>,
+    /// Output.
+    pub output: Option<Usd>,
+    /// Reasoning; as output when absent.
+    pub reasoning: Option<Usd>,
+    /// Sound that is heard.
+    pub audio_in: Option<Usd>,
+    /// Sound that is spoken.
+    pub audio_out: Option<Usd>,
+    /// One image.
+    pub image: Option<Usd>,
+    /// One request.
+    pub request: Option<Usd>,
+    /// From when it holds; always when absent.
+    pub from: Option<At<Moment>>,
+    /// Until when it holds; for ever when absent.
+    pub until: Option<At<Moment>>,
+    /// Other prices for requests with more input.
+    pub above_tokens: Option<Vec<At<AboveFile>>>,
+}
+
+/// Prices of a request whose input is longer than `n` tokens.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AboveFile {
+    /// Tokens of input.
+    #[schemars(range(min = 1))]
+    pub n: Option<u32>,
+    /// Input that no cache held.
+    pub input: Option<Usd>,
+    /// Input read from a cache.
+    pub cache_read: Option<Usd>,
+    /// Input written to a cache for five minutes.
+    pub cache_write: Option<Usd>,
+    /// Input written to a cache for an hour.
+    pub cache_write_1h: Option<Usd>,
+    /// Output.
+    pub output: Option<Usd>,
+    /// Reasoning; as output when absent.
+    pub reasoning: Option<Usd>,
+}

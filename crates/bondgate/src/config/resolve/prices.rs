@@ -1,0 +1,102 @@
+//! Prices that the file gives: read, checked and kept; nothing is charged by them here.
+//!
+//! A price is for a million tokens, of images and requests for one; absent is not zero.
+
+use std::collections::BTreeMap;
+
+use policy::money::Nanos;
+
+use crate::config::Price;
+use crate::config::file::{AboveFile, PriceFile};
+use crate::config::problem::Problem;
+use crate::config::units::Usd;
+use crate::config::values::At;
+
+type Rates = BTreeMap<&'static str, Nanos>;
+
+/// Resolves all prices.
+pub fn resolve(files: &[At<PriceFile>], problems: &mut Vec<Problem>) -> Vec<Price> {
+    files.iter().filter_map(|file| price(file, problems)).collect()
+}
+
+fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<Price> {
+    let file = &written.value;
+    let rates = rates(file);
+    if rates.is_empty() && written.whole {
+        let mend = "add `input` and `output`, such as `0.15 USD`";
+        problems.push(Problem::at(written.place, "a price without any rate", mend));
+    }
+    let (from_ms, until_ms) = (file.from.as_ref(), file.until.as_ref());
+    if let (Some(from), Some(until)) = (from_ms, until_ms)
+        && from.value.ms >= until.value.ms
+    {
+        let what = "`until` is not after `from`: the price never holds";
+        problems.push(Problem::at(until.place, what, "swap or correct them"));
+    }
+    let above = above(file.above_tokens.as_deref().unwrap_or_default(), problems);
+    let Some(target) = &file.target else {
+        if written.whole {
+            let mend = "add `target: provider/model`";
+            problems.push(Problem::at(written.place, "a price without `target`", mend));
+        }
+        return None;
+    };
+    if !target.value.split_once('/').is_some_and(|(p, m)| !p.is_empty() && !m.is_empty()) {
+        let what = format!("{} is no target", target.shown());
+        problems.push(Problem::at(target.place, what, "write `provider/model`"));
+    }
+    Some(Price {
+        target: target.value.clone(),
+        rates,
+        from_ms: from_ms.map(|from| from.value.ms),
+        until_ms: until_ms.map(|until| until.value.ms),
+        above,
+    })
+}
+
+fn above(written: &[At<AboveFile>], problems: &mut Vec<Problem>) -> Vec<(u64, Rates)> {
+    let mut steps: Vec<(u64, Rates)> = Vec::new();
+    for step in written {
+        let file = &step.value;
+        let Some(n) = file.n.map(u64::from) else {
+            if step.whole {
+                let mend = "add `n`, the tokens of input above which it holds";
+                problems.push(Problem::at(step.place, "a step without `n`", mend));
+            }
+            continue;
+        };
+        if steps.last().is_some_and(|(before, _)| *before >= n) {
+            let mend = "list the steps from the smallest `n` to the largest";
+            problems.push(Problem::at(step.place, format!("the step above {n} comes too late"), mend));
+        }
+        let own = named([
+            ("input", file.input),
+            ("cache_read", file.cache_read),
+            ("cache_write", file.cache_write),
+            ("cache_write_1h", file.cache_write_1h),
+            ("output", file.output),
+            ("reasoning", file.reasoning),
+        ]);
+        steps.push((n, own));
+    }
+    steps
+}
+
+fn rates(file: &PriceFile) -> Rates {
+    named([
+        ("input", file.input),
+        ("cache_read", file.cache_read),
+        ("cache_write", file.cache_write),
+        ("cache_write_1h", file.cache_write_1h),
+        ("output", file.output),
+        ("reasoning", file.reasoning),
+        ("audio_in", file.audio_in),
+        ("audio_out", file.audio_out),
+        ("image", file.image),
+        ("request", file.request),
+    ])
+}
+
+fn named<const N: usize>(rates: [(&'static str, Option<Usd>); N]) -> Rates {
+    rates.into_iter().filter_map(|(name, rate)| Some((name, rate?.0))).collect()
+}

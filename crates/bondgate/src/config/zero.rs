@@ -1,0 +1,118 @@
+//! The configuration without a file: every catalogue provider whose usual key variable is
+//! set, the simulated provider as `sim`, and one new key named `default`.
+//!
+//! Nothing is read but the environment. The key is new each time and is kept nowhere.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gateway::upstream::catalog::{ROWS, Row};
+use policy::origin::BaseUrl;
+use policy::provider::{Auth, Provider, Quirks};
+use policy::secret::{ProviderKey, Secret};
+use store::keys::NoRandomness;
+
+use super::interpolate::Env;
+use super::resolve::models::house_defaults;
+use super::resolve::providers::versioned;
+use super::{Config, Key, Listen, Upstream};
+
+/// Where applications call when nothing else is said.
+pub const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4000);
+/// Where operators call when nothing else is said.
+pub const ADMIN_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4001);
+/// The data folder when nothing else is said.
+pub const DATA: &str = "bondgate-data";
+/// Bound of all buffers when nothing else is said, in bytes.
+pub const MEMORY: usize = 512 << 20;
+/// Largest request body when nothing else is said, in bytes.
+pub const MAX_BODY: usize = 32 << 20;
+
+/// The configuration from the environment; `sim_url` is where the simulated provider answers.
+///
+/// # Errors
+/// Where the system gives no randomness for the key.
+pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> {
+    let mut providers = BTreeMap::new();
+    let mut canonical = String::from("environment");
+    for row in ROWS {
+        let found = row.key_env.iter().find_map(|name| env(name).filter(|key| is_key(key)));
+        if let (Some(secret), Ok(base)) = (found, BaseUrl::parse(row.base_url)) {
+            canonical.push_str(&format!("\n{} {secret}", row.name));
+            providers.insert(row.name.to_owned(), Arc::new(hosted(row, base, secret)));
+        }
+    }
+    if let Ok(base) = BaseUrl::parse(sim_url) {
+        providers.insert("sim".to_owned(), Arc::new(simulated(base)));
+    }
+    Ok(Config {
+        listen: Listen {
+            address: LISTEN.into(),
+            tls: None,
+        },
+        admin: None,
+        data: PathBuf::from(DATA),
+        master_key: None,
+        memory: MEMORY,
+        max_body: MAX_BODY,
+        upstream: Upstream::default(),
+        providers,
+        models: BTreeMap::new(),
+        defaults: house_defaults(),
+        keys: vec![Key {
+            name: "default".to_owned(),
+            secret: new_key_secret()?,
+            models: None,
+            direct: true,
+            expires_ms: None,
+        }],
+        prices: Vec::new(),
+        canonical: Secret::new(canonical),
+        fixed: BTreeMap::new(),
+    })
+}
+
+/// A new virtual key's secret: `bg-` and 43 base64url characters.
+///
+/// # Errors
+/// Where the system gives no randomness.
+pub fn new_key_secret() -> Result<Secret, NoRandomness> {
+    let random = store::keys::random_256()?;
+    Ok(Secret::new(format!("bg-{}", URL_SAFE_NO_PAD.encode(random))))
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+fn hosted(row: &Row, base: BaseUrl, secret: String) -> Provider {
+    let key = ProviderKey::new(row.name.to_owned(), Secret::new(secret), base.origin.clone());
+    Provider {
+        name: row.name.to_owned(),
+        origin: base.origin,
+        base_path: base.path,
+        dialect: row.dialect,
+        auth: row.auth,
+        keys: vec![Arc::new(key)],
+        quirks: row.quirks,
+        headers: Vec::new(),
+        residency: None,
+    }
+}
+
+fn simulated(base: BaseUrl) -> Provider {
+    Provider {
+        name: "sim".to_owned(),
+        base_path: versioned(&base.path),
+        origin: base.origin,
+        dialect: dialect::Dialect::OpenaiChat,
+        auth: Auth::None,
+        keys: Vec::new(),
+        quirks: Quirks::default(),
+        headers: Vec::new(),
+        residency: None,
+    }
+}
