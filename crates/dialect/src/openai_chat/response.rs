@@ -1,12 +1,297 @@
-use crate::chat::Response;
+//! Whole answers, and the list of models.
+//!
+//! An answer in which a choice lacks its `finish_reason` is broken; it must
+//! never pass as whole. What a message holds, its reasoning and usage have a
+//! page each below.
+
+pub(super) mod message;
+pub(super) mod reasoning;
+pub(super) mod usage;
+
+use self::message::{in_content, message, words, write_list, write_said};
+use self::usage::{usage, write_usage};
+use super::failure;
+use super::wire::{OWN, spelled, text};
+use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response};
 use crate::codec::{Broken, ModelEntry};
-use crate::loss::Losses;
-pub(super) fn encode(_r: &Response, _l: &mut Losses) -> Vec<u8> {
-    Vec::new()
+use crate::json::{Invalid, Json, Kind, Reader, Writer};
+use crate::loss::{LossKind, Losses};
+
+/// Writes a whole answer for a client of this dialect.
+pub(super) fn encode(response: &Response, losses: &mut Losses) -> Vec<u8> {
+    let ours = response.origin == OWN;
+    let mut out = Writer::with_capacity(1024);
+    out.object(|out| {
+        out.key("id").string(&response.id);
+        out.key("object").string("chat.completion");
+        out.key("created")
+            .number(response.created.unwrap_or_default());
+        out.key("model").string(&response.model);
+        out.key("choices").array(|out| {
+            for candidate in &response.candidates {
+                write_choice(out, candidate, ours, losses);
+            }
+        });
+        if let Some(usage) = &response.usage {
+            out.key("usage");
+            match &usage.raw {
+                Some(raw) if ours => {
+                    out.json(raw);
+                }
+                Some(_) | None => write_usage(out, usage),
+            }
+        }
+        if let Some(tier) = &response.service_tier {
+            out.key("service_tier").string(tier);
+        }
+        if ours {
+            response.extra.write(out);
+        } else {
+            report_extra(&response.extra, "", losses);
+        }
+    });
+    out.into_bytes()
 }
-pub(super) fn decode(_b: &[u8]) -> Result<Response, Broken> {
-    Err(Broken::new("not written yet"))
+
+/// Reports the fields of another dialect that stay behind.
+pub(super) fn report_extra(extra: &Extra, under: &str, losses: &mut Losses) {
+    for (name, _) in extra.said() {
+        losses.tuning(
+            format!("{under}{name}"),
+            LossKind::Dropped,
+            "chat completions have no such field",
+        );
+    }
 }
-pub(super) fn encode_models(_m: &[ModelEntry<'_>]) -> Vec<u8> {
-    Vec::new()
+
+fn write_choice(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &mut Losses) {
+    let index = candidate.index;
+    out.object(|out| {
+        out.key("index").number(index);
+        out.key("message").object(|out| {
+            if candidate.message_extra.get("role").is_none() {
+                out.key("role").string("assistant");
+            }
+            let parts: Vec<&Part> = candidate.parts.iter().collect();
+            write_answer_content(out, candidate);
+            write_said(out, &parts, &candidate.message_extra);
+            if ours {
+                candidate.message_extra.write(out);
+            } else {
+                report_parts(candidate, losses);
+            }
+        });
+        if candidate.extra.get("logprobs").is_none() {
+            out.key("logprobs");
+            match &candidate.logprobs {
+                Some(logprobs) if ours => out.json(logprobs),
+                Some(_) | None => out.null(),
+            };
+        }
+        out.key("finish_reason");
+        match &candidate.finish {
+            Some(finish) => out.string(finish_word(finish)),
+            None => out.null(),
+        };
+        if ours {
+            candidate.extra.write(out);
+        } else {
+            let under = format!("choices[{index}].");
+            report_extra(&candidate.extra, &under, losses);
+            report_extra(&candidate.message_extra, &under, losses);
+        }
+    });
+}
+
+/// What of another dialect's answer has no slot here.
+fn report_parts(candidate: &Candidate, losses: &mut Losses) {
+    let at = |place: usize| format!("choices[{}].message.content[{place}]", candidate.index);
+    for (place, part) in candidate.parts.iter().enumerate() {
+        match &part.kind {
+            PartKind::Text(_)
+            | PartKind::Refusal(_)
+            | PartKind::ToolCall(_)
+            | PartKind::Reasoning(_) => {}
+            PartKind::Image(_)
+            | PartKind::Audio(_)
+            | PartKind::Video(_)
+            | PartKind::Document(_)
+            | PartKind::ToolResult(_)
+            | PartKind::Opaque(_) => losses.tuning(
+                at(place),
+                LossKind::Dropped,
+                "an answer of chat completions has no place for it",
+            ),
+        }
+        if part.citations.iter().any(|c| c.url.is_none()) {
+            losses.tuning(
+                format!("{}.citations", at(place)),
+                LossKind::Dropped,
+                "chat completions cite addresses only",
+            );
+        }
+        report_extra(&part.extra, &format!("{}.", at(place)), losses);
+    }
+    if candidate.logprobs.is_some() {
+        losses.tuning(
+            format!("choices[{}].logprobs", candidate.index),
+            LossKind::Dropped,
+            "another dialect's probabilities",
+        );
+    }
+}
+
+/// An answer's content is one string, whatever the parts that it came in.
+fn write_answer_content(out: &mut Writer, candidate: &Candidate) {
+    let extra = &candidate.message_extra;
+    if extra.noted(spelled::LIST) {
+        out.key("content");
+        write_list(out, candidate.parts.iter(), true);
+        return;
+    }
+    let mut words = candidate.parts.iter().filter_map(words);
+    match words.next() {
+        Some(first) => {
+            let mut joined = first.to_owned();
+            joined.extend(words);
+            out.key("content").string(&joined);
+        }
+        None if extra.noted(spelled::EMPTY) => {
+            out.key("content").string("");
+        }
+        None if extra.noted(spelled::ABSENT) || extra.get("content").is_some() => {}
+        None => {
+            out.key("content").null();
+        }
+    }
+}
+
+/// Reads a whole answer.
+pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
+    let mut response = Response {
+        origin: OWN,
+        id: String::new(),
+        model: String::new(),
+        created: None,
+        candidates: Vec::new(),
+        usage: None,
+        service_tier: None,
+        extra: Extra::default(),
+    };
+    let mut error = None;
+    let mut reader = Reader::new(body)?.with_unique_keys();
+    reader.object(|key, member| {
+        let extra = &mut response.extra;
+        match (key, member.peek()?) {
+            ("id", Kind::String) => response.id = text(member)?,
+            ("model", Kind::String) => response.model = text(member)?,
+            ("created", Kind::Number) if member.clone().u64().is_ok() => {
+                response.created = Some(member.u64()?);
+            }
+            ("object", Kind::String) => {
+                member.skip()?;
+            }
+            ("service_tier", Kind::String) => response.service_tier = Some(text(member)?),
+            ("usage", Kind::Object) => response.usage = Some(usage(member)?),
+            ("choices", _) => member.array(|_, element| {
+                response.candidates.push(choice(element)?);
+                Ok(())
+            })?,
+            ("error", Kind::Object | Kind::String) => error = Some(member.raw()?.to_owned()),
+            _ => extra.push(key, member.json()?),
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    if let Some(error) = error {
+        let said = failure::object(&error).message;
+        return Err(Broken::new(format!(
+            "the provider reported an error: {said}"
+        )));
+    }
+    if response.candidates.is_empty() {
+        return Err(Broken::new("the answer has no choices"));
+    }
+    if let Some(open) = response.candidates.iter().find(|c| c.finish.is_none()) {
+        let index = open.index;
+        return Err(Broken::new(format!("choice {index} has no finish_reason")));
+    }
+    Ok(response)
+}
+
+fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {
+    let mut candidate = Candidate::new(0);
+    reader.object(|key, member| {
+        match (key, member.peek()?) {
+            ("index", Kind::Number) => candidate.index = member.u64()?,
+            ("message", _) => {
+                let mut message = message(member)?;
+                if let Some(name) = message.name.take() {
+                    message.extra.push("name", Json::string(&name));
+                }
+                if message.bare && !message.parts.iter().any(in_content) {
+                    message.extra.note(spelled::EMPTY);
+                } else if !message.bare && message.parts.iter().any(in_content) {
+                    message.extra.note(spelled::LIST);
+                }
+                candidate.parts = message.parts;
+                candidate.message_extra = message.extra;
+            }
+            ("finish_reason", Kind::String) => candidate.finish = Some(finish(text(member)?)),
+            ("logprobs", Kind::Object) => candidate.logprobs = Some(member.json()?),
+            _ => candidate.extra.push(key, member.json()?),
+        }
+        Ok(())
+    })?;
+    Ok(candidate)
+}
+
+/// Writes the list of models.
+pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
+    let mut out = Writer::with_capacity(64 + models.len() * 96);
+    out.object(|out| {
+        out.key("object").string("list");
+        out.key("data").array(|out| {
+            for model in models {
+                out.object(|out| {
+                    out.key("id").string(model.id);
+                    out.key("object").string("model");
+                    out.key("created").number(0);
+                    out.key("owned_by").string(model.owner);
+                    if let Some(description) = model.description {
+                        out.key("description").string(description);
+                    }
+                });
+            }
+        });
+    });
+    out.into_bytes()
+}
+
+/// The hub's word for a `finish_reason`.
+pub(super) fn finish(raw: String) -> Finish {
+    let reason = match raw.as_str() {
+        "stop" | "eos" => FinishReason::Stop,
+        "length" => FinishReason::Length,
+        "tool_calls" | "function_call" => FinishReason::ToolCalls,
+        "content_filter" => FinishReason::ContentFilter,
+        _ => FinishReason::Other,
+    };
+    Finish {
+        reason,
+        raw,
+        stop_sequence: None,
+    }
+}
+
+/// The `finish_reason` for an answer of any dialect.
+pub(super) fn finish_word(finish: &Finish) -> &str {
+    match finish.reason {
+        FinishReason::ToolCalls if finish.raw == "function_call" => "function_call",
+        FinishReason::Stop | FinishReason::StopSequence | FinishReason::Pause => "stop",
+        FinishReason::Length | FinishReason::ContextWindow => "length",
+        FinishReason::ToolCalls => "tool_calls",
+        FinishReason::ContentFilter | FinishReason::Refusal => "content_filter",
+        FinishReason::Other => &finish.raw,
+    }
 }

@@ -1,0 +1,197 @@
+//! The head that the road reads of a request, and the edits it makes to it.
+//!
+//! One pass over the top level that builds nothing but the model's name; it
+//! must refuse what two readers could understand in two ways.
+
+use crate::codec::Edits;
+use crate::head::Head;
+use crate::json::{Invalid, Json, Kind, Reader};
+use crate::needs::Need;
+use crate::patch::Patch;
+
+/// Most answers that may be asked for at once.
+const CANDIDATES: u64 = 128;
+/// Members that the head reads, by the bit that marks them as seen.
+const ONCE: [&str; 7] = [
+    "model",
+    "stream",
+    "messages",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "stream_options",
+];
+
+/// Reads the head.
+pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
+    let mut head = Head {
+        candidates: 1,
+        ..Head::default()
+    };
+    let mut seen = 0u8;
+    let mut reader = Reader::new(body)?;
+    head.body_start = reader.offset() + 1;
+    reader.object(|key, member| {
+        if let Some(bit) = ONCE.iter().position(|name| *name == key) {
+            if seen & (1 << bit) != 0 {
+                return Err(Invalid::new("this member stands here twice"));
+            }
+            seen |= 1 << bit;
+        }
+        head_member(&mut head, key, member)
+    })?;
+    reader.end()?;
+    for (bit, name) in ONCE.iter().enumerate() {
+        if matches!(*name, "model" | "messages") && seen & (1 << bit) == 0 {
+            return Err(Invalid::new("this member is missing").under(name));
+        }
+    }
+    if head.stream && !head.stream_usage && head.stream_options_span.is_none() {
+        head.usage_switch = Some((
+            head.body_start..head.body_start,
+            r#""stream_options":{"include_usage":true},"#,
+        ));
+    }
+    Ok(head)
+}
+
+fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+    match key {
+        "model" => {
+            let span = reader.clone().skip()?;
+            let model = reader.string()?;
+            if model.is_empty() {
+                return Err(Invalid::new("a model must be named"));
+            }
+            head.model = model.into_owned();
+            head.model_span = Some(span);
+        }
+        "messages" if reader.peek()? != Kind::Array => reader.array(|_, _| Ok(()))?,
+        "stream" => head.stream = !reader.null()? && reader.bool()?,
+        "stream_options" => head_stream_options(head, reader)?,
+        "max_tokens" | "max_completion_tokens" => {
+            let span = reader.clone().skip()?;
+            let limit = if reader.null()? {
+                None
+            } else {
+                Some(reader.u64()?)
+            };
+            // The newer name wins, but for a `null` that leaves the older one in force.
+            if head.max_output_tokens.is_none() || (key != "max_tokens" && limit.is_some()) {
+                head.max_output_tokens = limit;
+                head.max_output_tokens_span = Some(span);
+            }
+        }
+        "n" => {
+            if !reader.null()? {
+                head.candidates = candidates(reader)?;
+            }
+            if head.candidates > 1 {
+                head.needs.add(Need::Candidates);
+            }
+        }
+        "tools" if reader.peek()? == Kind::Array => {
+            let needs = &mut head.needs;
+            reader.array(|_, tool| {
+                needs.add(Need::Tools);
+                tool.skip().map(drop)
+            })?;
+        }
+        "response_format" if reader.peek()? == Kind::Object => {
+            let needs = &mut head.needs;
+            reader.object(|key, member| {
+                if key != "type" || member.peek()? != Kind::String {
+                    return member.skip().map(drop);
+                }
+                match &*member.string()? {
+                    "json_object" => needs.add(Need::Json),
+                    "json_schema" => needs.add(Need::JsonSchema),
+                    _ => {}
+                }
+                Ok(())
+            })?;
+        }
+        "logprobs" if reader.peek()? == Kind::Bool => {
+            if reader.bool()? {
+                head.needs.add(Need::Logprobs);
+            }
+        }
+        "reasoning_effort" if reader.peek()? == Kind::String => {
+            if reader.string()? != "none" {
+                head.needs.add(Need::Reasoning);
+            }
+        }
+        _ => {
+            reader.skip()?;
+        }
+    }
+    Ok(())
+}
+
+fn head_stream_options(head: &mut Head, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+    let span = reader.clone().skip()?;
+    head.stream_options_span = Some(span.clone());
+    if reader.null()? {
+        head.usage_switch = Some((span, r#"{"include_usage":true}"#));
+        return Ok(());
+    }
+    let inside = span.start + 1..span.start + 1;
+    let mut switch = (inside.clone(), r#""include_usage":true"#);
+    reader.object(|key, member| {
+        if key == "include_usage" {
+            switch = (member.clone().skip()?, "true");
+            head.stream_usage = !member.null()? && member.bool()?;
+        } else {
+            member.skip()?;
+            if switch.0 == inside {
+                switch.1 = r#""include_usage":true,"#;
+            }
+        }
+        Ok(())
+    })?;
+    head.usage_switch = (!head.stream_usage).then_some(switch);
+    Ok(())
+}
+
+/// Reads how many answers are wanted.
+pub(crate) fn candidates(reader: &mut Reader<'_>) -> Result<u64, Invalid> {
+    match reader.u64()? {
+        n @ 1..=CANDIDATES => Ok(n),
+        n => Err(Invalid::new(format!(
+            "a number of answers from 1 to {CANDIDATES} was expected, not {n}"
+        ))),
+    }
+}
+
+/// The edits that make the client's own bytes right for a target.
+pub(crate) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
+    let mut patch = Patch::default();
+    if let Some(span) = &head.model_span
+        && head.model != edits.model
+    {
+        patch.replace(span.clone(), Json::string(edits.model).text());
+    }
+    let mut front = String::new();
+    if let Some(most) = edits.max_output_tokens
+        && head.max_output_tokens.is_none_or(|asked| asked > most)
+    {
+        match &head.max_output_tokens_span {
+            Some(span) => patch.replace(span.clone(), most.to_string()),
+            None => front = format!(r#""max_completion_tokens":{most},"#),
+        }
+    }
+    if edits.force_usage
+        && head.stream
+        && let Some((span, text)) = &head.usage_switch
+    {
+        if span.start == head.body_start {
+            front.push_str(text);
+        } else {
+            patch.replace(span.clone(), *text);
+        }
+    }
+    if !front.is_empty() {
+        patch.replace(head.body_start..head.body_start, front);
+    }
+    patch
+}
