@@ -6,7 +6,7 @@
 //! listeners.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -73,7 +73,7 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
     for warning in &loaded.warnings {
         eprintln!("bondgate: {}", warning.line(options.config.as_deref()));
     }
-    announce::started(&config, simulated.is_some(), data.path());
+    announce::started(&config, house.address, simulated.is_some(), data.path());
     let watcher = match origin {
         Source::File(path) => {
             let first = (Arc::clone(&config), loaded.files);
@@ -102,6 +102,8 @@ fn start_sim(runtime: &Runtime) -> Result<Sim> {
 
 /// Everything that serves.
 struct House {
+    /// Where it listens, which port 0 leaves to the system.
+    address: SocketAddr,
     shared: Arc<Shared>,
     certificate: Option<Certificate>,
     drain: Drain,
@@ -135,6 +137,7 @@ impl House {
         let address = config.listen.address;
         let sockets = listener::bind(address, thread::available_parallelism().map_or(1, usize::from))
             .with_context(|| format!("cannot listen on {address} · give another address with `--listen`"))?;
+        let address = sockets.first().map_or(Ok(address), TcpListener::local_addr)?;
         let tls = certificate.as_ref().map(Certificate::tls);
         let door = Door::new(DoorOptions { tls, ..DoorOptions::default() });
         let (drain, stopped) = (Drain::new(), CancellationToken::new());
@@ -151,7 +154,7 @@ impl House {
             };
             cores.push(core.start()?);
         }
-        Ok(Self { shared, certificate, drain, stopped, cores })
+        Ok(Self { address, shared, certificate, drain, stopped, cores })
     }
 
     /// Follows the configuration: what is accepted serves from the next request on.
