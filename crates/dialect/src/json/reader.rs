@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
                     return Err(self.error("a member name in double quotes was expected"));
                 }
                 let key = self.string()?;
-                if self.unique_keys && !seen.insert(&key) {
+                if self.unique_keys && !seen.insert(key.clone()) {
                     self.at = key_at;
                     return Err(self.error("this member stands here twice").under(&key));
                 }

@@ -15,15 +15,15 @@ pub(super) struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     /// Adds a name; says whether it is new.
-    pub(super) fn insert(&mut self, name: &Cow<'a, str>) -> bool {
+    pub(super) fn insert(&mut self, name: Cow<'a, str>) -> bool {
         const FEW: usize = 32;
-        if self.few.contains(name) {
+        if self.few.contains(&name) {
             return false;
         }
         if self.few.len() < FEW {
-            self.few.push(name.clone());
+            self.few.push(name);
             return true;
         }
-        self.many.insert(name.clone())
+        self.many.insert(name)
     }
 }
