@@ -81,7 +81,9 @@ fn write_choice(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &mu
                 report_parts(candidate, losses);
             }
         });
-        if candidate.extra.get("logprobs").is_none() {
+        let extra = &candidate.extra;
+        let unsaid = extra.get("logprobs").is_some() || extra.noted(spelled::NO_LOGPROBS);
+        if candidate.logprobs.is_some() || !unsaid {
             out.key("logprobs");
             match &candidate.logprobs {
                 Some(logprobs) if ours => out.json(logprobs),
@@ -90,6 +92,7 @@ fn write_choice(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &mu
         }
         out.key("finish_reason");
         match &candidate.finish {
+            Some(finish) if ours => out.string(&finish.raw),
             Some(finish) => out.string(finish_word(finish)),
             None => out.null(),
         };
@@ -221,6 +224,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
 
 fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {
     let mut candidate = Candidate::new(0);
+    candidate.extra.note(spelled::NO_LOGPROBS);
     reader.object(|key, member| {
         match (key, member.peek()?) {
             ("index", Kind::Number) => candidate.index = member.u64()?,

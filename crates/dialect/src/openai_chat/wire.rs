@@ -36,6 +36,8 @@ pub(super) mod spelled {
     pub(crate) const LIST: &str = "content list";
     /// An answer without content.
     pub(crate) const ABSENT: &str = "no content";
+    /// A choice without `logprobs`.
+    pub(crate) const NO_LOGPROBS: &str = "no logprobs";
     /// Reasoning under this name, as a string.
     pub(crate) const REASONING: &str = "reasoning";
     /// Reasoning under this name, as a string.

@@ -162,17 +162,25 @@ impl<'a> CallStep<'a> {
                 ("index", _) => step.index = Some(member.u64()?),
                 ("id", _) => step.id = filled(member)?,
                 ("function" | "custom", _) => {
-                    step.custom = key == "custom";
+                    let custom = key == "custom";
                     member.object(|key, member| {
                         match (key, member.peek()?) {
                             (_, Kind::Null) => {
                                 member.skip()?;
                             }
-                            ("name", _) => step.name = filled(member)?,
+                            // Some providers write both, one of them empty.
+                            ("name", _) => {
+                                if let Some(name) = filled(member)? {
+                                    step.name = Some(name);
+                                    step.custom = custom;
+                                }
+                            }
                             ("arguments" | "input", Kind::Object) => {
                                 step.arguments = Some(Cow::Borrowed(member.raw()?));
                             }
-                            ("arguments" | "input", _) => step.arguments = filled(member)?,
+                            ("arguments" | "input", _) => {
+                                step.arguments = filled(member)?.or(step.arguments.take());
+                            }
                             _ => {
                                 member.skip()?;
                             }

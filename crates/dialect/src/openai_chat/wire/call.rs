@@ -11,36 +11,43 @@ use crate::json::{Invalid, Kind, Reader, Writer};
 pub(crate) fn tool_call(reader: &mut Reader<'_>, place: usize) -> Result<Part, Invalid> {
     let mut whole = reader.clone();
     let mut extra = Extra::default();
-    let (mut id, mut kind, mut called) = (None, None, None);
+    let (mut id, mut kind, mut function, mut custom) = (None, None, None, None);
     reader.object(|key, member| {
+        let object = member.peek()? == Kind::Object;
         match key {
             "id" => id = given(member, &mut extra, key, text)?,
             "type" => kind = given(member, &mut extra, key, text)?,
-            "function" => {
-                called = Some((ToolCallKind::Function, invocation(member, key, &mut extra)?));
-            }
-            "custom" => {
-                called = Some((ToolCallKind::Custom, invocation(member, key, &mut extra)?));
+            "function" | "custom" if object => {
+                let slot = if key == "function" {
+                    &mut function
+                } else {
+                    &mut custom
+                };
+                *slot = Some(member.clone());
+                member.skip()?;
             }
             _ => extra.push(key, member.json()?),
         }
         Ok(())
     })?;
-    let named = match kind.as_deref() {
-        Some("function") => Some(ToolCallKind::Function),
-        Some("custom") => Some(ToolCallKind::Custom),
-        Some(_) => None,
-        None => {
-            if extra.get("type").is_none() {
-                extra.note(spelled::UNTYPED);
-            }
-            called.as_ref().map(|(kind, _)| *kind)
-        }
+    if kind.is_none() && extra.get("type").is_none() {
+        extra.note(spelled::UNTYPED);
+    }
+    let is_function = kind.as_deref() == Some("function") || kind.is_none() && function.is_some();
+    // Some providers write both, one of them empty; the type says which is meant.
+    let (kind, called, name, other) = match kind.as_deref() {
+        _ if is_function => (ToolCallKind::Function, function, "function", custom),
+        None | Some("custom") => (ToolCallKind::Custom, custom, "custom", function),
+        Some(_) => (ToolCallKind::Custom, None, "", None),
     };
-    let called = called.filter(|(kind, _)| named == Some(*kind));
-    let Some((kind, (name, arguments))) = called else {
+    let Some(mut called) = called else {
         return Ok(PartKind::Opaque(own(opaque::TOOL_CALL, whole.json()?)).into());
     };
+    if let Some(mut other) = other {
+        let other_name = if is_function { "custom" } else { "function" };
+        extra.push(other_name, other.json()?);
+    }
+    let (name, arguments) = invocation(&mut called, name, &mut extra).map_err(|e| e.under(name))?;
     let id = match id {
         Some(id) if !id.is_empty() => id,
         missing => {
@@ -117,7 +124,7 @@ pub(crate) fn write_tool_call(out: &mut Writer, call: &ToolCall, extra: &Extra) 
             }
             extra.write_inner(out, kind);
         });
-        extra.write_but(out, &["function", "custom"]);
+        extra.write_but(out, &[kind]);
     });
 }
 
