@@ -12,7 +12,10 @@
 )]
 
 mod canon;
+mod corpus;
+mod goldens;
 mod json;
+mod laws;
 mod patch;
 mod recordings;
 mod sse;

@@ -32,21 +32,6 @@ pub(crate) struct Recording {
     pub(crate) stream: bool,
 }
 
-impl Recording {
-    /// How many answers were asked for.
-    pub(crate) fn candidates(&self) -> u64 {
-        #[derive(Deserialize)]
-        struct N {
-            n: Option<u64>,
-        }
-        self.request
-            .as_deref()
-            .and_then(|request| serde_json::from_str::<N>(request).ok())
-            .and_then(|n| n.n)
-            .unwrap_or(1)
-    }
-}
-
 /// Recordings that hold no single exchange of their dialect, and why.
 const EXCLUDED: &[(&str, &str)] = &[];
 

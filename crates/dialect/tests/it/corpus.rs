@@ -1,0 +1,121 @@
+//! What the laws are held against: the recordings and the hand-written fixtures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use dialect::Dialect;
+use serde::Deserialize;
+
+use crate::recordings;
+
+/// A request, a whole answer or a stream.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// Its name.
+    pub(crate) id: String,
+    /// Its dialect.
+    pub(crate) dialect: Dialect,
+    /// Its bytes.
+    pub(crate) text: String,
+    /// How many answers were asked for.
+    pub(crate) candidates: u64,
+    /// Whether it is hand-written.
+    pub(crate) fixture: bool,
+}
+
+/// Requests.
+pub(crate) fn requests() -> &'static [Sample] {
+    static ALL: LazyLock<Vec<Sample>> = LazyLock::new(|| {
+        let recorded = recordings::requests().map(|(r, text)| recorded(r, text));
+        gather("json", recorded.collect())
+    });
+    &ALL
+}
+
+/// Whole answers.
+pub(crate) fn wholes() -> &'static [Sample] {
+    static ALL: LazyLock<Vec<Sample>> = LazyLock::new(|| {
+        let recorded = recordings::wholes().map(|r| recorded(r, &r.response));
+        gather("response.json", recorded.collect())
+    });
+    &ALL
+}
+
+/// Streams.
+pub(crate) fn streams() -> &'static [Sample] {
+    static ALL: LazyLock<Vec<Sample>> = LazyLock::new(|| {
+        let recorded = recordings::streams().map(|r| recorded(r, &r.response));
+        gather("sse", recorded.collect())
+    });
+    &ALL
+}
+
+/// Folder of the hand-written fixtures.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn recorded(recording: &recordings::Recording, text: &str) -> Sample {
+    Sample {
+        id: format!("{} ({})", recording.id, recording.provider),
+        dialect: recording.dialect,
+        text: text.to_owned(),
+        candidates: recording.request.as_deref().map_or(1, candidates),
+        fixture: false,
+    }
+}
+
+/// The fixtures of that kind before the recorded samples.
+fn gather(kind: &str, recorded: Vec<Sample>) -> Vec<Sample> {
+    let mut found = Vec::new();
+    for dialect in Dialect::ALL {
+        let folder = fixtures().join(dialect.name());
+        let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        for file in files {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let Some((case, found_kind)) = name.split_once('.') else {
+                continue;
+            };
+            if found_kind == kind {
+                let request = fs::read_to_string(folder.join(format!("{case}.json")));
+                found.push(Sample {
+                    id: format!("{}/{case}", dialect.name()),
+                    dialect,
+                    text: fs::read_to_string(&file).unwrap(),
+                    candidates: request.as_deref().map_or(1, candidates),
+                    fixture: true,
+                });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no fixtures of kind {kind}");
+    found.extend(recorded);
+    found
+}
+
+fn candidates(request: &str) -> u64 {
+    #[derive(Deserialize)]
+    struct Asked {
+        n: Option<u64>,
+    }
+    serde_json::from_str::<Asked>(request)
+        .ok()
+        .and_then(|asked| asked.n)
+        .unwrap_or(1)
+}
+
+/// Fails with the first of the complaints, if there are any.
+pub(crate) fn none(complaints: &[String], of: usize) {
+    const SHOWN: usize = 25;
+    assert!(
+        complaints.is_empty(),
+        "{} of {of} do not hold:\n{}",
+        complaints.len(),
+        complaints[..complaints.len().min(SHOWN)].join("\n")
+    );
+}

@@ -1,0 +1,126 @@
+//! The laws of translation, held against every recording and fixture.
+
+mod broken;
+mod chop;
+mod cut;
+mod fold;
+mod head;
+mod robust;
+mod round_trip;
+mod translate;
+
+use bytes::Bytes;
+use dialect::Dialect;
+use dialect::chat::StreamEvent;
+use dialect::codec::{Broken, ClientCodec, End, EventDecoder, TargetModel};
+use dialect::failure::{ClientFailure, FailureDetails};
+use dialect::fold::Accumulator;
+use dialect::frame::sse::{Framer, MAX_EVENT};
+
+/// Reads a stream as the road does.
+#[derive(Clone)]
+pub(crate) struct Stream {
+    pub(crate) framer: Framer,
+    pub(crate) decoder: Box<dyn EventDecoder>,
+    pub(crate) events: Vec<StreamEvent>,
+}
+
+impl Stream {
+    pub(crate) fn new(dialect: Dialect, candidates: u64) -> Self {
+        Self {
+            framer: Framer::new(MAX_EVENT),
+            decoder: dialect.client().decoder(candidates),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes bytes in.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        self.framer.push(Bytes::copy_from_slice(bytes));
+        while let Some(raw) = self.framer.next_frame()? {
+            if let Some(frame) = raw.frame()? {
+                self.decoder.push(&frame, &mut self.events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the body. An event that lacks only its blank line counts where the body ended cleanly.
+    pub(crate) fn finish(mut self, end: End) -> (Vec<StreamEvent>, Result<(), Broken>) {
+        let result = self.last(end);
+        (self.events, result)
+    }
+
+    fn last(&mut self, end: End) -> Result<(), Broken> {
+        let framer = std::mem::replace(&mut self.framer, Framer::new(0));
+        if let (End::Clean, Some(raw)) = (end, framer.finish())
+            && let Some(frame) = raw.frame()?
+        {
+            self.decoder.push(&frame, &mut self.events)?;
+        }
+        self.decoder.finish(end, &mut self.events)
+    }
+}
+
+/// The events of a whole stream that ended cleanly.
+pub(crate) fn events(
+    dialect: Dialect,
+    candidates: u64,
+    stream: &[u8],
+) -> Result<Vec<StreamEvent>, Broken> {
+    let mut reader = Stream::new(dialect, candidates);
+    reader.push(stream)?;
+    let (events, result) = reader.finish(End::Clean);
+    result.map(|()| events)
+}
+
+pub(crate) fn fold(origin: Dialect, events: &[StreamEvent]) -> Accumulator {
+    let mut accumulator = Accumulator::new(origin);
+    events.iter().for_each(|event| accumulator.push(event));
+    accumulator
+}
+
+pub(crate) fn target(model: &str) -> TargetModel<'_> {
+    TargetModel {
+        model,
+        default_max_tokens: 4096,
+        force_usage: false,
+    }
+}
+
+/// The other dialects, as a provider speaks them.
+pub(crate) fn others(
+    dialect: Dialect,
+) -> impl Iterator<Item = (Dialect, &'static dyn ClientCodec)> {
+    Dialect::ALL
+        .into_iter()
+        .filter(move |other| *other != dialect)
+        .map(|other| (other, other.client()))
+}
+
+/// Whether the bytes of a stream hold its dialect's mark of success.
+pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
+    let mark: &[u8] = match dialect {
+        Dialect::OpenaiChat => b"data: [DONE]",
+        Dialect::AnthropicMessages => b"event: message_stop",
+    };
+    out.split(|byte| *byte == b'\n')
+        .any(|line| line.starts_with(mark))
+}
+
+pub(crate) fn failure() -> ClientFailure {
+    ClientFailure {
+        status: 502,
+        code: "provider_failed",
+        message: "the provider's answer broke off".into(),
+        param: None,
+        details: FailureDetails {
+            request_id: "01J00000000000000000000000".into(),
+            fault: "provider",
+            attempts: 1,
+            retry_after_ms: None,
+            provider_code: None,
+            more: Vec::new(),
+        },
+    }
+}

@@ -1,0 +1,163 @@
+//! No bytes make a codec panic, however near they are to real ones.
+
+use dialect::Dialect;
+use dialect::codec::{EncoderOptions, End};
+use dialect::frame::Frame;
+use dialect::loss::Losses;
+use dialect::needs::Needs;
+use proptest::prelude::*;
+
+use super::{Stream, fold, target};
+use crate::corpus::{Sample, requests, streams, wholes};
+
+/// Everything that a codec does with bytes from outside.
+fn all_of(dialect: Dialect, bytes: &[u8]) {
+    let _ = dialect.server().head(bytes);
+    let _ = dialect.client().decode_failure(bytes);
+    if let Ok(hub) = dialect.server().decode_request(bytes) {
+        let _ = Needs::of(&hub);
+        for other in Dialect::ALL {
+            let codec = other.client();
+            let out = codec.encode_request(&hub, &target("m"), &mut Losses::default());
+            let text = std::str::from_utf8(&out).expect("requests are UTF-8");
+            assert!(
+                serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+                "no JSON: {text}"
+            );
+        }
+    }
+    if let Ok(hub) = dialect.client().decode_response(bytes) {
+        for other in Dialect::ALL {
+            let out = other.server().encode_response(&hub, &mut Losses::default());
+            let text = std::str::from_utf8(&out).expect("answers are UTF-8");
+            assert!(
+                serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+                "no JSON: {text}"
+            );
+        }
+    }
+    stream(dialect, bytes);
+}
+
+fn stream(dialect: Dialect, bytes: &[u8]) {
+    for end in [End::Clean, End::Cut] {
+        let mut reader = Stream::new(dialect, 1);
+        let _ = reader.push(bytes);
+        let (events, _) = reader.finish(end);
+        let _ = fold(dialect, &events).into_response();
+        for other in Dialect::ALL {
+            let mut writer = other.server().encoder(EncoderOptions::default());
+            let mut out = Vec::new();
+            events.iter().for_each(|event| writer.push(event, &mut out));
+            assert!(std::str::from_utf8(&out).is_ok());
+        }
+    }
+}
+
+/// Real bytes with some put in, taken out, exchanged or moved.
+fn mutate(bytes: &mut Vec<u8>, edits: &[(prop::sample::Index, u8, u8)]) {
+    const TOKENS: [&[u8]; 12] = [
+        b"null",
+        b"[]",
+        b"{}",
+        b"\"\"",
+        b"-1",
+        b"1e99",
+        b"true",
+        b"\"\\ud800\"",
+        b"\xff",
+        b"99999999999999999999",
+        b"\"type\":",
+        b"\n\n",
+    ];
+    for (at, how, with) in edits {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = at.index(bytes.len());
+        let stop = bytes.len().min(at + usize::from(*with));
+        match how % 5 {
+            0 => bytes[at] = *with,
+            1 => bytes.insert(at, *with),
+            2 => drop(bytes.drain(at..stop)),
+            3 => {
+                // A value where another one stood.
+                let colon = bytes[at..]
+                    .iter()
+                    .position(|b| *b == b':')
+                    .map_or(at, |c| at + c + 1);
+                let end = bytes[colon..]
+                    .iter()
+                    .position(|b| b",}]".contains(b))
+                    .map_or(colon, |e| colon + e);
+                let token = TOKENS[usize::from(*with) % TOKENS.len()];
+                bytes.splice(colon..end, token.iter().copied());
+            }
+            _ => {
+                let piece = bytes[at..stop].to_vec();
+                bytes.splice(at..at, piece);
+            }
+        }
+    }
+}
+
+fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
+    prop::collection::vec(
+        (any::<prop::sample::Index>(), any::<u8>(), any::<u8>()),
+        1..6,
+    )
+}
+
+fn small(samples: &'static [Sample]) -> Vec<&'static Sample> {
+    samples
+        .iter()
+        .filter(|sample| sample.text.len() < 20_000)
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn arbitrary_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        Dialect::ALL.into_iter().for_each(|dialect| all_of(dialect, &bytes));
+    }
+
+    #[test]
+    fn changed_requests_are_no_panic(at in any::<prop::sample::Index>(), edits in edits()) {
+        let sample = *at.get(&small(requests()));
+        let mut bytes = sample.text.clone().into_bytes();
+        mutate(&mut bytes, &edits);
+        Dialect::ALL.into_iter().for_each(|dialect| all_of(dialect, &bytes));
+    }
+
+    #[test]
+    fn changed_answers_are_no_panic(at in any::<prop::sample::Index>(), edits in edits()) {
+        let sample = *at.get(&small(wholes()));
+        let mut bytes = sample.text.clone().into_bytes();
+        mutate(&mut bytes, &edits);
+        Dialect::ALL.into_iter().for_each(|dialect| all_of(dialect, &bytes));
+    }
+
+    #[test]
+    fn changed_streams_are_no_panic(at in any::<prop::sample::Index>(), edits in edits()) {
+        let sample = *at.get(&small(streams()));
+        let mut bytes = sample.text.clone().into_bytes();
+        mutate(&mut bytes, &edits);
+        Dialect::ALL.into_iter().for_each(|dialect| stream(dialect, &bytes));
+    }
+
+    #[test]
+    fn arbitrary_frames_are_no_panic(
+        event in prop::sample::select(vec!["", "ping", "message_start", "content_block_delta", "error"]),
+        data in ".{0,40}",
+    ) {
+        for dialect in Dialect::ALL {
+            let mut events = Vec::new();
+            let mut decoder = dialect.client().decoder(1);
+            let frame = Frame { event: event.into(), data: data.as_str().into() };
+            let _ = decoder.push(&frame, &mut events);
+            prop_assert!(decoder.finish(End::Clean, &mut events).is_err());
+        }
+    }
+}

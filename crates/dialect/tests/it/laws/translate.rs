@@ -1,0 +1,236 @@
+//! What crosses from one dialect to another is there, or its loss is named.
+
+use dialect::Dialect;
+use dialect::chat::PartKind;
+use dialect::codec::EncoderOptions;
+use dialect::loss::{Loss, Losses};
+
+use super::{events, fold, others, target};
+use crate::canon::{Canon, canon, difference, strings};
+use crate::corpus::{Sample, none, requests, streams, wholes};
+
+/// Members whose strings are words of the dialect and not of the application.
+const WORDS: &[&str] = &[
+    "type",
+    "role",
+    "object",
+    "status",
+    "effort",
+    "reasoning_effort",
+    "verbosity",
+    "detail",
+    "format",
+    "media_type",
+    "mime_type",
+    "finish_reason",
+    "stop_reason",
+    "tool_choice",
+    "ttl",
+    "service_tier",
+    "id",
+    "model",
+];
+
+#[test]
+fn a_request_is_stable_once_it_crossed() {
+    let complaints: Vec<String> = requests().iter().filter_map(stable).collect();
+    none(&complaints, requests().len());
+}
+
+fn stable(sample: &Sample) -> Option<String> {
+    let hub = sample
+        .dialect
+        .server()
+        .decode_request(sample.text.as_bytes())
+        .ok()?;
+    others(sample.dialect).find_map(|(other, codec)| {
+        let complain = |what: String| Some(format!("{} as {}: {what}", sample.id, other.name()));
+        let mut losses = Losses::default();
+        let once = codec.encode_request(&hub, &target("m"), &mut losses);
+        let again = match other.server().decode_request(&once) {
+            Ok(again) => again,
+            Err(error) => {
+                return complain(format!(
+                    "is refused: {error} {}",
+                    String::from_utf8_lossy(&once)
+                ));
+            }
+        };
+        let mut more = Losses::default();
+        let twice = codec.encode_request(&again, &target("m"), &mut more);
+        if let Some(loss) = more.as_slice().first() {
+            return complain(format!("loses more when written again: {loss:?}"));
+        }
+        difference(&parsed(&once), &parsed(&twice)).and_then(complain)
+    })
+}
+
+#[test]
+fn every_word_of_a_request_crosses_or_is_named() {
+    let complaints: Vec<String> = requests().iter().filter_map(request_words).collect();
+    none(&complaints, requests().len());
+}
+
+fn request_words(sample: &Sample) -> Option<String> {
+    let hub = sample
+        .dialect
+        .server()
+        .decode_request(sample.text.as_bytes())
+        .ok()?;
+    others(sample.dialect).find_map(|(other, codec)| {
+        let mut losses = Losses::default();
+        let out = codec.encode_request(&hub, &target("m"), &mut losses);
+        let missing = missing(&sample.text, &out, losses.as_slice())?;
+        Some(format!(
+            "{} as {}: {missing}\n    {:?}",
+            sample.id,
+            other.name(),
+            losses.as_slice()
+        ))
+    })
+}
+
+#[test]
+fn every_word_of_an_answer_crosses_or_is_named() {
+    let complaints: Vec<String> = wholes().iter().filter_map(answer_words).collect();
+    none(&complaints, wholes().len());
+}
+
+fn answer_words(sample: &Sample) -> Option<String> {
+    let hub = sample
+        .dialect
+        .client()
+        .decode_response(sample.text.as_bytes())
+        .ok()?;
+    others(sample.dialect).find_map(|(other, codec)| {
+        let complain = |what: String| Some(format!("{} as {}: {what}", sample.id, other.name()));
+        let mut losses = Losses::default();
+        let out = other.server().encode_response(&hub, &mut losses);
+        let again = match codec.decode_response(&out) {
+            Ok(again) => again,
+            Err(error) => return complain(format!("is refused: {error}")),
+        };
+        let twice = other
+            .server()
+            .encode_response(&again, &mut Losses::default());
+        if let Some(difference) = difference(&parsed(&out), &parsed(&twice)) {
+            return complain(difference);
+        }
+        missing(&sample.text, &out, losses.as_slice()).and_then(complain)
+    })
+}
+
+/// The first string of a document that neither came across nor is named.
+fn missing(before: &str, after: &[u8], losses: &[Loss]) -> Option<String> {
+    let there: Vec<String> = deep(&parsed(after))
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    deep(&canon(before).unwrap())
+        .into_iter()
+        .find_map(|(path, text)| {
+            let last = path.rsplit(['.', ']']).next().unwrap_or_default();
+            let passed = text.is_empty()
+                || WORDS.contains(&last)
+                || there.iter().any(|found| found.contains(&text))
+                || losses.iter().any(|loss| covers(&loss.path, &path))
+                || in_data_url(&text, &there);
+            (!passed).then(|| format!("{path} is gone: {text:.120}"))
+        })
+}
+
+/// A data URL may come across as its media type and its data.
+fn in_data_url(text: &str, there: &[String]) -> bool {
+    text.strip_prefix("data:")
+        .and_then(|url| url.split_once(";base64,"))
+        .is_some_and(|(_, data)| there.iter().any(|found| found == data))
+}
+
+fn covers(loss: &str, path: &str) -> bool {
+    path.strip_prefix(loss)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Strings, and those inside strings that are JSON objects themselves, as arguments are.
+fn deep(value: &Canon) -> Vec<(String, String)> {
+    strings(value)
+        .into_iter()
+        .flat_map(|(path, text)| match canon(&text) {
+            Ok(inner @ Canon::Object(_)) => strings(&inner)
+                .into_iter()
+                .map(|(_, text)| (path.clone(), text))
+                .collect(),
+            _ => vec![(path, text)],
+        })
+        .collect()
+}
+
+fn parsed(bytes: &[u8]) -> Canon {
+    canon(std::str::from_utf8(bytes).unwrap()).unwrap()
+}
+
+#[test]
+fn a_stream_says_the_same_in_every_dialect() {
+    let complaints: Vec<String> = streams().iter().filter_map(stream).collect();
+    none(&complaints, streams().len());
+}
+
+fn stream(sample: &Sample) -> Option<String> {
+    let told = events(sample.dialect, sample.candidates, sample.text.as_bytes()).ok()?;
+    let expected = said(sample.dialect, &told);
+    Dialect::ALL.into_iter().find_map(|other| {
+        let complain = |what: String| Some(format!("{} as {}: {what}", sample.id, other.name()));
+        let mut writer = other.server().encoder(EncoderOptions {
+            include_usage: true,
+        });
+        let mut out = Vec::new();
+        told.iter().for_each(|event| writer.push(event, &mut out));
+        let losses = writer.losses().as_slice();
+        let candidates = if losses.is_empty() {
+            sample.candidates
+        } else {
+            1
+        };
+        let again = match events(other, candidates, &out) {
+            Ok(again) => again,
+            Err(error) => {
+                return complain(format!(
+                    "breaks: {error}\n{}",
+                    String::from_utf8_lossy(&out)
+                ));
+            }
+        };
+        let found = said(other, &again);
+        (found != expected && losses.is_empty())
+            .then(|| complain(format!("{expected:?}\nbecame\n{found:?}")))
+            .flatten()
+    })
+}
+
+/// Text and tool calls of each answer, and why it ended.
+fn said(
+    dialect: Dialect,
+    told: &[dialect::chat::StreamEvent],
+) -> Vec<(String, Vec<String>, String)> {
+    let response = fold(dialect, told).into_response();
+    let candidates = response.candidates.into_iter();
+    candidates
+        .map(|candidate| {
+            let (mut text, mut calls) = (String::new(), Vec::new());
+            for part in candidate.parts {
+                match part.kind {
+                    PartKind::Text(more) | PartKind::Refusal(more) => text.push_str(&more),
+                    PartKind::ToolCall(call) => {
+                        let arguments = canon(&call.arguments);
+                        calls.push(format!("{} {} {arguments:?}", call.id, call.name));
+                    }
+                    _ => {}
+                }
+            }
+            let reason = candidate
+                .finish
+                .map(|finish| format!("{:?}", finish.reason));
+            (text, calls, reason.unwrap_or_default())
+        })
+        .collect()
+}
