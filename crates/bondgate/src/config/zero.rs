@@ -103,14 +103,17 @@ fn hosted(row: &Row, base: BaseUrl, secret: String) -> Provider {
     }
 }
 
+/// The simulated provider, like a real one, wants to be shown a key; any will do.
 fn simulated(base: BaseUrl) -> Provider {
+    let secret = Secret::new("simulated".to_owned());
+    let key = ProviderKey::new("sim".to_owned(), secret, base.origin.clone());
     Provider {
         name: "sim".to_owned(),
         base_path: versioned(&base.path),
         origin: base.origin,
         dialect: dialect::Dialect::OpenaiChat,
-        auth: Auth::None,
-        keys: Vec::new(),
+        auth: Auth::Bearer,
+        keys: vec![Arc::new(key)],
         quirks: Quirks::default(),
         headers: Vec::new(),
         residency: None,
