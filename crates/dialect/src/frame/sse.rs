@@ -346,6 +346,18 @@ impl Run {
     }
 }
 
+/// Puts JSON text that is one event's data on one line: line ends in JSON are mere
+/// white space, but in an event they would end the data.
+pub fn one_line(json: &mut [u8]) {
+    let mut at = 0;
+    while let Some(step) = memchr2(b'\n', b'\r', json.get(at..).unwrap_or_default()) {
+        at += step;
+        if let Some(byte) = json.get_mut(at) {
+            *byte = b' ';
+        }
+    }
+}
+
 /// A body that is no stream of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {

@@ -113,6 +113,10 @@ impl Decoder {
                 }
                 "object" => error |= &*member.string()? == "error",
                 "usage" if kind == Kind::Object => used = Some(usage(member)?),
+                // Said beside every chunk until the usage comes.
+                "usage" if kind == Kind::Null => {
+                    member.skip()?;
+                }
                 "x_groq" if kind == Kind::Object => {
                     used = used.take().or(groq_usage(&mut member.clone())?);
                     self.envelope(key, kind, member)?;

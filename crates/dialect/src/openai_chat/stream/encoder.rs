@@ -10,6 +10,7 @@ use crate::chat::{
 };
 use crate::codec::{EncoderOptions, EventEncoder};
 use crate::failure::ClientFailure;
+use crate::frame::sse::one_line;
 use crate::json::{Json, Writer};
 use crate::loss::{LossKind, Losses};
 use crate::openai_chat::failure;
@@ -97,12 +98,14 @@ impl Encoder {
 
     /// Writes a chunk with what `inner` writes behind the envelope.
     fn chunk(&self, out: &mut Vec<u8>, inner: impl FnOnce(&mut Writer)) {
+        let start = out.len();
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.envelope);
         out.push(b',');
         let mut writer = Writer::append_to(mem::take(out));
         inner(&mut writer);
         *out = writer.into_bytes();
+        one_line(out.get_mut(start..).unwrap_or_default());
         out.extend_from_slice(b"}\n\n");
     }
 
@@ -317,8 +320,10 @@ impl EventEncoder for Encoder {
     }
 
     fn fail(&mut self, failure: &ClientFailure, out: &mut Vec<u8>) {
+        let start = out.len();
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&failure::encode(failure));
+        one_line(out.get_mut(start..).unwrap_or_default());
         out.extend_from_slice(b"\n\n");
     }
 

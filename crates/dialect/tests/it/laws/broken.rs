@@ -37,7 +37,10 @@ fn garbled(sample: &Sample) -> Option<String> {
             };
             let mut broken = reader.clone();
             broken.events.clear();
-            if broken.decoder.push(&frame, &mut broken.events).is_ok() {
+            let pushed = broken.decoder.push(&frame, &mut broken.events);
+            // An event named `error` is one, whatever it says.
+            let told = matches!(broken.events.last(), Some(StreamEvent::Error(_)));
+            if pushed.is_ok() && !told {
                 return Some(format!("{}: passes over {data:?}", sample.id));
             }
             for end in [End::Clean, End::Cut] {
