@@ -96,12 +96,16 @@ impl Body for UpstreamBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        // It has ended or broken off before; hyper would repeat some errors for ever.
+        if this.lease.is_none() {
+            return Poll::Ready(None);
+        }
         let Poll::Ready(read) = Pin::new(&mut this.inner).poll_frame(context) else {
             return Poll::Pending;
         };
         Poll::Ready(match read {
             Some(Ok(frame)) => {
-                if this.end == BodyEnd::Open && this.inner.is_end_stream() {
+                if this.inner.is_end_stream() {
                     this.finish();
                 }
                 Some(Ok(frame))
@@ -110,11 +114,10 @@ impl Body for UpstreamBody {
                 this.lease = None;
                 Some(Err(BodyError::Broken(error)))
             }
-            // It has ended or broken off before.
-            None if this.lease.is_none() => None,
             // hyper ends a body that was reset with NO_ERROR as if it were whole.
             None if this.framing == Framing::Http2 && !this.inner.is_end_stream() => {
-                this.lease.take().map(|_| Err(BodyError::Reset))
+                this.lease = None;
+                Some(Err(BodyError::Reset))
             }
             None => {
                 this.finish();

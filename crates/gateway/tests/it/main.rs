@@ -8,5 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod http2;
 mod kit;
+mod proxy;
+mod tls;
 mod transport;

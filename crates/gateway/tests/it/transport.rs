@@ -422,7 +422,7 @@ async fn connections_to_providers_do_not_delay_small_writes_and_notice_a_vanishe
     assert_options(&stream);
 }
 
-pub fn assert_options(stream: &TcpStream) {
+pub(crate) fn assert_options(stream: &TcpStream) {
     assert!(stream.nodelay().unwrap());
     let socket = SockRef::from(stream);
     assert!(socket.keepalive().unwrap());

@@ -7,15 +7,15 @@ use gateway::tls::{ServerFiles, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-pub struct Authority {
+pub(crate) struct Authority {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
     /// The authority's own certificate.
-    pub ca: PathBuf,
+    pub(crate) ca: PathBuf,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,7 +28,7 @@ impl Authority {
     }
 
     /// A pair for `names`, in files called after `label`.
-    pub fn pair(&self, label: &str, names: &[&str]) -> ServerFiles {
+    pub(crate) fn pair(&self, label: &str, names: &[&str]) -> ServerFiles {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(names).unwrap();
@@ -43,7 +43,7 @@ impl Authority {
         files
     }
 
-    pub fn server(&self, names: &[&str]) -> Arc<ServerTls> {
+    pub(crate) fn server(&self, names: &[&str]) -> Arc<ServerTls> {
         Arc::new(ServerTls::load(&self.pair("server", names)).unwrap())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every wait has a deadline far above what it should take; none is a measurement.
 
-pub mod authority;
+pub(crate) mod authority;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,39 +19,39 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Fails the test instead of hanging.
-pub async fn soon<F: Future>(what: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(PATIENCE, what)
         .await
         .expect("took too long")
 }
 
-pub fn origin(scheme: Scheme, host: &str, port: u16) -> Origin {
+pub(crate) fn origin(scheme: Scheme, host: &str, port: u16) -> Origin {
     let host = host.to_owned();
     Origin { scheme, host, port }
 }
 
-pub fn local(scheme: Scheme, address: SocketAddr) -> Origin {
+pub(crate) fn local(scheme: Scheme, address: SocketAddr) -> Origin {
     origin(scheme, "127.0.0.1", address.port())
 }
 
-pub fn config() -> UpstreamConfig {
+pub(crate) fn config() -> UpstreamConfig {
     UpstreamConfig::new(gateway::tls::client_config(&[]).unwrap())
 }
 
-pub fn upstream() -> Upstream {
+pub(crate) fn upstream() -> Upstream {
     Upstream::new(config(), Tasks::new())
 }
 
-pub fn post(path: &str, body: &str) -> Request<Full<Bytes>> {
+pub(crate) fn post(path: &str, body: &str) -> Request<Full<Bytes>> {
     Request::post(path)
         .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
         .unwrap()
 }
 
-pub async fn send(
+pub(crate) async fn send(
     upstream: &Upstream,
     origin: &Origin,
     request: Request<Full<Bytes>>,
@@ -60,14 +60,14 @@ pub async fn send(
 }
 
 /// Sends and reads the whole answer as text.
-pub async fn ask(upstream: &Upstream, origin: &Origin, path: &str) -> String {
+pub(crate) async fn ask(upstream: &Upstream, origin: &Origin, path: &str) -> String {
     let response = send(upstream, origin, post(path, "question"))
         .await
         .unwrap();
     text(response).await
 }
 
-pub async fn text<B>(response: Response<B>) -> String
+pub(crate) async fn text<B>(response: Response<B>) -> String
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: std::fmt::Debug,
@@ -77,18 +77,18 @@ where
 }
 
 /// A socket that this test accepts on.
-pub async fn socket() -> (TcpListener, SocketAddr) {
+pub(crate) async fn socket() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
-pub async fn accept(listener: &TcpListener) -> TcpStream {
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     soon(listener.accept()).await.unwrap().0
 }
 
 /// Reads one request with a `content-length`; empty where the client closed instead.
-pub async fn read_request(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     while !is_whole(&read) {
         let mut piece = [0; 4096];
@@ -113,24 +113,24 @@ fn is_whole(read: &[u8]) -> bool {
     body.len() >= length.unwrap_or_default()
 }
 
-pub async fn write(stream: &mut TcpStream, text: &str) {
+pub(crate) async fn write(stream: &mut TcpStream, text: &str) {
     soon(stream.write_all(text.as_bytes())).await.unwrap();
 }
 
-pub async fn answer(stream: &mut TcpStream, body: &str) {
+pub(crate) async fn answer(stream: &mut TcpStream, body: &str) {
     let length = body.len();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
     write(stream, &format!("{head}{body}")).await;
 }
 
 /// Waits until the other side has closed, whatever it sends before.
-pub async fn until_closed(stream: &mut TcpStream) {
+pub(crate) async fn until_closed(stream: &mut TcpStream) {
     let mut piece = [0; 4096];
     while !matches!(soon(stream.read(&mut piece)).await, Ok(0) | Err(_)) {}
 }
 
 /// Everything that comes until the other side closes.
-pub async fn read_to_close(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_to_close(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let mut piece = [0; 4096];
     loop {
@@ -142,36 +142,36 @@ pub async fn read_to_close(stream: &mut TcpStream) -> String {
 }
 
 /// Closes with a reset rather than an end.
-pub fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     let socket = socket2::Socket::from(stream.into_std().unwrap());
     socket.set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// A listener that is being served.
-pub struct Served {
-    pub address: SocketAddr,
-    pub drain: Drain,
-    pub tasks: Tasks,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) drain: Drain,
+    pub(crate) tasks: Tasks,
 }
 
 impl Served {
-    pub fn origin(&self, scheme: Scheme) -> Origin {
+    pub(crate) fn origin(&self, scheme: Scheme) -> Origin {
         local(scheme, self.address)
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         soon(TcpStream::connect(self.address)).await.unwrap()
     }
 
     /// Sends bytes on a connection of their own and reads what comes until it is closed.
-    pub async fn raw(&self, bytes: &str) -> String {
+    pub(crate) async fn raw(&self, bytes: &str) -> String {
         let mut stream = self.connect().await;
         write(&mut stream, bytes).await;
         read_to_close(&mut stream).await
     }
 }
 
-pub fn serve<S, F>(options: DoorOptions, service: S) -> Served
+pub(crate) fn serve<S, F>(options: DoorOptions, service: S) -> Served
 where
     S: Fn(Request<Incoming>, Arc<ConnInfo>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
@@ -194,6 +194,6 @@ where
     served
 }
 
-pub fn says(text: impl Into<String>) -> Response<Full<Bytes>> {
+pub(crate) fn says(text: impl Into<String>) -> Response<Full<Bytes>> {
     Response::new(Full::new(Bytes::from(text.into())))
 }
