@@ -1,4 +1,13 @@
-//! The dialect, its map and its sources.
+//! The messages API of Anthropic.
+//!
+//! - requests, whole answers: [messages](https://docs.claude.com/en/api/messages)
+//! - streams: [streaming](https://docs.claude.com/en/docs/build-with-claude/streaming)
+//! - why an answer ended: [stop reasons](https://docs.claude.com/en/api/handling-stop-reasons)
+//! - what reasoning forbids beside it:
+//!   [thinking](https://docs.claude.com/en/docs/build-with-claude/extended-thinking)
+//! - errors: [errors](https://docs.claude.com/en/api/errors)
+//!
+//! This file only hands each role to its file; it must hold no rule of the API.
 
 mod failure;
 mod request;

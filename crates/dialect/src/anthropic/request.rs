@@ -1,18 +1,131 @@
-use crate::chat::Request;
-use crate::codec::{Edits, TargetModel};
+//! Requests: their head and the edits to their bytes; below, the way to the hub
+//! and back.
+//!
+//! The head is read on every request, in one pass that builds nothing but the
+//! model's name. It must refuse what would be read differently elsewhere: a
+//! member that stands twice.
+
+mod decode;
+mod encode;
+mod think;
+mod turn;
+
+pub(super) use decode::decode;
+pub(super) use encode::encode;
+
+use super::wire::{kind_of, text};
+use crate::codec::Edits;
 use crate::head::Head;
-use crate::json::Invalid;
-use crate::loss::Losses;
+use crate::json::{Invalid, Kind, Reader, escape_into};
+use crate::needs::Need;
 use crate::patch::Patch;
-pub(super) fn head(_b: &[u8]) -> Result<Head, Invalid> {
-    Err(Invalid::new("not written yet"))
+
+/// Members that the head reads, and which may therefore stand only once.
+const HEAD: [&str; 8] = [
+    "model",
+    "messages",
+    "max_tokens",
+    "stream",
+    "tools",
+    "thinking",
+    "output_config",
+    "output_format",
+];
+
+/// Reads what the road needs.
+pub(super) fn head(body: &[u8]) -> Result<Head, Invalid> {
+    let mut reader = Reader::new(body)?;
+    let mut head = Head {
+        stream_usage: true,
+        candidates: 1,
+        body_start: reader.offset() + 1,
+        ..Head::default()
+    };
+    let mut seen = [false; HEAD.len()];
+    reader.object(|key, member| {
+        let known = HEAD.iter().zip(&mut seen).find(|(name, _)| **name == key);
+        let Some((_, seen)) = known else {
+            return member.skip().map(drop);
+        };
+        if std::mem::replace(seen, true) {
+            return Err(Invalid::new("this member stands here twice"));
+        }
+        head_member(&mut head, key, member)
+    })?;
+    reader.end()?;
+    if head.model_span.is_none() {
+        return Err(Invalid::new("field required").under("model"));
+    }
+    if !seen.get(1).copied().unwrap_or_default() {
+        return Err(Invalid::new("field required").under("messages"));
+    }
+    if head.max_output_tokens.is_none() {
+        return Err(Invalid::new("field required").under("max_tokens"));
+    }
+    Ok(head)
 }
-pub(super) fn patch(_h: &Head, _e: &Edits<'_>) -> Patch {
-    Patch::default()
+
+fn head_member(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<(), Invalid> {
+    match key {
+        "model" => {
+            head.model_span = Some(member.clone().skip()?);
+            head.model = text(member)?;
+            if head.model.is_empty() {
+                return Err(Invalid::new("a model is needed"));
+            }
+        }
+        "messages" => {
+            if member.peek()? != Kind::Array {
+                return member.array(|_, element| element.skip().map(drop));
+            }
+            member.skip()?;
+        }
+        _ if member.null()? => {}
+        "max_tokens" => {
+            head.max_output_tokens_span = Some(member.clone().skip()?);
+            head.max_output_tokens = Some(member.u64()?);
+        }
+        "stream" => head.stream = member.bool()?,
+        "tools" => member.array(|_, tool| {
+            head.needs.add(Need::Tools);
+            tool.skip().map(drop)
+        })?,
+        "thinking" => {
+            if kind_of(member)? != "disabled" {
+                head.needs.add(Need::Reasoning);
+            }
+            member.skip()?;
+        }
+        "output_config" => member.object(|key, inner| {
+            if key == "format" && inner.peek()? == Kind::Object {
+                head.needs.add(Need::JsonSchema);
+            }
+            inner.skip().map(drop)
+        })?,
+        _ => {
+            head.needs.add(Need::JsonSchema);
+            member.skip()?;
+        }
+    }
+    Ok(())
 }
-pub(super) fn decode(_b: &[u8]) -> Result<Request, Invalid> {
-    Err(Invalid::new("not written yet"))
-}
-pub(super) fn encode(_r: &Request, _t: &TargetModel<'_>, _l: &mut Losses) -> Vec<u8> {
-    Vec::new()
+
+/// The edits that make the client's own bytes right for a target of this dialect.
+pub(super) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
+    let mut patch = Patch::default();
+    if let Some(span) = head
+        .model_span
+        .clone()
+        .filter(|_| head.model != edits.model)
+    {
+        let mut name = Vec::with_capacity(edits.model.len() + 2);
+        escape_into(&mut name, edits.model);
+        patch.replace(span, name);
+    }
+    if let (Some(span), Some(most)) = (&head.max_output_tokens_span, edits.max_output_tokens)
+        && head.max_output_tokens.is_none_or(|given| given > most)
+    {
+        patch.replace(span.clone(), most.to_string());
+    }
+    patch
 }

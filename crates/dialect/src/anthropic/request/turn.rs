@@ -1,0 +1,188 @@
+//! Writes a request's instructions and turns.
+//!
+//! Ours stand as they stood. Those of other dialects are fitted: instructions
+//! come first, results of tools and what the user says after them are one turn.
+//! No turn may be left out without a loss.
+
+use super::encode::Writing;
+use crate::anthropic::wire::spelled;
+use crate::anthropic::wire::write::lose_extra;
+use crate::chat::{Message, Part, PartKind, Role};
+use crate::json::Writer;
+use crate::loss::LossKind;
+
+/// A message and where it stood.
+type Turn<'a> = (usize, &'a Message);
+
+impl Writing<'_> {
+    /// Writes the instructions and the turns.
+    pub(super) fn messages(&mut self, out: &mut Writer) {
+        let turns = self.request.messages.iter().enumerate();
+        if self.ours {
+            let (system, turns): (Vec<Turn<'_>>, Vec<Turn<'_>>) =
+                turns.partition(|(_, message)| message.extra.noted(spelled::SYSTEM));
+            if let Some((_, message)) = system.first() {
+                out.key("system");
+                self.blocks()
+                    .content(out, (&message.parts, message.bare), "system");
+            }
+            out.key("messages").array(|out| {
+                turns.iter().for_each(|turn| self.own_message(out, turn.1));
+            });
+            return;
+        }
+        let (system, turns): (Vec<Turn<'_>>, Vec<Turn<'_>>) =
+            turns.partition(|(_, m)| matches!(m.role, Role::System | Role::Developer));
+        self.system(
+            out,
+            &system,
+            turns.first().map_or(usize::MAX, |turn| turn.0),
+        );
+        out.key("messages").array(|out| {
+            // Results of tools, and what the user says after them, are one turn.
+            let together = |a: &Turn<'_>, b: &Turn<'_>| {
+                a.1.role == Role::Tool && matches!(b.1.role, Role::Tool | Role::User)
+            };
+            turns
+                .chunk_by(together)
+                .for_each(|turns| self.turn(out, turns));
+        });
+    }
+
+    fn own_message(&mut self, out: &mut Writer, message: &Message) {
+        out.object(|out| {
+            out.key("role").string(role(message.role));
+            out.key("content");
+            self.blocks()
+                .content(out, (&message.parts, message.bare), "");
+            message.extra.write(out);
+        });
+    }
+
+    /// Writes instructions from wherever they stood; `first` is where the conversation begins.
+    fn system(&mut self, out: &mut Writer, system: &[Turn<'_>], first: usize) {
+        for (at, message) in system {
+            self.about(*at, message);
+            if *at > first {
+                let why = "instructions stand before the conversation";
+                let path = format!("messages[{at}]");
+                self.losses.tuning(path, LossKind::Moved, why);
+            }
+        }
+        let mut written = Vec::new();
+        for (path, part) in system.iter().flat_map(|turn| parts_of(turn)) {
+            if matches!(part.kind, PartKind::Text(_)) {
+                written.push((path, part));
+            } else {
+                let why = "instructions are text";
+                self.losses.functional(path, LossKind::Dropped, why);
+            }
+        }
+        written
+            .retain(|(_, part)| !matches!(&part.kind, PartKind::Text(words) if words.is_empty()));
+        match (written.as_slice(), system) {
+            ([], _) => {}
+            ([(_, part)], [(_, message)]) if message.bare => {
+                out.key("system");
+                let bare = std::slice::from_ref(*part);
+                self.blocks().content(out, (bare, true), "");
+            }
+            (parts, _) => {
+                out.key("system").array(|out| {
+                    for (path, part) in parts {
+                        self.blocks().write(out, part, path);
+                    }
+                });
+            }
+        }
+    }
+
+    /// Reports what is said of a message beside its parts.
+    fn about(&mut self, at: usize, message: &Message) {
+        if message.name.is_some() {
+            self.lost(format!("messages[{at}].name"), "messages name nobody");
+        }
+        lose_extra(self.losses, &format!("messages[{at}]"), &message.extra, &[]);
+    }
+
+    /// Writes one turn made of one or several messages.
+    fn turn(&mut self, out: &mut Writer, turn: &[Turn<'_>]) {
+        let Some((at, first)) = turn.first() else {
+            return;
+        };
+        for (at, message) in turn {
+            self.about(*at, message);
+        }
+        let mut parts: Vec<(String, &Part)> = turn.iter().flat_map(|turn| parts_of(turn)).collect();
+        // The API wants results and reasoning before all else.
+        parts.sort_by_key(|(_, part)| {
+            !matches!(part.kind, PartKind::ToolResult(_) | PartKind::Reasoning(_))
+        });
+        if let (
+            [
+                (
+                    _,
+                    Part {
+                        kind: PartKind::Text(words),
+                        ..
+                    },
+                ),
+            ],
+            true,
+        ) = (parts.as_slice(), first.bare)
+            && !words.is_empty()
+        {
+            out.object(|out| {
+                out.key("role").string(role(first.role));
+                out.key("content").string(words);
+            });
+            return;
+        }
+        let mut content = Writer::default();
+        let mut written = 0;
+        content.array(|content| {
+            let mut blocks = self.blocks();
+            for (path, part) in &parts {
+                written += usize::from(blocks.write(content, part, path));
+            }
+        });
+        if written == 0 {
+            let why = "the API takes no empty messages";
+            let path = format!("messages[{at}]");
+            self.losses.functional(path, LossKind::Dropped, why);
+            return;
+        }
+        let content = String::from_utf8(content.into_bytes()).unwrap_or_default();
+        out.object(|out| {
+            out.key("role").string(role(first.role));
+            out.key("content").raw(&content);
+        });
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::System | Role::Developer => "system",
+        Role::User | Role::Tool => "user",
+        Role::Assistant => "assistant",
+    }
+}
+
+/// A message's parts with their paths in the client's words.
+fn parts_of<'a>((at, message): &Turn<'a>) -> Vec<(String, &'a Part)> {
+    let mut calls = 0;
+    let path = |(index, part): (usize, &'a Part)| {
+        let path = if matches!(part.kind, PartKind::ToolCall(_)) {
+            calls += 1;
+            format!("messages[{at}].tool_calls[{}]", calls - 1)
+        } else if matches!(part.kind, PartKind::ToolResult(_)) && message.role == Role::Tool {
+            format!("messages[{at}]")
+        } else if message.bare {
+            format!("messages[{at}].content")
+        } else {
+            format!("messages[{at}].content[{index}]")
+        };
+        (path, part)
+    };
+    message.parts.iter().enumerate().map(path).collect()
+}
