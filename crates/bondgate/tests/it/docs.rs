@@ -1,0 +1,130 @@
+//! The examples of the documents: what they show is accepted by what is built.
+//!
+//! Every fenced block of README.md and docs/ that is marked as YAML is given to the real
+//! `bondgate check`; every block marked as JSON is parsed, scripts of the simulated provider
+//! by its own reader.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sim::Script;
+use tempfile::TempDir;
+
+/// Files that examples name.
+const FILES: [&str; 3] = ["cert.pem", "key.pem", "ca.pem"];
+
+#[test]
+fn every_configuration_in_the_documents_is_accepted() {
+    let examples = blocks("yaml");
+    assert!(
+        examples.len() >= 8,
+        "only {} examples were found",
+        examples.len()
+    );
+    let refused: Vec<String> = examples.iter().filter_map(refused).collect();
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn every_json_in_the_documents_can_be_read() {
+    let examples = blocks("json");
+    assert!(!examples.is_empty());
+    for Block { at, text } in &examples {
+        if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
+            panic!("{at}: {error}");
+        }
+        if text.contains("\"rules\"")
+            && let Err(error) = Script::from_json(text)
+        {
+            panic!("{at}: {error}");
+        }
+    }
+}
+
+/// What `bondgate check` says against an example, if anything.
+fn refused(Block { at, text }: &Block) -> Option<String> {
+    let folder = TempDir::new().unwrap();
+    for name in FILES {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bondgate"))
+        .arg("check")
+        .current_dir(folder.path())
+        .env_clear()
+        .envs(variables(text).into_iter().map(|name| {
+            let secret = format!("a-secret-for-{name}");
+            (name, secret)
+        }))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    (!output.status.success() || said.contains("(warning)")).then(|| format!("{at}:\n{said}"))
+}
+
+/// Names of the environment variables without a default that an example reads.
+fn variables(text: &str) -> BTreeSet<&str> {
+    text.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
+        .filter(|name| {
+            name.bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        })
+        .collect()
+}
+
+/// A fenced block and where it begins.
+struct Block {
+    at: String,
+    text: String,
+}
+
+fn blocks(language: &str) -> Vec<Block> {
+    documents()
+        .iter()
+        .flat_map(|path| blocks_of(path, language))
+        .collect()
+}
+
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut documents = vec![root.join("README.md")];
+    for entry in std::fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            documents.push(path);
+        }
+    }
+    documents
+}
+
+fn blocks_of(path: &Path, language: &str) -> Vec<Block> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut found = Vec::new();
+    let mut open: Option<Block> = None;
+    let mut fenced = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(mark) = line.strip_prefix("```") {
+            fenced = !fenced;
+            found.extend(open.take());
+            if fenced && mark == language {
+                open = Some(Block {
+                    at: format!("{name}:{number}"),
+                    text: String::new(),
+                });
+            }
+        } else if let Some(block) = &mut open {
+            block.text.push_str(line);
+            block.text.push('\n');
+        }
+    }
+    found
+}
