@@ -93,7 +93,10 @@ fn write_choice(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &mu
         out.key("finish_reason");
         match &candidate.finish {
             Some(finish) if ours => out.string(&finish.raw),
-            Some(finish) => out.string(finish_word(finish)),
+            Some(finish) => {
+                report_finish(finish, index, losses);
+                out.string(finish_word(finish))
+            }
             None => out.null(),
         };
         if ours {
@@ -104,6 +107,24 @@ fn write_choice(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &mu
             report_extra(&candidate.message_extra, &under, losses);
         }
     });
+}
+
+/// What `finish_reason` cannot tell of another dialect's end.
+pub(super) fn report_finish(finish: &Finish, index: u64, losses: &mut Losses) {
+    if finish.stop_sequence.is_some() {
+        losses.tuning(
+            format!("choices[{index}].stop_sequence"),
+            LossKind::Dropped,
+            "chat completions do not tell which stop text was met",
+        );
+    }
+    if finish.reason == FinishReason::Pause {
+        losses.tuning(
+            format!("choices[{index}].stop_reason"),
+            LossKind::Approximated,
+            "chat completions know no paused turn",
+        );
+    }
 }
 
 /// What of another dialect's answer has no slot here.
@@ -181,6 +202,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
         service_tier: None,
         extra: Extra::default(),
     };
+    response.extra.note(spelled::OURS);
     let mut error = None;
     let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
@@ -241,7 +263,10 @@ fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {
                 candidate.parts = message.parts;
                 candidate.message_extra = message.extra;
             }
-            ("finish_reason", Kind::String) => candidate.finish = Some(finish(text(member)?)),
+            ("finish_reason", Kind::String) => match finish(text(member)?) {
+                Ok(finish) => candidate.finish = Some(finish),
+                Err(broken) => return Err(Invalid::new(broken.why)),
+            },
             ("logprobs", Kind::Object) => candidate.logprobs = Some(member.json()?),
             _ => candidate.extra.push(key, member.json()?),
         }
@@ -272,26 +297,45 @@ pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The hub's word for a `finish_reason`.
-pub(super) fn finish(raw: String) -> Finish {
-    let reason = match raw.as_str() {
-        "stop" | "eos" => FinishReason::Stop,
-        "length" => FinishReason::Length,
-        "tool_calls" | "function_call" => FinishReason::ToolCalls,
-        "content_filter" => FinishReason::ContentFilter,
-        _ => FinishReason::Other,
-    };
-    Finish {
-        reason,
+/// Words of providers for an answer that broke off on their side.
+const BROKEN: [&str; 4] = [
+    "error",
+    "abort",
+    "network_error",
+    "insufficient_system_resource",
+];
+
+/// Reads a `finish_reason`.
+///
+/// # Errors
+/// [`Broken`] where it says that the answer broke off.
+pub(super) fn finish(raw: String) -> Result<Finish, Broken> {
+    if BROKEN.contains(&raw.as_str()) {
+        return Err(Broken::new(format!("the provider ended it with `{raw}`")));
+    }
+    Ok(Finish {
+        reason: reason(&raw),
         raw,
         stop_sequence: None,
+    })
+}
+
+fn reason(raw: &str) -> FinishReason {
+    match raw {
+        "stop" | "eos" => FinishReason::Stop,
+        "length" | "model_length" => FinishReason::Length,
+        "tool_calls" | "function_call" => FinishReason::ToolCalls,
+        "content_filter" | "sensitive" => FinishReason::ContentFilter,
+        _ => FinishReason::Other,
     }
 }
 
-/// The `finish_reason` for an answer of any dialect.
+/// The `finish_reason` for an answer of any dialect; one of our own words stays.
 pub(super) fn finish_word(finish: &Finish) -> &str {
+    if reason(&finish.raw) == finish.reason {
+        return &finish.raw;
+    }
     match finish.reason {
-        FinishReason::ToolCalls if finish.raw == "function_call" => "function_call",
         FinishReason::Stop | FinishReason::StopSequence | FinishReason::Pause => "stop",
         FinishReason::Length | FinishReason::ContextWindow => "length",
         FinishReason::ToolCalls => "tool_calls",

@@ -34,6 +34,7 @@ pub(crate) struct Recording {
 
 /// Recordings that hold no single exchange of their dialect, and why.
 const EXCLUDED: &[(&str, &str)] = &[
+    ("bulk-00642", "the streams of several exchanges in one file"),
     ("bulk-02380", "a transcription, filed under chat"),
     ("bulk-02807", "a transcription, filed under chat"),
     (

@@ -38,9 +38,11 @@ pub(crate) struct Turned {
     pub(crate) refusal: bool,
 }
 
-/// The API's word for why an answer ended.
+/// The API's word for why an answer ended. Words that it has go on as they are, and
+/// so do those that nobody knows.
 pub(crate) fn finish_word<'a>(end: &'a Finish, turned: &Turned) -> &'a str {
-    if turned.ours {
+    let own = (end.raw.as_str(), end.reason);
+    if turned.ours || REASONS.contains(&own) {
         return &end.raw;
     }
     let reason = match end.reason {
@@ -57,7 +59,11 @@ pub(crate) fn finish_word<'a>(end: &'a Finish, turned: &Turned) -> &'a str {
         | FinishReason::ContextWindow => end.reason,
     };
     let known = REASONS.iter().find(|(_, known)| *known == reason);
-    known.map_or("end_turn", |(word, _)| word)
+    match known {
+        Some((word, _)) => word,
+        None if end.raw.is_empty() => "end_turn",
+        None => &end.raw,
+    }
 }
 
 /// A usage object, or several of one stream together.

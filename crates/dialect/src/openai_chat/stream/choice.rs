@@ -213,13 +213,15 @@ impl Choice {
                 .and_then(|name| Dialect::by_name(&name))
                 .is_some_and(|dialect| dialect != OWN);
             let heard = matches!(self.speech, Some((Speech::Reasoning(_), _)));
+            // Words that came plainly come again when their detail does.
+            let again = matches!(self.speech, Some((Speech::Reasoning(None), _)));
             if let Some(words) = step.text
-                && !(foreign && heard)
+                && !(foreign && heard || again)
             {
                 worded = true;
                 self.say(Speech::Reasoning(step.index), &words, events);
             }
-            if step.sealed
+            if (step.sealed || again)
                 && let PartKind::Reasoning(reasoning) = detail(&mut whole, place)?.kind
                 && let Some(opaque) = reasoning.opaque
             {

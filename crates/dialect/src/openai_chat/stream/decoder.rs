@@ -13,6 +13,7 @@ use crate::json::{Invalid, Kind, Reader};
 use crate::openai_chat::failure;
 use crate::openai_chat::response::finish;
 use crate::openai_chat::response::usage::usage;
+use crate::openai_chat::wire::spelled;
 
 /// Most choices in one answer.
 const CHOICES: usize = 128;
@@ -134,7 +135,8 @@ impl Decoder {
             let any = choices.peek()? == Kind::Array && !is_empty_array(&choices);
             if !error && (any || !self.start.id.is_empty()) {
                 self.started = true;
-                let start = std::mem::take(&mut self.start);
+                let mut start = std::mem::take(&mut self.start);
+                start.extra.note(spelled::OURS);
                 events.push(StreamEvent::Start(Box::new(start)));
             }
             if any && !error {
@@ -248,7 +250,7 @@ impl Decoder {
             });
         }
         if let Some(raw) = turn.finish {
-            let finish = finish(raw.into_owned());
+            let finish = finish(raw.into_owned())?;
             choice.end(finish.reason, events)?;
             events.push(StreamEvent::Finish {
                 candidate: index,
@@ -315,7 +317,8 @@ fn last_extra(mut choice: Reader<'_>) -> Result<Extra, Invalid> {
     let mut extra = Extra::default();
     choice.object(|key, member| {
         match (key, member.peek()?) {
-            ("index" | "delta" | "finish_reason", _) | ("logprobs", Kind::Object) => {
+            // Probabilities came in events of their own, beside the deltas.
+            ("index" | "delta" | "finish_reason", _) | ("logprobs", Kind::Object | Kind::Null) => {
                 member.skip()?;
             }
             _ => extra.push(key, member.json()?),

@@ -16,9 +16,9 @@ use crate::loss::{LossKind, Losses};
 use crate::openai_chat::failure;
 use crate::openai_chat::response::reasoning::write_detail;
 use crate::openai_chat::response::usage::write_usage;
-use crate::openai_chat::response::{finish_word, report_extra};
+use crate::openai_chat::response::{finish_word, report_extra, report_finish};
 use crate::openai_chat::wire::call::write_citation;
-use crate::openai_chat::wire::{OWN, opaque};
+use crate::openai_chat::wire::{OWN, opaque, spelled};
 
 /// Most bytes of one reasoning that are kept for its detail.
 const KEPT_BYTES: usize = 1024 * 1024;
@@ -27,6 +27,10 @@ const KEPT_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Encoder {
     options: EncoderOptions,
+    /// Whether the events come from this dialect.
+    ours: bool,
+    /// Fields of this dialect for the first chunk.
+    first: Extra,
     /// The members that every chunk begins with.
     envelope: Vec<u8>,
     choices: Vec<Choice>,
@@ -65,6 +69,8 @@ impl Encoder {
     pub(crate) fn new(options: EncoderOptions) -> Self {
         let mut encoder = Self {
             options,
+            ours: false,
+            first: Extra::default(),
             envelope: Vec::new(),
             choices: Vec::new(),
             usage: None,
@@ -91,19 +97,24 @@ impl Encoder {
         self.envelope = out.into_bytes();
         // The closing brace comes after the choices.
         self.envelope.pop();
-        let mut rest = start.extra.clone();
-        rest.take("system_fingerprint");
-        report_extra(&rest, "", &mut self.losses);
+        self.ours = start.extra.noted(spelled::OURS);
+        self.first = start.extra.clone();
+        self.first.take("system_fingerprint");
+        if !self.ours {
+            report_extra(&self.first, "", &mut self.losses);
+            self.first = Extra::default();
+        }
     }
 
     /// Writes a chunk with what `inner` writes behind the envelope.
-    fn chunk(&self, out: &mut Vec<u8>, inner: impl FnOnce(&mut Writer)) {
+    fn chunk(&mut self, out: &mut Vec<u8>, inner: impl FnOnce(&mut Writer)) {
         let start = out.len();
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.envelope);
         out.push(b',');
         let mut writer = Writer::append_to(mem::take(out));
         inner(&mut writer);
+        mem::take(&mut self.first).write(&mut writer);
         *out = writer.into_bytes();
         one_line(out.get_mut(start..).unwrap_or_default());
         out.extend_from_slice(b"}\n\n");
@@ -113,7 +124,11 @@ impl Encoder {
     fn delta(&mut self, out: &mut Vec<u8>, index: u64, inner: impl FnOnce(&mut Writer)) {
         let greeting = !mem::replace(&mut self.choice(index).greeted, true);
         self.chunk(out, |out| {
-            write_choice(out, index, None, |out| {
+            let turn = Turn {
+                index,
+                ..Turn::default()
+            };
+            turn.write(out, |out| {
                 if greeting {
                     out.key("role").string("assistant");
                 }
@@ -267,9 +282,23 @@ impl Encoder {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>, index: u64, finish: &Finish, extra: &Extra) {
-        report_extra(extra, &format!("choices[{index}]."), &mut self.losses);
+        if !self.ours {
+            report_extra(extra, &format!("choices[{index}]."), &mut self.losses);
+            report_finish(finish, index, &mut self.losses);
+        }
+        let ours = self.ours;
         self.chunk(out, |out| {
-            write_choice(out, index, Some(finish_word(finish)), |_| ());
+            let turn = Turn {
+                index,
+                finish: Some(if ours {
+                    &finish.raw
+                } else {
+                    finish_word(finish)
+                }),
+                extra: Some(extra).filter(|_| ours),
+                ..Turn::default()
+            };
+            turn.write(out, |_| ());
         });
     }
 
@@ -296,7 +325,15 @@ impl EventEncoder for Encoder {
             StreamEvent::PartEnd { candidate, part } => self.end(out, *candidate, *part),
             StreamEvent::Logprobs { candidate, value } => {
                 let index = *candidate;
-                self.chunk(out, |out| write_logprobs(out, index, value));
+                let logprobs = Some(value);
+                self.chunk(out, |out| {
+                    let turn = Turn {
+                        index,
+                        logprobs,
+                        ..Turn::default()
+                    };
+                    turn.write(out, |_| ());
+                });
             }
             StreamEvent::Finish {
                 candidate,
@@ -308,10 +345,16 @@ impl EventEncoder for Encoder {
             StreamEvent::Ping | StreamEvent::Error(_) => {}
             StreamEvent::End => {
                 if let Some(usage) = self.usage.take().filter(|_| self.options.include_usage) {
+                    let ours = self.ours;
                     self.chunk(out, |out| {
                         out.key("choices").array(|_| ());
                         out.key("usage");
-                        write_usage(out, &usage);
+                        match usage.raw.as_ref().filter(|_| ours) {
+                            Some(raw) => {
+                                out.json(raw);
+                            }
+                            None => write_usage(out, &usage),
+                        }
                     });
                 }
                 out.extend_from_slice(b"data: [DONE]\n\n");
@@ -353,35 +396,37 @@ impl Thought {
     }
 }
 
-fn write_choice(
-    out: &mut Writer,
+/// One entry of a chunk's `choices`.
+#[derive(Default)]
+struct Turn<'a> {
     index: u64,
-    finish: Option<&str>,
-    delta: impl FnOnce(&mut Writer),
-) {
-    out.key("choices").array(|out| {
-        out.object(|out| {
-            out.key("index").number(index);
-            out.key("delta").object(delta);
-            out.key("logprobs").null();
-            out.key("finish_reason");
-            match finish {
-                Some(word) => out.string(word),
-                None => out.null(),
-            };
-        });
-    });
+    logprobs: Option<&'a Json>,
+    finish: Option<&'a str>,
+    extra: Option<&'a Extra>,
 }
 
-fn write_logprobs(out: &mut Writer, index: u64, value: &Json) {
-    out.key("choices").array(|out| {
-        out.object(|out| {
-            out.key("index").number(index);
-            out.key("delta").object(|_| ());
-            out.key("logprobs").json(value);
-            out.key("finish_reason").null();
+impl Turn<'_> {
+    fn write(&self, out: &mut Writer, delta: impl FnOnce(&mut Writer)) {
+        out.key("choices").array(|out| {
+            out.object(|out| {
+                out.key("index").number(self.index);
+                out.key("delta").object(delta);
+                out.key("logprobs");
+                match self.logprobs {
+                    Some(value) => out.json(value),
+                    None => out.null(),
+                };
+                out.key("finish_reason");
+                match self.finish {
+                    Some(word) => out.string(word),
+                    None => out.null(),
+                };
+                if let Some(extra) = self.extra {
+                    extra.write_but(out, &["logprobs"]);
+                }
+            });
         });
-    });
+    }
 }
 
 fn write_call(out: &mut Writer, place: u64, inner: impl FnOnce(&mut Writer)) {

@@ -20,6 +20,8 @@ struct Proof {
     clean: usize,
     /// Where it was cut.
     cut: usize,
+    /// Whether it never ends well: it has no proof, or an error event.
+    broken: bool,
 }
 
 /// A frame's data and the offsets behind its last line and behind its blank line.
@@ -53,6 +55,7 @@ fn proof(sample: &Sample) -> Proof {
     let mut proof = Proof {
         clean: usize::MAX,
         cut: usize::MAX,
+        broken: false,
     };
     let (mut stopped, mut finished) = (false, BTreeSet::new());
     for line in lines(&sample.text) {
@@ -63,6 +66,7 @@ fn proof(sample: &Sample) -> Proof {
             continue;
         }
         let value: Value = serde_json::from_str(line.data).unwrap_or(Value::Null);
+        proof.broken |= value["error"].is_object();
         match sample.dialect {
             Dialect::OpenaiChat => {
                 for choice in value["choices"].as_array().into_iter().flatten() {
@@ -84,6 +88,7 @@ fn proof(sample: &Sample) -> Proof {
             }
         }
     }
+    proof.broken |= proof.clean == usize::MAX;
     proof
 }
 
@@ -121,8 +126,7 @@ impl<'a> Sweep<'a> {
             let frame = raw.into_bytes();
             self.cuts(start, &frame);
             start += frame.len();
-            self.advance(start, &frame);
-            if !self.complaints.is_empty() {
+            if !self.advance(start, &frame) || !self.complaints.is_empty() {
                 return self.complaints;
             }
         }
@@ -184,11 +188,14 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Reads a whole frame, after which no writer may have closed before the proof.
-    fn advance(&mut self, read: usize, frame: &[u8]) {
+    /// Reads a whole frame, after which no writer may have closed before the proof;
+    /// says whether the stream goes on.
+    fn advance(&mut self, read: usize, frame: &[u8]) -> bool {
         self.reader.events.clear();
-        if let Err(error) = self.reader.push(frame) {
-            return self.complain(format!("breaks before {read}: {error}"));
+        match self.reader.push(frame) {
+            Ok(()) => {}
+            Err(_) if self.proof.broken => return false,
+            Err(error) => self.complain(format!("breaks before {read}: {error}")),
         }
         for at in 0..self.writers.len() {
             let (dialect, writer) = &mut self.writers[at];
@@ -201,24 +208,28 @@ impl<'a> Sweep<'a> {
                 self.complain(format!("{} closes early, at {read}", dialect.name()));
             }
         }
+        true
     }
 
     fn uncut(&mut self, tail: &[u8]) {
-        if self.proof.clean == usize::MAX {
-            return;
-        }
         self.reader.events.clear();
         let mut reader = self.reader.clone();
         let result = match reader.push(tail) {
             Ok(()) => {
                 let (events, result) = reader.finish(End::Clean);
-                self.closed(&events);
+                if result.is_ok() {
+                    self.closed(&events);
+                }
                 result
             }
             Err(error) => Err(error),
         };
-        if let Err(error) = result {
-            self.complain(format!("uncut it is broken: {error}"));
+        match result {
+            Ok(()) if self.proof.broken => self.complain("uncut it ends without proof".into()),
+            Err(error) if !self.proof.broken => {
+                self.complain(format!("uncut it is broken: {error}"));
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
