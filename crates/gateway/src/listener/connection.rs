@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::guard::{Flag, Guarded};
-use super::smuggling::Ambiguous;
+use super::smuggling::{Refused, fault};
 use super::{ConnInfo, DoorOptions, Drain};
 use crate::tasks::Tasks;
 use crate::upstream::{PING_ANSWERED_WITHIN, PING_EVERY};
@@ -123,14 +123,14 @@ impl Incomer {
         let flag = Flag::default();
         let stream = Guarded::new(stream, Arc::clone(&flag), self.options.head_timeout);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let doubt = flag.get().copied();
-            if let Some(why) = doubt {
-                request.extensions_mut().insert(Ambiguous(why));
+            let why = flag.get().copied().or_else(|| fault(&request));
+            if let Some(why) = why {
+                request.extensions_mut().insert(Refused(why));
             }
             let response = service(request, Arc::clone(&info));
             async move {
                 let mut response = response.await;
-                if doubt.is_some() {
+                if why.is_some() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }
@@ -165,7 +165,10 @@ impl Incomer {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let info = Arc::new(info);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request| {
+            if let Some(why) = fault(&request) {
+                request.extensions_mut().insert(Refused(why));
+            }
             let response = service(request, Arc::clone(&info));
             async move { Ok::<_, Infallible>(response.await) }
         });

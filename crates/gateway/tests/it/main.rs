@@ -8,8 +8,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod asking;
+mod harness;
 mod http2;
+mod intake;
 mod kit;
+mod listener;
 mod proxy;
+mod puppet;
+mod road_answers;
+mod road_failover;
+mod smuggling;
 mod tls;
 mod transport;
