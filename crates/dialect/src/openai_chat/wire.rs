@@ -16,6 +16,8 @@ pub(super) const OWN: Dialect = Dialect::OpenaiChat;
 
 /// How things that the hub understands were spelled (see [`Extra::note`]).
 pub(super) mod spelled {
+    /// Extra fields of this dialect, where an event does not say what it came from.
+    pub(crate) const OURS: &str = "openai-chat";
     /// A tool, call or other definition without its `type`.
     pub(crate) const UNTYPED: &str = "untyped";
     /// A URL that stood bare instead of in an object.
