@@ -147,11 +147,16 @@ fn report_parts(candidate: &Candidate, losses: &mut Losses) {
                 "an answer of chat completions has no place for it",
             ),
         }
-        if part.citations.iter().any(|c| c.url.is_none()) {
+        if !part.citations.is_empty() {
+            let kept = part.citations.iter().all(|c| c.url.is_some());
             losses.tuning(
                 format!("{}.citations", at(place)),
-                LossKind::Dropped,
-                "chat completions cite addresses only",
+                if kept {
+                    LossKind::Approximated
+                } else {
+                    LossKind::Dropped
+                },
+                "chat completions cite addresses and titles only",
             );
         }
         report_extra(&part.extra, &format!("{}.", at(place)), losses);

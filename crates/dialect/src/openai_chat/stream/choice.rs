@@ -232,7 +232,7 @@ impl Choice {
                     delta: Delta::Opaque(Box::new(opaque)),
                 });
             }
-            if foreign {
+            if foreign || step.sealed || again {
                 // Such an entry comes once, when its reasoning is complete.
                 self.hush(events);
             }

@@ -113,10 +113,7 @@ fn normal(mut response: Response) -> Response {
         }
         candidate.extra = Extra::default();
         candidate.message_extra = Extra::default();
-        candidate
-            .parts
-            .iter_mut()
-            .for_each(|part| part.extra = Extra::default());
+        candidate.parts.iter_mut().for_each(plain);
         candidate.parts.retain(|part| match &part.kind {
             PartKind::Text(text) | PartKind::Refusal(text) => !text.is_empty(),
             PartKind::Reasoning(reasoning) => {
@@ -126,6 +123,19 @@ fn normal(mut response: Response) -> Response {
         });
     }
     response
+}
+
+fn plain(part: &mut Part) {
+    part.extra = Extra::default();
+    // Reasoning within the content has no form of its own in a stream.
+    if let PartKind::Reasoning(reasoning) = &mut part.kind
+        && reasoning
+            .opaque
+            .as_ref()
+            .is_some_and(|opaque| opaque.kind == "thinking")
+    {
+        reasoning.opaque = None;
+    }
 }
 
 /// The events that amount to an answer; none where a part has no form in a stream.
