@@ -7,6 +7,8 @@
 mod assembly;
 mod decoder;
 mod encoder;
+mod event;
+mod piece;
 
 pub(super) use decoder::Decoder;
 pub(super) use encoder::Encoder;

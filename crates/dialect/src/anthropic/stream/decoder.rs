@@ -6,22 +6,20 @@
 
 use std::borrow::Cow;
 
-use super::assembly::{Assembly, short};
+use super::assembly::Assembly;
+use super::event::{Event, Step, Unknown, given_input, step};
 use crate::anthropic::failure;
 use crate::anthropic::response::AT_THE_END;
 use crate::anthropic::response::usage::{Counts, finish};
 use crate::anthropic::wire::read::{read_citation, signature};
 use crate::anthropic::wire::{REDACTED, kind_of, own, required, spelled, text};
-use crate::chat::{Citation, Delta, Extra, Opaque, PartStart, Start, StreamEvent, ToolCallKind};
+use crate::chat::{Delta, PartStart, Start, StreamEvent, ToolCallKind};
 use crate::codec::{Broken, End, EventDecoder};
 use crate::frame::Frame;
 use crate::json::{Invalid, Json, Kind, Reader};
 
 /// Most bytes of one call's arguments that are kept to be checked.
 const CHECKED_BYTES: usize = 1 << 20;
-/// Most names of unknown fields that are kept.
-const UNKNOWN: usize = 32;
-
 /// The reader of one stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder {
@@ -32,7 +30,7 @@ pub(crate) struct Decoder {
     /// The reason to stop, once it was told.
     stop: Option<String>,
     counts: Counts,
-    unknown: Vec<String>,
+    unknown: Unknown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +63,7 @@ impl Decoder {
             open: None,
             stop: None,
             counts: Counts::default(),
-            unknown: Vec::new(),
+            unknown: Unknown::default(),
         }
     }
 
@@ -122,7 +120,7 @@ impl Decoder {
         match (kind, key) {
             ("content_block_delta", "delta") => match &self.open {
                 Some(Block::Opaque(_)) => event.raw = Some(member.json()?),
-                Some(_) | None => event.step = Some(self.step(member)?),
+                Some(_) | None => event.step = Some(step(member, &mut self.unknown)?),
             },
             ("content_block_start" | "content_block_delta" | "content_block_stop", "index") => {
                 event.index = Some(member.u64()?);
@@ -136,55 +134,9 @@ impl Decoder {
                 event.counted = true;
             }
             ("message_delta", _) => event.extra.push(key, member.json()?),
-            _ => self.pass(member, kind, key)?,
+            _ => self.unknown.pass(member, kind, key)?,
         }
         Ok(())
-    }
-
-    /// Reads the delta of a block of a known form.
-    fn step(&mut self, reader: &mut Reader<'_>) -> Result<Step, Invalid> {
-        let (mut kind, mut words) = (Cow::Borrowed(""), None);
-        let (mut signed, mut cited) = (None, None);
-        reader.object(|key, member| {
-            match (key, member.peek()?) {
-                ("type", _) => kind = member.string()?,
-                ("text" | "partial_json" | "thinking", Kind::String) => {
-                    words = Some(member.string()?);
-                }
-                ("signature", Kind::String) => signed = signature(member)?,
-                ("citation", Kind::Object) => cited = Some(read_citation(member)?),
-                _ => self.pass(member, "delta", key)?,
-            }
-            Ok(())
-        })?;
-        let words = words.map(Cow::into_owned);
-        Ok(match &*kind {
-            "text_delta" => Step::Text(required(words, "text")?),
-            "input_json_delta" => Step::Input(required(words, "partial_json")?),
-            "thinking_delta" => Step::Thinking(required(words, "thinking")?),
-            "signature_delta" => Step::Signature(signed),
-            "citations_delta" => Step::Citation(Box::new(required(cited, "citation")?)),
-            other => {
-                self.note("delta", other);
-                Step::Unknown
-            }
-        })
-    }
-
-    /// Passes over a member and keeps its name, if it says something.
-    fn pass(&mut self, member: &mut Reader<'_>, of: &str, name: &str) -> Result<(), Invalid> {
-        if !member.null()? {
-            member.skip()?;
-            self.note(of, name);
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, of: &str, name: &str) {
-        let name = format!("{}.{}", short(of), short(name));
-        if self.unknown.len() < UNKNOWN && !self.unknown.contains(&name) {
-            self.unknown.push(name);
-        }
     }
 
     /// Says what a whole event means, by the grammar of the stream.
@@ -213,7 +165,7 @@ impl Decoder {
             ) => return Err(Broken::new("the stream does not begin with message_start")),
             ("", _) => return Err(Broken::new("an event has no type")),
             // The API may add kinds of events; what reads as one is passed over.
-            (other, _) => self.note("event", other),
+            (other, _) => self.unknown.note("event", other),
         }
         Ok(())
     }
@@ -324,7 +276,7 @@ impl Decoder {
                 ("input", _) => {
                     member.skip()?;
                 }
-                _ => self.pass(member, "content_block", key)?,
+                _ => self.unknown.pass(member, "content_block", key)?,
             }
             Ok(())
         })?;
@@ -477,58 +429,12 @@ impl EventDecoder for Decoder {
     }
 
     fn unknown_fields(&self) -> &[String] {
-        &self.unknown
+        &self.unknown.names
     }
 
     fn boxed_clone(&self) -> Box<dyn EventDecoder> {
         Box::new(self.clone())
     }
-}
-
-/// An event as it was read, before its meaning is weighed.
-#[derive(Default)]
-struct Event {
-    /// Whether it carries an error.
-    failed: bool,
-    index: Option<u64>,
-    /// A message, a block, or the delta of a block that only this dialect knows.
-    raw: Option<Json>,
-    step: Option<Step>,
-    reason: Option<String>,
-    stop_sequence: Option<String>,
-    extra: Extra,
-    /// Whether it told usage.
-    counted: bool,
-}
-
-impl Event {
-    fn ending(&mut self, reader: &mut Reader<'_>) -> Result<(), Invalid> {
-        reader.object(|key, member| {
-            let slot = match key {
-                "stop_reason" => &mut self.reason,
-                "stop_sequence" => &mut self.stop_sequence,
-                _ => {
-                    self.extra.push(key, member.json()?);
-                    return Ok(());
-                }
-            };
-            if !member.null()? {
-                *slot = Some(text(member)?);
-            }
-            Ok(())
-        })
-    }
-}
-
-/// By what a block of a known form grows.
-enum Step {
-    Text(String),
-    Thinking(String),
-    Input(String),
-    Signature(Option<Opaque>),
-    Citation(Box<Citation>),
-    /// Of a kind that is not known; its name was kept.
-    Unknown,
 }
 
 fn said(part: u64, delta: Delta) -> StreamEvent {
@@ -537,13 +443,4 @@ fn said(part: u64, delta: Delta) -> StreamEvent {
         part,
         delta,
     }
-}
-
-/// A call's input where it stands in the block's start; an empty object is none yet.
-fn given_input(reader: &mut Reader<'_>) -> Result<Option<String>, Invalid> {
-    let raw = reader.raw()?;
-    let empty = raw
-        .strip_prefix('{')
-        .is_some_and(|rest| rest.trim_start().starts_with('}'));
-    Ok((!empty).then(|| raw.to_owned()))
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::piece::{HELD_PART, PING, Part, frame, free_text, weight};
 use crate::anthropic::failure;
 use crate::anthropic::response::usage::{Turned, finish_word, write_usage};
 use crate::anthropic::response::{AT_THE_END, write_optional};
@@ -48,20 +49,6 @@ enum Stage {
     Told,
     /// Nothing may follow.
     Closed,
-}
-
-/// A part on its way to be a block.
-#[derive(Clone, Debug)]
-struct Part {
-    number: u64,
-    start: PartStart,
-    /// Whether its block was begun.
-    begun: bool,
-    /// Whether a delta was written.
-    grown: bool,
-    /// What came while another block was open.
-    deltas: Vec<Delta>,
-    ended: bool,
 }
 
 impl Encoder {
@@ -489,52 +476,4 @@ impl EventEncoder for Encoder {
     fn boxed_clone(&self) -> Box<dyn EventEncoder> {
         Box::new(self.clone())
     }
-}
-
-const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
-
-/// What a part that waits counts beside its deltas, in bytes.
-const HELD_PART: usize = 256;
-
-fn weight(delta: &Delta) -> usize {
-    const STEP: usize = 64;
-    let text = match delta {
-        Delta::Text(text) | Delta::Arguments(text) => text.len(),
-        Delta::Opaque(opaque) => opaque.value.text().len(),
-        Delta::Citation(citation) => citation.raw.value.text().len(),
-        Delta::Raw(raw) => raw.text().len(),
-    };
-    text + STEP
-}
-
-/// The free text of a custom call as the object that the API wants.
-fn free_text(deltas: &[Delta]) -> String {
-    let mut words = String::new();
-    for delta in deltas {
-        if let Delta::Arguments(more) = delta {
-            words.push_str(more);
-        }
-    }
-    let object = Json::written(|out| {
-        out.object(|out| {
-            out.key("input").string(&words);
-        });
-    });
-    object.text().to_owned()
-}
-
-/// Appends one event whose data has that type and the members that `inner` writes.
-fn frame(out: &mut Vec<u8>, kind: &str, inner: impl FnOnce(&mut Writer)) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(kind.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    let start = out.len();
-    let mut data = Writer::append_to(std::mem::take(out));
-    data.object(|data| {
-        data.key("type").string(kind);
-        inner(data);
-    });
-    *out = data.into_bytes();
-    one_line(out.get_mut(start..).unwrap_or_default());
-    out.extend_from_slice(b"\n\n");
 }
