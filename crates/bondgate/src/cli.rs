@@ -41,20 +41,24 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway.
-    #[command(after_help = "A change of the file, of a file it refers to, or SIGHUP reloads the configuration; \
+    #[command(
+        after_help = "A change of the file, of a file it refers to, or SIGHUP reloads the configuration; \
 a bad one is refused whole and the last good one keeps serving.
 
 Examples:
   bondgate serve
-  bondgate serve --config /etc/bondgate.yaml --listen 0.0.0.0:4000")]
+  bondgate serve --config /etc/bondgate.yaml --listen 0.0.0.0:4000"
+    )]
     Serve(ServeOptions),
     /// Say every problem of a configuration at once, each with its place and what mends it.
-    #[command(after_help = "Never connects and runs no `${command:…}`. Exit code 0: good; 1: problems.
+    #[command(
+        after_help = "Never connects and runs no `${command:…}`. Exit code 0: good; 1: problems.
 
 Examples:
   bondgate check
   bondgate check --config staging.yaml
-  bondgate check --schema > bondgate.schema.json")]
+  bondgate check --schema > bondgate.schema.json"
+    )]
     Check(CheckOptions),
     /// Which targets would serve a model, in what order, and why each other one is not used.
     #[command(after_help = "Reads the configuration only: nothing is connected to.
@@ -65,11 +69,13 @@ Examples:
   bondgate explain openai/gpt-5-mini --format json")]
     Explain(ExplainOptions),
     /// The simulated provider alone, with faults by script, keeping its bill.
-    #[command(after_help = "Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.
+    #[command(
+        after_help = "Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.
 
 Examples:
   bondgate sim
-  bondgate sim --listen 127.0.0.1:9000 --script faults.json")]
+  bondgate sim --listen 127.0.0.1:9000 --script faults.json"
+    )]
     Sim(SimOptions),
     /// Write a shell's completions to stdout.
     #[command(after_help = "Example:
@@ -156,11 +162,13 @@ pub enum Format {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse::<crate::config::values::Address>().map(|address| address.0)
+    text.parse::<crate::config::values::Address>()
+        .map(|address| address.0)
 }
 
 fn need(text: &str) -> Result<Need, String> {
-    Need::ALL.into_iter().find(|need| need.name() == text).ok_or_else(|| {
-        format!("known needs: {}", Need::ALL.map(Need::name).join(", "))
-    })
+    Need::ALL
+        .into_iter()
+        .find(|need| need.name() == text)
+        .ok_or_else(|| format!("known needs: {}", Need::ALL.map(Need::name).join(", ")))
 }

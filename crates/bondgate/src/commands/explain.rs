@@ -70,8 +70,10 @@ fn key(snapshot: &Snapshot, name: Option<&str>) -> anyhow::Result<Arc<VirtualKey
     let found = snapshot.keys.values().find(|key| key.name == name);
     found.cloned().ok_or_else(|| {
         let names = snapshot.keys.values().map(|key| key.name.as_str());
-        let mend = config::problem::nearest(name, names)
-            .map_or_else(|| "name one of `keys`".to_owned(), |near| format!("did you mean `{near}`?"));
+        let mend = config::problem::nearest(name, names).map_or_else(
+            || "name one of `keys`".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
         anyhow!("there is no key `{name}` · {mend}")
     })
 }
@@ -94,25 +96,44 @@ fn explain(model: &Arc<Model>, rows: &mut Rows) {
             Role::Primary => ("target", primary(model, &step.target)),
             Role::Fallback => ("fallback", "when the targets before it fail".to_owned()),
         };
-        rows.push(vec![(n + 1).to_string(), step.target.name(), role.to_owned(), why]);
+        rows.push(vec![
+            (n + 1).to_string(),
+            step.target.name(),
+            role.to_owned(),
+            why,
+        ]);
     }
     let mut excluded = |target: &Target, why: String| {
-        rows.push(vec!["-".to_owned(), target.name(), "not used".to_owned(), why]);
+        rows.push(vec![
+            "-".to_owned(),
+            target.name(),
+            "not used".to_owned(),
+            why,
+        ]);
     };
     for step in plan.steps.iter().skip(reached) {
         excluded(&step.target, format!("beyond `retry.max_attempts: {most}`"));
     }
     for target in &model.fallback.context_window {
-        excluded(target, "only where the request is too long for a target".to_owned());
+        excluded(
+            target,
+            "only where the request is too long for a target".to_owned(),
+        );
     }
     for target in &model.fallback.content_policy {
-        excluded(target, "only where a provider refuses by its content policy".to_owned());
+        excluded(
+            target,
+            "only where a provider refuses by its content policy".to_owned(),
+        );
     }
 }
 
 fn primary(model: &Model, target: &Target) -> String {
-    let level: Vec<&Arc<Target>> =
-        model.targets.iter().filter(|other| other.priority == target.priority).collect();
+    let level: Vec<&Arc<Target>> = model
+        .targets
+        .iter()
+        .filter(|other| other.priority == target.priority)
+        .collect();
     let place = format!("priority {}", target.priority);
     let total: u64 = level.iter().map(|other| u64::from(other.weight)).sum();
     match model.balance {

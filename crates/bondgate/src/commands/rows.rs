@@ -49,7 +49,11 @@ impl Rows {
     }
 
     fn csv(&self) -> String {
-        let header = self.columns.iter().map(|column| (*column).to_owned()).collect();
+        let header = self
+            .columns
+            .iter()
+            .map(|column| (*column).to_owned())
+            .collect();
         let mut text = String::new();
         for row in std::iter::once(&header).chain(&self.rows) {
             let cells: Vec<String> = row.iter().map(|cell| csv_cell(cell)).collect();
@@ -62,7 +66,9 @@ impl Rows {
     fn json(&self) -> String {
         let objects = self.rows.iter().map(|row| {
             let cells = self.columns.iter().zip(row);
-            cells.map(|(name, cell)| ((*name).to_owned(), cell.clone().into())).collect()
+            cells
+                .map(|(name, cell)| ((*name).to_owned(), cell.clone().into()))
+                .collect()
         });
         let list = objects.map(serde_json::Value::Object).collect();
         format!("{:#}", serde_json::Value::Array(list))

@@ -15,12 +15,22 @@ use crate::cli::SimOptions;
 /// # Errors
 /// Where the script cannot be read or the address not be had.
 pub(super) fn run(options: &SimOptions) -> anyhow::Result<()> {
-    let script = options.script.as_deref().map(read).transpose()?.unwrap_or_default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let script = options
+        .script
+        .as_deref()
+        .map(read)
+        .transpose()?
+        .unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let started = Sim::start(options.listen, script).await;
         let sim = started.with_context(|| {
-            format!("{} cannot be listened on · choose another with `--listen`", options.listen)
+            format!(
+                "{} cannot be listened on · choose another with `--listen`",
+                options.listen
+            )
         })?;
         let url = sim.url();
         print(&format!(

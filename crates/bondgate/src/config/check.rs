@@ -54,8 +54,11 @@ impl<'s> Allowed<'s> {
             (self.list, "a list"),
             (self.map, "a mapping"),
         ];
-        let kinds: Vec<&str> =
-            kinds.iter().filter(|(schema, _)| schema.is_some()).map(|(_, word)| *word).collect();
+        let kinds: Vec<&str> = kinds
+            .iter()
+            .filter(|(schema, _)| schema.is_some())
+            .map(|(_, word)| *word)
+            .collect();
         kinds.join(" or ")
     }
 }
@@ -74,7 +77,13 @@ impl<'a> Checker<'a> {
             (Kind::Scalar(scalar), _, _, Some(schema)) => {
                 return self.scalar(scalar, node.place, schema, name);
             }
-            (Kind::Scalar(Scalar { source: TextSource::Unknown, .. }), ..) => {
+            (
+                Kind::Scalar(Scalar {
+                    source: TextSource::Unknown,
+                    ..
+                }),
+                ..,
+            ) => {
                 return Verdict::Drop;
             }
             (Kind::Map(_) | Kind::List(_) | Kind::Scalar(_), ..) => None,
@@ -122,7 +131,9 @@ impl<'a> Checker<'a> {
 
     fn map(&mut self, entries: &mut Vec<Entry>, schema: &Value) -> bool {
         let known = schema.get("properties").and_then(Value::as_object);
-        let others = schema.get("additionalProperties").filter(|others| others.is_object());
+        let others = schema
+            .get("additionalProperties")
+            .filter(|others| others.is_object());
         let mut whole = true;
         entries.retain_mut(|entry| {
             let property = known.and_then(|known| known.get(&entry.key));
@@ -166,12 +177,20 @@ impl<'a> Checker<'a> {
             ));
             return;
         }
-        let known = || known.into_iter().flat_map(|known| known.keys().map(String::as_str));
+        let known = || {
+            known
+                .into_iter()
+                .flat_map(|known| known.keys().map(String::as_str))
+        };
         let mend = match nearest(key, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", any_of(known()).replace(" or ", ", ")),
         };
-        self.problems.push(Problem::at(entry.place, format!("unknown key {}", shown(key)), mend));
+        self.problems.push(Problem::at(
+            entry.place,
+            format!("unknown key {}", shown(key)),
+            mend,
+        ));
     }
 
     fn is_name(&mut self, entry: &Entry) -> bool {
@@ -187,7 +206,8 @@ impl<'a> Checker<'a> {
         } else {
             return !key.contains("${");
         };
-        self.problems.push(Problem::at(entry.place, wrong, "choose another name"));
+        self.problems
+            .push(Problem::at(entry.place, wrong, "choose another name"));
         false
     }
 
@@ -199,7 +219,8 @@ impl<'a> Checker<'a> {
         items.retain_mut(|item| {
             if item.is_null() {
                 let what = format!("an item of `{name}` is empty");
-                self.problems.push(Problem::at(item.place, what, "write it, or leave it out"));
+                self.problems
+                    .push(Problem::at(item.place, what, "write it, or leave it out"));
                 whole = false;
                 return false;
             }
@@ -210,13 +231,7 @@ impl<'a> Checker<'a> {
         whole
     }
 
-    fn scalar(
-        &mut self,
-        scalar: &Scalar,
-        place: Place,
-        schema: &Value,
-        name: &str,
-    ) -> Verdict {
+    fn scalar(&mut self, scalar: &Scalar, place: Place, schema: &Value, name: &str) -> Verdict {
         let wrong = match scalar.source {
             TextSource::Unknown => return Verdict::Drop,
             TextSource::Written | TextSource::Interpolated => wrong_text(scalar, schema),
@@ -230,7 +245,11 @@ impl<'a> Checker<'a> {
                 "this value".to_owned()
             }
         };
-        self.problems.push(Problem::at(place, format!("`{name}`: {value} {what}"), mend));
+        self.problems.push(Problem::at(
+            place,
+            format!("`{name}`: {value} {what}"),
+            mend,
+        ));
         Verdict::Drop
     }
 }
@@ -243,9 +262,10 @@ fn wrong_text(scalar: &Scalar, schema: &Value) -> Option<(String, String)> {
         return wrong_choice(text, &choices, schema);
     }
     match types(schema).find(|kind| *kind != "null") {
-        Some("boolean") if !matches!(text, "true" | "false") => {
-            Some(("is neither true nor false".to_owned(), "write `true` or `false`".to_owned()))
-        }
+        Some("boolean") if !matches!(text, "true" | "false") => Some((
+            "is neither true nor false".to_owned(),
+            "write `true` or `false`".to_owned(),
+        )),
         Some("integer") => wrong_integer(text, schema),
         _ => {
             let format = schema.get("format").and_then(Value::as_str)?;
@@ -272,7 +292,10 @@ fn wrong_choice(text: &str, choices: &[&str], schema: &Value) -> Option<(String,
 
 fn wrong_integer(text: &str, schema: &Value) -> Option<(String, String)> {
     let least = schema.get("minimum").and_then(Value::as_u64).unwrap_or(0);
-    let most = schema.get("maximum").and_then(Value::as_u64).unwrap_or(u64::from(u32::MAX));
+    let most = schema
+        .get("maximum")
+        .and_then(Value::as_u64)
+        .unwrap_or(u64::from(u32::MAX));
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let within = |number: u64| (least..=most).contains(&number);
     if digits && text.parse().is_ok_and(within) {
@@ -286,9 +309,12 @@ fn wrong_integer(text: &str, schema: &Value) -> Option<(String, String)> {
 
 fn types(schema: &Value) -> impl Iterator<Item = &str> {
     let one = schema.get("type").and_then(Value::as_str);
-    let implied = (one.is_none() && (schema.get("oneOf").is_some() || schema.get("enum").is_some()))
-        .then_some("string");
-    one.into_iter().chain(strings(schema, "type")).chain(implied)
+    let implied = (one.is_none()
+        && (schema.get("oneOf").is_some() || schema.get("enum").is_some()))
+    .then_some("string");
+    one.into_iter()
+        .chain(strings(schema, "type"))
+        .chain(implied)
 }
 
 fn strings<'s>(schema: &'s Value, key: &str) -> impl Iterator<Item = &'s str> {
@@ -298,14 +324,21 @@ fn strings<'s>(schema: &'s Value, key: &str) -> impl Iterator<Item = &'s str> {
 
 /// The words that a choice allows: schemars writes documented ones as `oneOf` constants.
 fn choices(schema: &Value) -> impl Iterator<Item = &str> {
-    let documented = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let documented = schema
+        .get("oneOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     documented
         .filter_map(|choice| choice.get("const").and_then(Value::as_str))
         .chain(strings(schema, "enum"))
 }
 
-/// A text from the file in backquotes, cut where it is long.
+/// A text from the file in backquotes, cut where it is long, and where a URL could show a password.
 fn shown(text: &str) -> String {
+    if let Some((scheme, _)) = text.split_once("://") {
+        return format!("`{scheme}://…`");
+    }
     let short: String = text.chars().take(60).collect();
     let dots = if short.len() < text.len() { "…" } else { "" };
     format!("`{short}{dots}`")

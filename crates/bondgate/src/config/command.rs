@@ -29,17 +29,23 @@ pub fn run(command: &str, max: usize) -> Result<Zeroizing<String>, String> {
     let (say, hear) = mpsc::channel();
     // Ends with the pipe; a grandchild that holds it open is not waited for.
     thread::spawn(move || {
+        let mut capped = stdout.take(max as u64 + 1);
         let mut bytes = Zeroizing::new(Vec::new());
-        let read = stdout.take(max as u64 + 1).read_to_end(&mut bytes);
+        let read = capped.read_to_end(&mut bytes);
+        // Before the pipe closes, so that a command ended by that is known to have said too much.
         say.send(read.map(|_| bytes)).ok();
     });
-    wait(&mut child)?;
+    let too_much = format!("it says more than {max} bytes");
+    if let Err(why) = wait(&mut child) {
+        let said = hear.try_recv().ok().and_then(Result::ok);
+        return Err(said.filter(|bytes| bytes.len() > max).map_or(why, |_| too_much));
+    }
     let bytes = hear
         .recv_timeout(PATIENCE)
         .map_err(|_| "its output does not end".to_owned())?
         .map_err(|error| format!("its output cannot be read: {error}"))?;
     if bytes.len() > max {
-        return Err(format!("it says more than {max} bytes"));
+        return Err(too_much);
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| "what it says is no UTF-8".to_owned())?;
     if text.trim().is_empty() {

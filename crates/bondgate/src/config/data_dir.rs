@@ -57,7 +57,11 @@ impl DataDir {
     /// Where another process has it, or the file system refuses.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let refused = |error| io_error(path, error);
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(refused)?;
         let lock_path = path.join("lock");
         let mut lock = OpenOptions::new()
             .read(true)
@@ -136,13 +140,19 @@ fn read_master_key(file: File, path: &Path) -> Result<Secret, DataDirError> {
     };
     let meta = file.metadata().map_err(|error| io_error(path, error))?;
     if meta.permissions().mode() & 0o077 != 0 {
-        return Err(wrong("can be read by others · `chmod 600` it, and think of who has seen it"));
+        return Err(wrong(
+            "can be read by others · `chmod 600` it, and think of who has seen it",
+        ));
     }
     let mut text = String::new();
-    file.take(4096).read_to_string(&mut text).map_err(|error| io_error(path, error))?;
+    file.take(4096)
+        .read_to_string(&mut text)
+        .map_err(|error| io_error(path, error))?;
     let secret = Secret::new(text.trim_end().to_owned());
     if secret.reveal().chars().count() < super::resolve::MIN_SECRET {
-        return Err(wrong("holds no key · restore it: without it no stored key is good any more"));
+        return Err(wrong(
+            "holds no key · restore it: without it no stored key is good any more",
+        ));
     }
     Ok(secret)
 }
@@ -160,9 +170,13 @@ fn new_master_key(path: &Path) -> Result<Secret, DataDirError> {
         .mode(0o600)
         .open(&beside)
         .map_err(refused)?;
-    writeln!(file, "{}", secret.reveal()).and_then(|()| file.sync_all()).map_err(refused)?;
+    writeln!(file, "{}", secret.reveal())
+        .and_then(|()| file.sync_all())
+        .map_err(refused)?;
     std::fs::rename(&beside, path).map_err(refused)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(refused)?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(refused)?;
     Ok(secret)
 }

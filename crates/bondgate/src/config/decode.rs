@@ -104,12 +104,18 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let value = self.text()?.parse().map_err(|_| self.wrong("true or false"))?;
+        let value = self
+            .text()?
+            .parse()
+            .map_err(|_| self.wrong("true or false"))?;
         self.placed(visitor.visit_bool(value))
     }
 
     fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let value = self.text()?.parse().map_err(|_| self.wrong("a whole number"))?;
+        let value = self
+            .text()?
+            .parse()
+            .map_err(|_| self.wrong("a whole number"))?;
         self.placed(visitor.visit_u32(value))
     }
 
@@ -132,7 +138,10 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         if name == AT {
-            self.placed(visitor.visit_seq(Parts { node: self.0, next: 0 }))
+            self.placed(visitor.visit_seq(Parts {
+                node: self.0,
+                next: 0,
+            }))
         } else {
             self.deserialize_any(visitor)
         }
@@ -161,16 +170,23 @@ struct Entries<'n> {
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Wrong;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Wrong> {
         let Some(entry) = self.left.next() else {
             return Ok(None);
         };
         self.value = Some(&entry.value);
-        seed.deserialize(entry.key.as_str().into_deserializer()).map(Some)
+        seed.deserialize(entry.key.as_str().into_deserializer())
+            .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
-        let node = self.value.take().ok_or_else(|| de::Error::custom("a value without a key"))?;
+        let node = self
+            .value
+            .take()
+            .ok_or_else(|| de::Error::custom("a value without a key"))?;
         seed.deserialize(Decoder(node))
     }
 }
@@ -180,8 +196,14 @@ struct Items<'n>(std::slice::Iter<'n, Node>);
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Wrong;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
-        self.0.next().map(|node| seed.deserialize(Decoder(node))).transpose()
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Wrong> {
+        self.0
+            .next()
+            .map(|node| seed.deserialize(Decoder(node)))
+            .transpose()
     }
 }
 
@@ -194,7 +216,10 @@ struct Parts<'n> {
 impl<'de> SeqAccess<'de> for Parts<'_> {
     type Error = Wrong;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Wrong> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Wrong> {
         let written = match &self.node.kind {
             Kind::Scalar(scalar) => scalar.source == TextSource::Written,
             Kind::Map(_) | Kind::List(_) => true,
@@ -242,7 +267,11 @@ impl<'de> VariantAccess<'de> for Word<'_> {
         Err(de::Error::custom("expected a single word"))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Wrong> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Wrong> {
         Err(de::Error::custom("expected a single word"))
     }
 }

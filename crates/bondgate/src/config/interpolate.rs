@@ -57,12 +57,17 @@ impl Commands {
 
     /// Forgets the values that no reference asked for since the last call.
     pub fn forget_unused(&mut self) {
-        self.values.retain(|_, value| std::mem::take(&mut value.used));
+        self.values
+            .retain(|_, value| std::mem::take(&mut value.used));
     }
 
     fn value(&mut self, command: &str, ttl: Duration) -> Result<Zeroizing<String>, String> {
         let now = Instant::now();
-        if let Some(value) = self.values.get_mut(command).filter(|value| value.until > now) {
+        if let Some(value) = self
+            .values
+            .get_mut(command)
+            .filter(|value| value.until > now)
+        {
             value.used = true;
             return Ok(value.text.clone());
         }
@@ -163,7 +168,10 @@ impl Expansion {
             }
             self.out.push_str(before);
             let (reference, after) = closed(after).ok_or_else(|| {
-                Wrong::new("`${` is never closed", "end it with `}`, or write `$${` for the text")
+                Wrong::new(
+                    "`${` is never closed",
+                    "end it with `}`, or write `$${` for the text",
+                )
             })?;
             self.reference(reference, inputs, depth)?;
             rest = after;
@@ -184,11 +192,15 @@ impl Expansion {
         if let Some(rest) = reference.strip_prefix("command:") {
             return self.command(rest, COMMAND_TTL, inputs);
         }
-        if let Some((ttl, command)) =
-            reference.strip_prefix("command@").and_then(|rest| rest.split_once(':'))
+        if let Some((ttl, command)) = reference
+            .strip_prefix("command@")
+            .and_then(|rest| rest.split_once(':'))
         {
             let ttl: Period = ttl.parse().map_err(|why: String| {
-                Wrong::new(format!("`${{command@…}}`: {why}"), "write `${command@10m:…}`")
+                Wrong::new(
+                    format!("`${{command@…}}`: {why}"),
+                    "write `${command@10m:…}`",
+                )
             })?;
             if ttl.0 < Duration::from_secs(1) {
                 let what = "a time to live below one second";
@@ -206,7 +218,10 @@ impl Expansion {
                 "write `${NAME}`, `${NAME:-default}`, `${file:/path}` or `${command:…}`",
             ));
         }
-        match ((inputs.env)(name).filter(|v| default.is_none() || !v.is_empty()), default) {
+        match (
+            (inputs.env)(name).filter(|v| default.is_none() || !v.is_empty()),
+            default,
+        ) {
             (Some(value), _) => self.value(&Zeroizing::new(value)),
             (None, Some(default)) => self.text(default, inputs, depth + 1)?,
             (None, None) => {
@@ -224,7 +239,10 @@ impl Expansion {
         inputs.files.insert(path.clone());
         let shown = path.display();
         let text = read_capped(&path).map_err(|why| {
-            Wrong::new(format!("`{shown}` cannot be read: {why}"), "make the file, or name another")
+            Wrong::new(
+                format!("`{shown}` cannot be read: {why}"),
+                "make the file, or name another",
+            )
         })?;
         self.value(&text);
         Ok(())
@@ -274,7 +292,9 @@ fn closed(text: &str) -> Option<(&str, &str)> {
 
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
-    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+    bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
@@ -283,7 +303,9 @@ fn read_capped(path: &Path) -> Result<Zeroizing<String>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut text = Zeroizing::new(String::new());
     let mut capped = file.take(MAX_VALUE as u64 + 1);
-    capped.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    capped
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
     if text.len() > MAX_VALUE {
         return Err(format!("it holds more than {MAX_VALUE} bytes"));
     }

@@ -171,11 +171,17 @@ fn read(path: &Path) -> Result<Zeroizing<String>, Problem> {
     let most = yaml::MAX_BYTES as u64 + 1;
     file.take(most).read_to_end(&mut bytes).map_err(problem)?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.trim_start_matches('\u{feff}').to_owned())),
+        Ok(text) => Ok(Zeroizing::new(
+            text.trim_start_matches('\u{feff}').to_owned(),
+        )),
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let place = end_of(&String::from_utf8_lossy(before));
-            Err(Problem::at(place, "this is no UTF-8", "save the file as UTF-8"))
+            Err(Problem::at(
+                place,
+                "this is no UTF-8",
+                "save the file as UTF-8",
+            ))
         }
     }
 }

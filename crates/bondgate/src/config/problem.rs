@@ -86,7 +86,7 @@ impl Problems {
     /// The problems of a file, sorted by place and without repetitions.
     #[must_use]
     pub fn new(file: Option<PathBuf>, mut list: Vec<Problem>) -> Self {
-        list.sort_by(|a, b| a.place.cmp(&b.place));
+        list.sort_by_key(|problem| problem.place);
         list.dedup();
         Self { file, list }
     }
@@ -125,12 +125,22 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|candidate| (policy::snapshot::distance(name, candidate), candidate))
         .filter(|(distance, candidate)| {
-            *distance <= candidate.len().max(3) / 3
+            *distance <= tolerance(candidate.len())
                 || (name.len() >= 3 && candidate.starts_with(name))
                 || (candidate.len() >= 3 && name.starts_with(candidate))
         })
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// How many edits a name of that length may be away; a transposition counts two.
+fn tolerance(length: usize) -> usize {
+    match length {
+        0..=2 => 0,
+        3 => 1,
+        4..=8 => 2,
+        longer => longer / 3,
+    }
 }
 
 /// `a, b or c`, each in backquotes.

@@ -60,8 +60,12 @@ impl FromStr for Size {
             "GiB" => 1 << 30,
             _ => return Err(wrong()),
         };
-        let bytes = number.checked_mul(factor).and_then(|bytes| usize::try_from(bytes).ok());
-        bytes.map(Self).ok_or_else(|| "a size beyond what this machine can count".to_owned())
+        let bytes = number
+            .checked_mul(factor)
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        bytes
+            .map(Self)
+            .ok_or_else(|| "a size beyond what this machine can count".to_owned())
     }
 }
 
@@ -69,7 +73,8 @@ impl FromStr for Usd {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "money is written `500 USD` or `0.15 USD`, with at most nine places".to_owned();
+        let wrong =
+            || "money is written `500 USD` or `0.15 USD`, with at most nine places".to_owned();
         let amount = text.strip_suffix("USD").ok_or_else(wrong)?.trim_end();
         let (whole, places) = amount.split_once('.').unwrap_or((amount, "0"));
         if places.is_empty() || places.len() > 9 {
@@ -77,8 +82,12 @@ impl FromStr for Usd {
         }
         let whole: i64 = digits(whole).ok_or_else(wrong)?;
         let places: i64 = digits(&format!("{places:0<9}")).ok_or_else(wrong)?;
-        let nanos = whole.checked_mul(1_000_000_000).and_then(|whole| whole.checked_add(places));
-        nanos.map(|nanos| Self(Nanos(nanos))).ok_or_else(|| "more money than there is".to_owned())
+        let nanos = whole
+            .checked_mul(1_000_000_000)
+            .and_then(|whole| whole.checked_add(places));
+        nanos
+            .map(|nanos| Self(Nanos(nanos)))
+            .ok_or_else(|| "more money than there is".to_owned())
     }
 }
 
@@ -88,7 +97,8 @@ impl FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, String> {
         let timestamp = text.parse::<jiff::Timestamp>().or_else(|_| {
             let date: jiff::civil::Date = text.parse()?;
-            date.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp())
+            date.to_zoned(jiff::tz::TimeZone::UTC)
+                .map(|zoned| zoned.timestamp())
         });
         let timestamp = timestamp
             .map_err(|_| "a moment is written `2026-12-31` or `2026-12-31T23:59:59Z`".to_owned())?;
@@ -127,13 +137,31 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for bad in ["", "5", "s", "-5s", "5 weeks", "1.5h", "99999999999999999999s", "4000d"] {
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "5 weeks",
+            "1.5h",
+            "99999999999999999999s",
+            "4000d",
+        ] {
             assert!(bad.parse::<Period>().is_err(), "{bad}");
         }
         for bad in ["", "16", "16KB", "16 kib", "-1MiB", "99999999999GiB"] {
             assert!(bad.parse::<Size>().is_err(), "{bad}");
         }
-        for bad in ["", "USD", "5", "5 EUR", "-5 USD", "1.0000000001 USD", "1. USD", ".5 USD"] {
+        for bad in [
+            "",
+            "USD",
+            "5",
+            "5 EUR",
+            "-5 USD",
+            "1.0000000001 USD",
+            "1. USD",
+            ".5 USD",
+        ] {
             assert!(bad.parse::<Usd>().is_err(), "{bad}");
         }
         for bad in ["", "tomorrow", "2026-13-01", "2026-12-31T25:00:00Z"] {

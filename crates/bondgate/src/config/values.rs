@@ -58,14 +58,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<At<T>, A::Error> {
                 let mut number = || -> Result<usize, A::Error> {
-                    parts.next_element()?.ok_or_else(|| A::Error::custom("a place has four parts"))
+                    parts
+                        .next_element()?
+                        .ok_or_else(|| A::Error::custom("a place has four parts"))
                 };
                 let place = Place {
                     line: number()?,
                     column: number()?,
                 };
                 let (whole, written) = (number()? == 1, number()? == 1);
-                let value = parts.next_element()?.ok_or_else(|| A::Error::custom("no value"))?;
+                let value = parts
+                    .next_element()?
+                    .ok_or_else(|| A::Error::custom("no value"))?;
                 Ok(At {
                     value,
                     place,

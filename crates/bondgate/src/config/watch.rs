@@ -138,7 +138,9 @@ impl Watcher {
         if settled && now != self.loaded {
             return Some(self.reload(Cause::File));
         }
-        let due = self.not_before.is_none_or(|moment| moment <= Instant::now());
+        let due = self
+            .not_before
+            .is_none_or(|moment| moment <= Instant::now());
         (due && self.commands.stale(Instant::now())).then(|| self.reload(Cause::Command))
     }
 
@@ -199,7 +201,10 @@ impl Watcher {
     }
 
     fn stamps(&self) -> Vec<Stamp> {
-        std::iter::once(&self.path).chain(&self.files).map(|path| stamp(path)).collect()
+        std::iter::once(&self.path)
+            .chain(&self.files)
+            .map(|path| stamp(path))
+            .collect()
     }
 
     /// Watches on a thread of its own; `on_accept` is called there with each configuration
@@ -256,7 +261,9 @@ impl Handle {
 fn say_once(problems: &Problems, said: &mut String) {
     let text = problems.to_string();
     if text != *said {
-        eprintln!("bondgate: the configuration is refused, the last good one keeps serving\n{text}");
+        eprintln!(
+            "bondgate: the configuration is refused, the last good one keeps serving\n{text}"
+        );
         *said = text;
     }
 }

@@ -103,7 +103,11 @@ impl<'a> Builder<'a> {
             return Err(Problem::at(place, what, "nothing here is that deep"));
         }
         if event.tag().is_some() {
-            return Err(Problem::at(place, "tags such as `!x` mean nothing here", "leave it out"));
+            return Err(Problem::at(
+                place,
+                "tags such as `!x` mean nothing here",
+                "leave it out",
+            ));
         }
         let anchor = event.anchor_id();
         let kind = if let Event::Scalar(text, style, ..) = event {
@@ -149,7 +153,11 @@ impl<'a> Builder<'a> {
             }
             let key = self.node(event, place, depth + 1)?;
             let Kind::Scalar(key) = key.kind else {
-                return Err(Problem::at(place, "a key is a single value", "write a name"));
+                return Err(Problem::at(
+                    place,
+                    "a key is a single value",
+                    "write a name",
+                ));
             };
             let key = key.text.to_string();
             if key == "<<" {
@@ -177,7 +185,11 @@ impl<'a> Builder<'a> {
     fn alias(&mut self, id: usize, place: Place) -> Result<Node, Problem> {
         let Some(anchored) = self.anchors.remove(&id) else {
             let mend = "an alias cannot stand inside what it names";
-            return Err(Problem::at(place, "this alias names nothing that is complete", mend));
+            return Err(Problem::at(
+                place,
+                "this alias names nothing that is complete",
+                mend,
+            ));
         };
         let copy = self.copy(&anchored);
         self.anchors.insert(id, anchored);
@@ -192,9 +204,12 @@ impl<'a> Builder<'a> {
                 plain: scalar.plain,
                 source: scalar.source,
             }),
-            Kind::List(items) => {
-                Kind::List(items.iter().map(|item| self.copy(item)).collect::<Result<_, _>>()?)
-            }
+            Kind::List(items) => Kind::List(
+                items
+                    .iter()
+                    .map(|item| self.copy(item))
+                    .collect::<Result<_, _>>()?,
+            ),
             Kind::Map(entries) => {
                 let copied = entries.iter().map(|entry| {
                     Ok(Entry {
@@ -215,7 +230,11 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let what = format!("more than {MAX_NODES} values, aliases followed");
-        Err(Problem::at(place, what, "use fewer aliases, or a smaller file"))
+        Err(Problem::at(
+            place,
+            what,
+            "use fewer aliases, or a smaller file",
+        ))
     }
 }
 

@@ -39,7 +39,10 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> 
     let mut providers = BTreeMap::new();
     let mut canonical = String::from("environment");
     for row in ROWS {
-        let found = row.key_env.iter().find_map(|name| env(name).filter(|key| is_key(key)));
+        let found = row
+            .key_env
+            .iter()
+            .find_map(|name| env(name).filter(|key| is_key(key)));
         if let (Some(secret), Ok(base)) = (found, BaseUrl::parse(row.base_url)) {
             canonical.push_str(&format!("\n{} {secret}", row.name));
             providers.insert(row.name.to_owned(), Arc::new(hosted(row, base, secret)));
@@ -81,7 +84,10 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> 
 /// Where the system gives no randomness.
 pub fn new_key_secret() -> Result<Secret, NoRandomness> {
     let random = store::keys::random_256()?;
-    Ok(Secret::new(format!("bg-{}", URL_SAFE_NO_PAD.encode(random))))
+    Ok(Secret::new(format!(
+        "bg-{}",
+        URL_SAFE_NO_PAD.encode(random)
+    )))
 }
 
 fn is_key(text: &str) -> bool {
@@ -89,7 +95,11 @@ fn is_key(text: &str) -> bool {
 }
 
 fn hosted(row: &Row, base: BaseUrl, secret: String) -> Provider {
-    let key = ProviderKey::new(row.name.to_owned(), Secret::new(secret), base.origin.clone());
+    let key = ProviderKey::new(
+        row.name.to_owned(),
+        Secret::new(secret),
+        base.origin.clone(),
+    );
     Provider {
         name: row.name.to_owned(),
         origin: base.origin,

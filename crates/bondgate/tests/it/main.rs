@@ -1,1 +1,19 @@
-//! x
+//! The program from outside: configurations through the library's public surface, commands
+//! and the running gateway through the real binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod accepted;
+mod broken;
+mod cli;
+mod data_dir;
+mod interpolation;
+mod kit;
+mod reload;
+mod zero_config;

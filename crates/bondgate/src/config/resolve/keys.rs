@@ -38,14 +38,20 @@ pub fn resolve(
         }
         if let Some(other) = owners.insert(secret, name) {
             let what = format!("keys `{other}` and `{name}` have the same secret");
-            problems.push(Problem::at(written.place, what, "give each a secret of its own"));
+            problems.push(Problem::at(
+                written.place,
+                what,
+                "give each a secret of its own",
+            ));
         }
         keys.push(Key {
             name: name.clone(),
             secret: Secret::new(secret.to_owned()),
-            models: file.value.models.as_ref().map(|list| {
-                list.value.iter().map(|model| model.value.clone()).collect()
-            }),
+            models: file
+                .value
+                .models
+                .as_ref()
+                .map(|list| list.value.iter().map(|model| model.value.clone()).collect()),
             direct: file.value.direct.unwrap_or(false),
             expires_ms: file.value.expires.map(|moment| moment.ms),
         });
@@ -64,9 +70,17 @@ fn allowed_models(
     };
     if list.value.is_empty() && list.whole && file.direct != Some(true) {
         let what = format!("key `{name}` may call nothing: its `models` is empty");
-        problems.push(Problem::at(list.place, what, "leave `models` out for all of them"));
+        problems.push(Problem::at(
+            list.place,
+            what,
+            "leave `models` out for all of them",
+        ));
     }
-    for model in list.value.iter().filter(|model| !models.contains_key(&model.value)) {
+    for model in list
+        .value
+        .iter()
+        .filter(|model| !models.contains_key(&model.value))
+    {
         let mend = match nearest(&model.value, models.keys().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if model.value.contains('/') => {
@@ -97,7 +111,13 @@ fn wrong_secret(secret: &str) -> Option<(String, &'static str)> {
 fn variable(name: &str) -> String {
     let mut variable: String = name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
     variable.push_str("_KEY");
     variable

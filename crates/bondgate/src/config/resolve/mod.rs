@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use gateway::upstream::Proxy;
 use policy::secret::Secret;
 
-use super::file::{AdminFile, ConfigFile, ListenFile, MetricsFile, SecretsFile, TlsFile, UpstreamFile};
+use super::file::{
+    AdminFile, ConfigFile, ListenFile, MetricsFile, SecretsFile, TlsFile, UpstreamFile,
+};
 use super::problem::{Place, Problem};
 use super::units::Size;
 use super::values::{Address, At, SecretText, TextOr};
@@ -56,9 +58,17 @@ pub fn resolve(file: &ConfigFile, folder: &Path) -> Resolved {
     let memory = reader.size(file.memory.as_ref(), MEMORY, 1 << 20, "memory");
     let max_body = reader.size(file.max_body.as_ref(), MAX_BODY, 1 << 10, "max_body");
     if max_body > memory {
-        let place = file.max_body.as_ref().or(file.memory.as_ref()).map_or(Place::START, |s| s.place);
+        let place = file
+            .max_body
+            .as_ref()
+            .or(file.memory.as_ref())
+            .map_or(Place::START, |s| s.place);
         let what = "`max_body` is larger than `memory`, the bound of all buffers";
-        problems.push(Problem::at(place, what, "raise `memory` or lower `max_body`"));
+        problems.push(Problem::at(
+            place,
+            what,
+            "raise `memory` or lower `max_body`",
+        ));
     }
     let config = Config {
         listen,
@@ -133,7 +143,10 @@ impl Reader<'_> {
             }
             TextOr::Full(full) => full,
         };
-        let address = full.address.as_ref().map_or(default, |address| address.value.0);
+        let address = full
+            .address
+            .as_ref()
+            .map_or(default, |address| address.value.0);
         Listen {
             address,
             tls: full.tls.as_ref().and_then(|tls| self.tls(tls)),
@@ -143,13 +156,19 @@ impl Reader<'_> {
     fn admin(&mut self, written: Option<&At<AdminFile>>, listen: SocketAddr) -> Option<Admin> {
         let place = written?.place;
         let written = &written?.value;
-        let address = written.listen.as_ref().map_or(SocketAddr::from(ADMIN_LISTEN), |a| a.value.0);
+        let address = written
+            .listen
+            .as_ref()
+            .map_or(SocketAddr::from(ADMIN_LISTEN), |a| a.value.0);
         if collide(address, listen) {
             let place = written.listen.as_ref().map_or(place, |listen| listen.place);
             let what = format!("`admin.listen` is the applications' address too: {address}");
             self.problem(place, what, "give operators an address of their own");
         }
-        let token = written.token.as_ref().and_then(|token| self.secret(token, "admin.token"));
+        let token = written
+            .token
+            .as_ref()
+            .and_then(|token| self.secret(token, "admin.token"));
         Some(Admin {
             address,
             token,
@@ -170,7 +189,10 @@ impl Reader<'_> {
         }
         let cert = file.cert.as_ref().map(|path| self.file(path, "cert"));
         let key = file.key.as_ref().map(|path| self.file(path, "key"));
-        let client_ca = file.client_ca.as_ref().map(|path| self.file(path, "client_ca"));
+        let client_ca = file
+            .client_ca
+            .as_ref()
+            .map(|path| self.file(path, "client_ca"));
         Some(Tls {
             cert: cert?,
             key: key?,
@@ -185,11 +207,18 @@ impl Reader<'_> {
         let file = &written.value;
         let none = Vec::new();
         let direct = file.no_proxy.as_ref().unwrap_or(&none);
-        let proxy = file.proxy.as_ref().filter(|proxy| !proxy.value.0.reveal().trim().is_empty());
+        let proxy = file
+            .proxy
+            .as_ref()
+            .filter(|proxy| !proxy.value.0.reveal().trim().is_empty());
         let parsed = proxy.and_then(|proxy| {
             let parsed = Proxy::parse(proxy.value.0.reveal().trim(), direct);
             let refused = |error| {
-                self.problem(proxy.place, format!("`proxy`: {error}"), "empty means no proxy");
+                self.problem(
+                    proxy.place,
+                    format!("`proxy`: {error}"),
+                    "empty means no proxy",
+                );
             };
             parsed.map_err(refused).ok()
         });
@@ -213,11 +242,21 @@ impl Reader<'_> {
             return Some(Secret::new(text.to_owned()));
         }
         let what = format!("`{name}` has fewer than {MIN_SECRET} characters");
-        self.problem(written.place, what, "make one with `openssl rand -base64 32`");
+        self.problem(
+            written.place,
+            what,
+            "make one with `openssl rand -base64 32`",
+        );
         None
     }
 
-    fn size(&mut self, written: Option<&At<Size>>, default: usize, least: usize, name: &str) -> usize {
+    fn size(
+        &mut self,
+        written: Option<&At<Size>>,
+        default: usize,
+        least: usize,
+        name: &str,
+    ) -> usize {
         let Some(written) = written else {
             return default;
         };
@@ -238,7 +277,11 @@ impl Reader<'_> {
             Err(error) => error.to_string(),
         };
         let what = format!("`{name}`: {} cannot be read: {why}", written.shown());
-        self.problem(written.place, what, "paths begin at the folder of this file");
+        self.problem(
+            written.place,
+            what,
+            "paths begin at the folder of this file",
+        );
         path
     }
 }

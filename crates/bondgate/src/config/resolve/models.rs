@@ -88,7 +88,11 @@ fn only_an_alias(name: &str, file: &At<ModelFile>, problems: &mut Vec<Problem>) 
     let own = &file.value;
     if own.targets.is_some() || own.fallback.is_some() || !own.policy().is_empty() {
         let what = format!("`{name}` is an alias and has targets or policy of its own");
-        problems.push(Problem::at(file.place, what, "keep either `alias` or the rest"));
+        problems.push(Problem::at(
+            file.place,
+            what,
+            "keep either `alias` or the rest",
+        ));
     }
 }
 
@@ -109,7 +113,10 @@ fn follow<'f>(
                     || "name one of the models".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
-                let what = format!("`{name}` is an alias of {}, which is no model", alias.shown());
+                let what = format!(
+                    "`{name}` is an alias of {}, which is no model",
+                    alias.shown()
+                );
                 problems.push(Problem::at(alias.place, what, mend));
             }
             return None;
@@ -174,7 +181,11 @@ fn lay_timeouts(
     for (name, period) in all {
         if period.is_some_and(|period| period.0.is_zero()) {
             let what = format!("a timeout of zero: `{name}` would end every call");
-            problems.push(Problem::at(written.place, what, "give a length, or leave it out"));
+            problems.push(Problem::at(
+                written.place,
+                what,
+                "give a length, or leave it out",
+            ));
         }
     }
     let timeouts = Timeouts {
@@ -192,7 +203,11 @@ fn lay_timeouts(
         // A short total alone cuts the others short, as it is meant to.
         if own.is_some() && part > timeouts.total {
             let what = format!("`{name}` is longer than `total`, which ends the call before");
-            problems.push(Problem::at(written.place, what, format!("lower `{name}` or raise `total`")));
+            problems.push(Problem::at(
+                written.place,
+                what,
+                format!("lower `{name}` or raise `total`"),
+            ));
         }
     }
     timeouts
@@ -204,16 +219,29 @@ fn lay_retry(base: Retry, written: &At<RetryFile>, problems: &mut Vec<Problem>) 
     let retry = Retry {
         same_target: file.same_target.unwrap_or(base.same_target),
         max_attempts: file.max_attempts.unwrap_or(base.max_attempts),
-        backoff_initial: backoff.initial.map_or(base.backoff_initial, |period| period.0),
+        backoff_initial: backoff
+            .initial
+            .map_or(base.backoff_initial, |period| period.0),
         backoff_max: backoff.max.map_or(base.backoff_max, |period| period.0),
     };
     if retry.backoff_initial > retry.backoff_max {
         let what = "`backoff.initial` is longer than `backoff.max`";
-        problems.push(Problem::at(written.place, what, "lower the one or raise the other"));
+        problems.push(Problem::at(
+            written.place,
+            what,
+            "lower the one or raise the other",
+        ));
     }
-    if file.same_target.is_some() && retry.same_target >= retry.max_attempts && retry.same_target > 0 {
+    if file.same_target.is_some()
+        && retry.same_target >= retry.max_attempts
+        && retry.same_target > 0
+    {
         let what = "`same_target` takes every attempt that `max_attempts` allows";
-        problems.push(Problem::at(written.place, what, "raise `max_attempts` above `same_target`"));
+        problems.push(Problem::at(
+            written.place,
+            what,
+            "raise `max_attempts` above `same_target`",
+        ));
     }
     retry
 }
@@ -244,13 +272,24 @@ impl One<'_> {
         lay_over(&mut model, file.policy(), self.problems);
         let found = self.targets();
         self.weights(&found, model.balance);
-        model.targets = found.iter().map(|found| Arc::clone(&found.target)).collect();
+        model.targets = found
+            .iter()
+            .map(|found| Arc::clone(&found.target))
+            .collect();
         if let Some(fallback) = &file.fallback {
             let fallback = &fallback.value;
             model.fallback = Fallback {
                 failure: self.fallback(fallback.failure.as_ref(), "failure", &model.targets),
-                context_window: self.fallback(fallback.context_window.as_ref(), "context_window", &model.targets),
-                content_policy: self.fallback(fallback.content_policy.as_ref(), "content_policy", &model.targets),
+                context_window: self.fallback(
+                    fallback.context_window.as_ref(),
+                    "context_window",
+                    &model.targets,
+                ),
+                content_policy: self.fallback(
+                    fallback.content_policy.as_ref(),
+                    "content_policy",
+                    &model.targets,
+                ),
             };
         }
         model
@@ -260,19 +299,27 @@ impl One<'_> {
         let Some(written) = &self.file.value.targets else {
             if self.file.whole {
                 let what = format!("model `{}` has no targets", self.name);
-                let mend = "add `targets: [provider/model]`, or `alias:` for another name of a model";
+                let mend =
+                    "add `targets: [provider/model]`, or `alias:` for another name of a model";
                 self.problems.push(Problem::at(self.file.place, what, mend));
             }
             return Vec::new();
         };
         if written.value.is_empty() && written.whole {
             let what = format!("the targets of model `{}` are empty", self.name);
-            self.problems.push(Problem::at(written.place, what, "list one: `provider/model`"));
+            self.problems.push(Problem::at(
+                written.place,
+                what,
+                "list one: `provider/model`",
+            ));
         }
         let mut found: Vec<Found> = Vec::new();
         for item in &written.value {
             if let Some(next) = self.target(item) {
-                if found.iter().any(|other| other.target.name() == next.target.name()) {
+                if found
+                    .iter()
+                    .any(|other| other.target.name() == next.target.name())
+                {
                     let what = format!("target `{}` stands twice", next.target.name());
                     let mend = "keep one; more tries on one target are `retry.same_target`";
                     self.problems.push(Problem::at(next.place, what, mend));
@@ -297,12 +344,31 @@ impl One<'_> {
             let same = |other: &Arc<Target>| other.name() == found.target.name();
             // The other lists may name a target that stands further down among the model's own.
             if fallback.iter().any(same) || (on == "failure" && targets.iter().any(same)) {
-                let what = format!("fallback on `{on}` repeats target `{}`", found.target.name());
-                self.problems.push(Problem::at(found.place, what, "it was tried already: leave it out"));
+                let what = format!(
+                    "fallback on `{on}` repeats target `{}`",
+                    found.target.name()
+                );
+                self.problems.push(Problem::at(
+                    found.place,
+                    what,
+                    "it was tried already: leave it out",
+                ));
             }
-            if let TextOr::Full(TargetFile { weight: Some(_), .. } | TargetFile { priority: Some(_), .. }) = &item.value {
+            if let TextOr::Full(
+                TargetFile {
+                    weight: Some(_), ..
+                }
+                | TargetFile {
+                    priority: Some(_), ..
+                },
+            ) = &item.value
+            {
                 let what = "`weight` and `priority` do nothing in a fallback";
-                self.problems.push(Problem::at(item.place, what, "fallbacks are tried in the order of the list"));
+                self.problems.push(Problem::at(
+                    item.place,
+                    what,
+                    "fallbacks are tried in the order of the list",
+                ));
             }
             fallback.push(found.target);
         }
@@ -317,13 +383,21 @@ impl One<'_> {
                 None => {
                     if item.whole {
                         let mend = "add `target: provider/model`";
-                        self.problems.push(Problem::at(item.place, "a target without `target`", mend));
+                        self.problems.push(Problem::at(
+                            item.place,
+                            "a target without `target`",
+                            mend,
+                        ));
                     }
                     return None;
                 }
             },
         };
-        let shown = if item.written { format!("`{text}`") } else { "this target".to_owned() };
+        let shown = if item.written {
+            format!("`{text}`")
+        } else {
+            "this target".to_owned()
+        };
         let (provider, model) = self.split(text, &shown, place)?;
         let weighed = full.and_then(|full| full.weight.as_ref());
         let target = Target {
@@ -352,15 +426,19 @@ impl One<'_> {
         let (what, mend) = match text.split_once('/') {
             Some((provider, model)) if is_model(model) => match providers.get(provider) {
                 Some(provider) => return Some((provider, model)),
-                None => (format!("{shown} names no known provider"), self.near(provider)),
+                None => (
+                    format!("{shown} names no known provider"),
+                    self.near(provider),
+                ),
             },
             Some(_) => {
                 let mend = "write `provider/model`, in the provider's own words for the model";
                 (format!("{shown} names no model"), mend.to_owned())
             }
-            None => {
-                (format!("{shown} names no provider"), "write `provider/model`".to_owned())
-            }
+            None => (
+                format!("{shown} names no provider"),
+                "write `provider/model`".to_owned(),
+            ),
         };
         self.problems.push(Problem::at(place, what, mend));
         None
@@ -372,7 +450,10 @@ impl One<'_> {
         }
         match gateway::upstream::catalog::find(provider) {
             Some(row) => {
-                let key = row.key_env.first().map_or("none".to_owned(), |name| format!("\"${{{name}}}\""));
+                let key = row
+                    .key_env
+                    .first()
+                    .map_or("none".to_owned(), |name| format!("\"${{{name}}}\""));
                 format!("add `{provider}: {{ key: {key} }}` under `providers`")
             }
             None => "add it under `providers`".to_owned(),
@@ -384,7 +465,11 @@ impl One<'_> {
             Balance::Ordered => {
                 if let Some(place) = found.iter().find_map(|found| found.weighed) {
                     let what = "`weight` does nothing in an ordered model";
-                    self.problems.push(Problem::at(place, what, "add `balance: weighted`, or leave it out"));
+                    self.problems.push(Problem::at(
+                        place,
+                        what,
+                        "add `balance: weighted`, or leave it out",
+                    ));
                 }
             }
             Balance::Weighted => {
@@ -392,7 +477,8 @@ impl One<'_> {
                     let place = found.iter().find_map(|found| found.weighed);
                     let what = format!("every target of model `{}` has weight 0", self.name);
                     let mend = "give one of them a share";
-                    self.problems.push(Problem::at(place.unwrap_or(self.file.place), what, mend));
+                    self.problems
+                        .push(Problem::at(place.unwrap_or(self.file.place), what, mend));
                 }
             }
         }
@@ -400,5 +486,7 @@ impl One<'_> {
 }
 
 fn is_model(model: &str) -> bool {
-    !model.is_empty() && model.len() <= 256 && !model.chars().any(|c| c.is_control() || c.is_whitespace())
+    !model.is_empty()
+        && model.len() <= 256
+        && !model.chars().any(|c| c.is_control() || c.is_whitespace())
 }

@@ -16,7 +16,10 @@ type Rates = BTreeMap<&'static str, Nanos>;
 
 /// Resolves all prices.
 pub fn resolve(files: &[At<PriceFile>], problems: &mut Vec<Problem>) -> Vec<Price> {
-    files.iter().filter_map(|file| price(file, problems)).collect()
+    files
+        .iter()
+        .filter_map(|file| price(file, problems))
+        .collect()
 }
 
 fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<Price> {
@@ -41,7 +44,11 @@ fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<Price> 
         }
         return None;
     };
-    if !target.value.split_once('/').is_some_and(|(p, m)| !p.is_empty() && !m.is_empty()) {
+    if !target
+        .value
+        .split_once('/')
+        .is_some_and(|(p, m)| !p.is_empty() && !m.is_empty())
+    {
         let what = format!("{} is no target", target.shown());
         problems.push(Problem::at(target.place, what, "write `provider/model`"));
     }
@@ -67,7 +74,11 @@ fn above(written: &[At<AboveFile>], problems: &mut Vec<Problem>) -> Vec<(u64, Ra
         };
         if steps.last().is_some_and(|(before, _)| *before >= n) {
             let mend = "list the steps from the smallest `n` to the largest";
-            problems.push(Problem::at(step.place, format!("the step above {n} comes too late"), mend));
+            problems.push(Problem::at(
+                step.place,
+                format!("the step above {n} comes too late"),
+                mend,
+            ));
         }
         let own = named([
             ("input", file.input),
@@ -98,5 +109,8 @@ fn rates(file: &PriceFile) -> Rates {
 }
 
 fn named<const N: usize>(rates: [(&'static str, Option<Usd>); N]) -> Rates {
-    rates.into_iter().filter_map(|(name, rate)| Some((name, rate?.0))).collect()
+    rates
+        .into_iter()
+        .filter_map(|(name, rate)| Some((name, rate?.0)))
+        .collect()
 }

@@ -32,8 +32,13 @@ const NOT_OURS_TO_SET: [&str; 11] = [
     "accept-encoding",
 ];
 /// Headers that show a credential.
-const CREDENTIALS: [&str; 5] =
-    ["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key"];
+const CREDENTIALS: [&str; 5] = [
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+];
 
 /// Providers by name; those that are named and wrong are known without a value.
 pub struct Providers(BTreeMap<String, Option<Arc<Provider>>>);
@@ -168,7 +173,10 @@ impl One<'_> {
         }
         let near = nearest(self.name, catalog::ROWS.iter().map(|row| row.name));
         let mend = near.map_or_else(
-            || "give `base_url` and `dialect`, or `provider:` with a name of the catalogue".to_owned(),
+            || {
+                "give `base_url` and `dialect`, or `provider:` with a name of the catalogue"
+                    .to_owned()
+            },
             |near| format!("did you mean `{near}`? Else give `base_url` and `dialect`"),
         );
         let what = format!("the catalogue knows no provider `{}`", self.name);
@@ -197,10 +205,16 @@ impl One<'_> {
                 }
             },
         };
-        if let Some(asked) = file.http2_prior_knowledge.as_ref().filter(|asked| asked.value) {
+        if let Some(asked) = file
+            .http2_prior_knowledge
+            .as_ref()
+            .filter(|asked| asked.value)
+        {
             if base.origin.scheme == Scheme::Https {
-                let what = "`http2_prior_knowledge` does nothing over TLS, which agrees on HTTP/2 itself";
-                self.problems.push(Problem::at(asked.place, what, "leave it out"));
+                let what =
+                    "`http2_prior_knowledge` does nothing over TLS, which agrees on HTTP/2 itself";
+                self.problems
+                    .push(Problem::at(asked.place, what, "leave it out"));
             }
             base.origin.scheme = Scheme::H2c;
         }
@@ -218,9 +232,11 @@ impl One<'_> {
             AuthFile::XGoogApiKey => Auth::Header("x-goog-api-key"),
             AuthFile::None => {
                 let shows = |key: &At<SecretText>| key.value.0.reveal() != "none";
-                if self.file.value.key.as_ref().is_some_and(shows) || self.file.value.keys.is_some() {
+                if self.file.value.key.as_ref().is_some_and(shows) || self.file.value.keys.is_some()
+                {
                     let what = "`auth: none` with a key: the key would never be shown";
-                    self.problems.push(Problem::at(written.place, what, "leave one of them out"));
+                    self.problems
+                        .push(Problem::at(written.place, what, "leave one of them out"));
                 }
                 Auth::None
             }
@@ -231,12 +247,14 @@ impl One<'_> {
         let file = &self.file.value;
         if let (Some(_), Some(several)) = (&file.key, &file.keys) {
             let what = "`key` and `keys` stand both";
-            self.problems.push(Problem::at(several.place, what, "keep one of them"));
+            self.problems
+                .push(Problem::at(several.place, what, "keep one of them"));
         }
         if let Some(several) = &file.keys {
             if several.value.is_empty() && several.whole {
                 let mend = "list one, or write `key: none`";
-                self.problems.push(Problem::at(several.place, "`keys` is empty", mend));
+                self.problems
+                    .push(Problem::at(several.place, "`keys` is empty", mend));
             }
             let bound = several.value.iter().enumerate().filter_map(|(n, secret)| {
                 self.key(secret, format!("{}-{}", self.name, n + 1), origin)
@@ -245,7 +263,10 @@ impl One<'_> {
         }
         match &file.key {
             Some(secret) if secret.value.0.reveal() == "none" => Vec::new(),
-            Some(secret) => self.key(secret, self.name.to_owned(), origin).into_iter().collect(),
+            Some(secret) => self
+                .key(secret, self.name.to_owned(), origin)
+                .into_iter()
+                .collect(),
             None => {
                 self.missing_key(row);
                 Vec::new()
@@ -254,7 +275,8 @@ impl One<'_> {
     }
 
     fn missing_key(&mut self, row: Option<&Row>) {
-        let asks_for_none = matches!(&self.file.value.auth, Some(auth) if auth.value == AuthFile::None);
+        let asks_for_none =
+            matches!(&self.file.value.auth, Some(auth) if auth.value == AuthFile::None);
         let elsewhere = self.file.value.base_url.is_some();
         let usual = row.and_then(|row| row.key_env.first());
         if let Some(variable) = usual.filter(|_| !asks_for_none && !elsewhere) {
@@ -293,16 +315,27 @@ impl One<'_> {
             let wrong = if HeaderName::from_bytes(name.as_bytes()).is_err() {
                 Some(("is no name of a header", "use letters, digits and `-`"))
             } else if CREDENTIALS.contains(&lower.as_str()) {
-                Some(("shows a credential", "give it as `key`, with `auth` for the header"))
-            } else if NOT_OURS_TO_SET.contains(&lower.as_str()) || lower.starts_with("x-bondgate-") {
+                Some((
+                    "shows a credential",
+                    "give it as `key`, with `auth` for the header",
+                ))
+            } else if NOT_OURS_TO_SET.contains(&lower.as_str()) || lower.starts_with("x-bondgate-")
+            {
                 Some(("is set by the gateway itself", "leave it out"))
             } else if HeaderValue::from_str(&value.value).is_err() {
-                Some(("has a value that no header can carry", "use one line of plain text"))
+                Some((
+                    "has a value that no header can carry",
+                    "use one line of plain text",
+                ))
             } else {
                 None
             };
             if let Some((wrong, mend)) = wrong {
-                self.problems.push(Problem::at(value.place, format!("header `{name}` {wrong}"), mend));
+                self.problems.push(Problem::at(
+                    value.place,
+                    format!("header `{name}` {wrong}"),
+                    mend,
+                ));
             } else {
                 headers.push((lower, value.value.clone()));
             }
