@@ -13,6 +13,7 @@ mod accepted;
 mod broken;
 mod cli;
 mod data_dir;
+mod docs;
 mod interpolation;
 mod kit;
 mod reload;
