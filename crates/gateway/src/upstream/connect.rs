@@ -225,7 +225,7 @@ impl Connector {
         let (alive, mut dropped) = oneshot::channel();
         self.tasks.spawn(async move {
             let mut connection = pin!(connection);
-            // hyper notices late, or only with the next byte, that nobody reads an answer any more.
+            // hyper would flush and say farewell first, and wait for a peer that reads nothing.
             poll_fn(|context| match Pin::new(&mut dropped).poll(context) {
                 Poll::Ready(_) => Poll::Ready(()),
                 Poll::Pending => connection.as_mut().poll(context).map(|_| ()),

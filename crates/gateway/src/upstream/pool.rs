@@ -240,15 +240,23 @@ impl Pool {
         }
     }
 
+    /// The youngest that is ready. One whose task has yet to finish the last answer stays.
     fn take_http1(&self) -> Option<(Http1, Instant)> {
         let mut waiting = self.waiting.lock();
-        waiting
-            .http1
-            .retain(|(connection, _)| !connection.sender.is_closed());
-        let ready = waiting.http1.iter().rposition(|(connection, since)| {
-            connection.sender.is_ready() && since.elapsed() < self.idle_timeout
-        })?;
-        Some(waiting.http1.remove(ready))
+        let mut busy = Vec::new();
+        let mut found = None;
+        while let Some((connection, since)) = waiting.http1.pop() {
+            if connection.sender.is_closed() || since.elapsed() >= self.idle_timeout {
+                continue;
+            }
+            if connection.sender.is_ready() {
+                found = Some((connection, since));
+                break;
+            }
+            busy.push((connection, since));
+        }
+        waiting.http1.extend(busy.into_iter().rev());
+        found
     }
 
     fn take_http2(&self) -> Option<Connection> {

@@ -8,12 +8,12 @@ use gateway::tasks::Tasks;
 use gateway::tls::{ServerFiles, ServerTls, TlsError, client_config};
 use gateway::upstream::{Phase, Scheme, SendError, Upstream, UpstreamConfig};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
-use crate::kit::authority::Authority;
+use crate::kit::authority::{Authority, read_pair};
 use crate::kit::{accept, ask, config, origin, post, says, send, serve, socket, soon, upstream};
 
 fn trusting(authority: &Authority) -> Upstream {
@@ -26,12 +26,6 @@ fn options(tls: Arc<ServerTls>) -> DoorOptions {
         tls: Some(tls),
         ..DoorOptions::default()
     }
-}
-
-fn read_pair(files: &ServerFiles) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let chain = CertificateDer::pem_file_iter(&files.cert).unwrap();
-    let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
-    (chain.map(Result::unwrap).collect(), key)
 }
 
 #[tokio::test]
@@ -51,18 +45,11 @@ async fn an_authority_from_a_file_is_trusted_and_http2_is_chosen() {
 #[tokio::test]
 async fn a_server_that_offers_only_http1_gets_http1() {
     let authority = Authority::new();
-    let (chain, key) = read_pair(&authority.pair("one", &["localhost"]));
-    let mut tls = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let (listener, address) = socket().await;
+    let upstream = trusting(&authority);
     let server = tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let mut stream = soon(acceptor.accept(accept(&listener).await))
-            .await
-            .unwrap();
+        let stream = accept(&listener).await;
+        let mut stream = authority.accept(&["localhost"], stream).await;
         let mut read = [0; 4096];
         let length = tokio::io::AsyncReadExt::read(&mut stream, &mut read)
             .await
@@ -75,7 +62,6 @@ async fn a_server_that_offers_only_http1_gets_http1() {
         let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1]).await;
         String::from_utf8_lossy(&read[..length]).into_owned()
     });
-    let upstream = trusting(&authority);
     let origin = origin(Scheme::Https, "localhost", address.port());
     assert_eq!(ask(&upstream, &origin, "/").await, "ok");
     drop(upstream);

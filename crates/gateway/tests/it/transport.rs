@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use gateway::tasks::Tasks;
+use gateway::tls::client_config;
 use gateway::upstream::{
     BodyEnd, BodyError, Phase, Scheme, SendError, Upstream, UpstreamConfig, connect_options,
 };
@@ -11,6 +12,7 @@ use http_body_util::BodyExt as _;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use crate::kit::authority::Authority;
 use crate::kit::{
     accept, answer, ask, config, local, origin, post, read_request, reset, send, socket, soon,
     text, until_closed, upstream, write,
@@ -314,6 +316,82 @@ async fn dropping_the_wait_for_an_answer_closes_the_connection() {
         } => stream,
     };
     until_closed(&mut stream).await;
+}
+
+/// A server that reads nothing takes no farewell either: nothing may wait for that.
+#[tokio::test]
+async fn dropping_a_request_that_is_still_being_written_ends_its_connection() {
+    let authority = Authority::new();
+    let (listener, address) = socket().await;
+    let tls = client_config(std::slice::from_ref(&authority.ca)).unwrap();
+    for scheme in [Scheme::Http, Scheme::Https] {
+        let tasks = Tasks::new();
+        let config = UpstreamConfig {
+            tls: tls.clone(),
+            ..config()
+        };
+        let upstream = Upstream::new(config, tasks.clone());
+        let origin = origin(scheme, "localhost", address.port());
+        let body = "x".repeat(32 * 1024 * 1024);
+        let server = async {
+            let stream = accept(&listener).await;
+            if scheme == Scheme::Https {
+                let stream = authority.accept(&["localhost"], stream).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                return stream.into_inner().0;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stream
+        };
+        let stream = tokio::select! {
+            sent = send(&upstream, &origin, post("/", &body)) => panic!("{sent:?}"),
+            stream = server => stream,
+        };
+        drop(upstream);
+        tasks.close();
+        soon(tasks.wait()).await;
+        drop(stream);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_reading_stops_the_provider_and_one_that_leaves_ends_it() {
+    let (listener, address) = socket().await;
+    let (upstream, origin) = (upstream(), local(Scheme::Http, address));
+    let server = tokio::spawn(async move {
+        let mut stream = accept(&listener).await;
+        read_request(&mut stream).await;
+        write(
+            &mut stream,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+        )
+        .await;
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        let mut sent = 0_usize;
+        while tokio::io::AsyncWriteExt::write_all(&mut stream, chunk.as_bytes())
+            .await
+            .is_ok()
+        {
+            sent += 0x10000;
+            assert!(sent < 1 << 30, "nobody reads, and yet it is all taken");
+        }
+    });
+    let mut body = send(&upstream, &origin, post("/", ""))
+        .await
+        .unwrap()
+        .into_body();
+    soon(body.frame()).await.unwrap().unwrap();
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), async {
+            while !server.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .is_err()
+    );
+    drop(body);
+    soon(server).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,7 +5,14 @@ use std::sync::Arc;
 
 use gateway::tls::{ServerFiles, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::soon;
 
 pub(crate) struct Authority {
     folder: TempDir,
@@ -46,4 +53,23 @@ impl Authority {
     pub(crate) fn server(&self, names: &[&str]) -> Arc<ServerTls> {
         Arc::new(ServerTls::load(&self.pair("server", names)).unwrap())
     }
+
+    /// Shakes hands on a connection, offering HTTP/1.1 alone.
+    pub(crate) async fn accept(&self, names: &[&str], stream: TcpStream) -> TlsStream<TcpStream> {
+        let (chain, key) = read_pair(&self.pair("raw", names));
+        let config = rustls::ServerConfig::builder().with_no_client_auth();
+        let mut config = config.with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        soon(TlsAcceptor::from(Arc::new(config)).accept(stream))
+            .await
+            .unwrap()
+    }
+}
+
+pub(crate) fn read_pair(
+    files: &ServerFiles,
+) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = CertificateDer::pem_file_iter(&files.cert).unwrap();
+    let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
+    (chain.map(Result::unwrap).collect(), key)
 }
