@@ -68,7 +68,8 @@ impl Fidelity {
     }
 }
 
-/// Collects losses while a document is written.
+/// Collects losses while a document is written: the first 256, a functional one
+/// among them if there is any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
     list: Vec<Loss>,
@@ -82,7 +83,7 @@ impl Losses {
         kind: LossKind,
         why: impl Into<Cow<'static, str>>,
     ) {
-        self.list.push(Loss {
+        self.push(Loss {
             path: path.into(),
             kind,
             functional: true,
@@ -97,12 +98,21 @@ impl Losses {
         kind: LossKind,
         why: impl Into<Cow<'static, str>>,
     ) {
-        self.list.push(Loss {
+        self.push(Loss {
             path: path.into(),
             kind,
             functional: false,
             why: why.into(),
         });
+    }
+
+    fn push(&mut self, loss: Loss) {
+        const MOST: usize = 256;
+        let full = self.list.len() >= MOST
+            && (!loss.functional || self.list.iter().any(|kept| kept.functional));
+        if !full && self.list.last() != Some(&loss) {
+            self.list.push(loss);
+        }
     }
 
     /// All, in the order of writing.

@@ -4,6 +4,7 @@ mod broken;
 mod chop;
 mod cut;
 mod fold;
+mod generated;
 mod head;
 mod robust;
 mod round_trip;
