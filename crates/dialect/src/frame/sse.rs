@@ -255,7 +255,7 @@ impl RawFrame {
         if self.opens {
             bytes = bytes.strip_prefix(&BOM).unwrap_or(bytes);
         }
-        let mut text = std::str::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)?;
+        let mut text = simdutf8::basic::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)?;
         let mut event = "";
         let mut data: Option<Cow<'_, str>> = None;
         while !text.is_empty() {

@@ -5,39 +5,30 @@
 
 use memchr::memchr;
 
+use super::special::special;
+
 /// Appends `text` as a JSON string, quotes included.
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut copied = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-            continue;
-        }
+    while let Some(at) = special(bytes, copied) {
         out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
         copied = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
+        match bytes.get(at) {
+            Some(b'"') => out.extend_from_slice(b"\\\""),
+            Some(b'\\') => out.extend_from_slice(b"\\\\"),
+            Some(b'\n') => out.extend_from_slice(b"\\n"),
+            Some(b'\r') => out.extend_from_slice(b"\\r"),
+            Some(b'\t') => out.extend_from_slice(b"\\t"),
+            other => {
+                let code = other.copied().unwrap_or_default();
+                out.extend_from_slice(format!("\\u{code:04x}").as_bytes());
+            }
         }
     }
     out.extend_from_slice(bytes.get(copied..).unwrap_or_default());
     out.push(b'"');
-}
-
-/// Offset of the first control character.
-pub(super) fn control(bytes: &[u8]) -> Option<usize> {
-    // A fold without a branch, which the compiler turns into vector code.
-    let any = bytes.iter().fold(false, |any, b| any | (*b < 0x20));
-    if any {
-        bytes.iter().position(|b| *b < 0x20)
-    } else {
-        None
-    }
 }
 
 /// Length of the escape at the start of `bytes`, which begins with a backslash.

@@ -9,6 +9,7 @@ mod invalid;
 mod kind;
 mod reader;
 mod seen;
+mod special;
 mod writer;
 
 pub use escape::escape_into;

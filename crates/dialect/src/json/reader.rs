@@ -7,11 +7,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr2;
-
-use super::escape::{control, escape_length, unescape};
+use super::escape::{escape_length, unescape};
 use super::invalid::cut;
 use super::seen::Seen;
+use super::special::special;
 use super::{Invalid, Json, Kind};
 
 /// How deep arrays and objects may nest.
@@ -35,7 +34,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Invalid`] where the bytes are not UTF-8.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Invalid> {
-        match std::str::from_utf8(bytes) {
+        match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => Ok(Self::over(text)),
             Err(e) => Err(Invalid {
                 path: String::new(),
@@ -373,30 +372,24 @@ impl<'a> Reader<'a> {
         let bytes = self.text.as_bytes();
         let mut at = self.at;
         let mut escaped = false;
-        loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let Some(step) = memchr2(b'"', b'\\', rest) else {
-                return Err(self.error("a string does not end"));
-            };
-            if let Some(bad) = rest.get(..step).and_then(control) {
-                return Err(Invalid {
-                    path: String::new(),
-                    at: Some(at + bad),
-                    message: "a control character stands unescaped in a string".into(),
-                });
+        while let Some(found) = special(bytes, at) {
+            at = found;
+            match bytes.get(at) {
+                Some(b'"') => return Ok((at, escaped)),
+                Some(b'\\') => {
+                    escaped = true;
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    at += escape_length(rest).map_err(|message| wrong(at, message))?;
+                }
+                _ => {
+                    return Err(wrong(
+                        at,
+                        "a control character stands unescaped in a string",
+                    ));
+                }
             }
-            at += step;
-            if bytes.get(at) == Some(&b'"') {
-                return Ok((at, escaped));
-            }
-            escaped = true;
-            at +=
-                escape_length(bytes.get(at..).unwrap_or_default()).map_err(|message| Invalid {
-                    path: String::new(),
-                    at: Some(at),
-                    message: message.into(),
-                })?;
         }
+        Err(self.error("a string does not end"))
     }
 
     fn skip_number(&mut self) -> Result<(), Invalid> {
@@ -489,5 +482,13 @@ impl<'a> Reader<'a> {
         self.at = end + 1;
         self.white();
         self.take(b':', "`:` was expected after a member name")
+    }
+}
+
+fn wrong(at: usize, message: &'static str) -> Invalid {
+    Invalid {
+        path: String::new(),
+        at: Some(at),
+        message: message.into(),
     }
 }
