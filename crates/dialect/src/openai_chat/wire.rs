@@ -40,6 +40,10 @@ pub(super) mod spelled {
     pub(crate) const ABSENT: &str = "no content";
     /// A choice without `logprobs`.
     pub(crate) const NO_LOGPROBS: &str = "no logprobs";
+    /// Reasoning as a part of the content.
+    pub(crate) const THINKING: &str = "thinking";
+    /// Such a part with `closed`.
+    pub(crate) const CLOSED: &str = "closed";
     /// Reasoning under this name, as a string.
     pub(crate) const REASONING: &str = "reasoning";
     /// Reasoning under this name, as a string.
@@ -64,8 +68,6 @@ pub(super) mod opaque {
     pub(crate) const TOOL_CALL: &str = "message.tool_call";
     /// A reasoning detail.
     pub(crate) const DETAIL: &str = "message.reasoning_detail";
-    /// Reasoning as a part of the content.
-    pub(crate) const THINKING: &str = "thinking";
 }
 
 /// A value of our own dialect that travels unchanged.

@@ -4,9 +4,7 @@
 //! refusal, calls. It must keep what it does not know.
 
 use super::reasoning::{detail, thought_text, write_reasoning};
-use crate::chat::{
-    Citation, Extra, Message, Opaque, Part, PartKind, Reasoning, Role, ToolResult, given,
-};
+use crate::chat::{Citation, Extra, Message, Part, PartKind, Reasoning, Role, ToolResult, given};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::openai_chat::wire::call::{citation, tool_call, write_citation, write_tool_call};
 use crate::openai_chat::wire::part::{part, write_part};
@@ -221,16 +219,10 @@ pub(crate) fn in_content(part: &Part) -> bool {
         | PartKind::Video(_)
         | PartKind::Document(_) => true,
         PartKind::Refusal(_) => part.extra.noted(spelled::IN_CONTENT),
-        PartKind::Reasoning(reasoning) => is_own(&reasoning.opaque, opaque::THINKING),
+        PartKind::Reasoning(_) => part.extra.noted(spelled::THINKING),
         PartKind::Opaque(opaque) => opaque.origin == OWN && !opaque.kind.starts_with("message."),
         PartKind::ToolCall(_) | PartKind::ToolResult(_) => false,
     }
-}
-
-fn is_own(value: &Option<Opaque>, kind: &str) -> bool {
-    value
-        .as_ref()
-        .is_some_and(|opaque| opaque.origin == OWN && opaque.kind == kind)
 }
 
 /// The words of a text part.

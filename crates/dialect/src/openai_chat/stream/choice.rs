@@ -25,6 +25,8 @@ pub(super) struct Choice {
     pub(super) finished: bool,
     next_part: u64,
     speech: Option<(Speech, u64)>,
+    /// Bytes said in it.
+    heard: usize,
     calls: Vec<Call>,
 }
 
@@ -70,6 +72,7 @@ impl Choice {
             finished: false,
             next_part: 0,
             speech: None,
+            heard: 0,
             calls: Vec::new(),
         }
     }
@@ -132,6 +135,7 @@ impl Choice {
             return;
         }
         let part = self.speak(speech, events);
+        self.heard = self.heard.saturating_add(words.len());
         events.push(StreamEvent::Delta {
             candidate: self.index,
             part,
@@ -158,6 +162,7 @@ impl Choice {
         };
         let part = self.begin(start, events);
         self.speech = Some((speech, part));
+        self.heard = 0;
         part
     }
 
@@ -212,14 +217,19 @@ impl Choice {
                 .format
                 .and_then(|name| Dialect::by_name(&name))
                 .is_some_and(|dialect| dialect != OWN);
-            let heard = matches!(self.speech, Some((Speech::Reasoning(_), _)));
-            // Words that came plainly come again when their detail does.
-            let again = matches!(self.speech, Some((Speech::Reasoning(None), _)));
-            if let Some(words) = step.text
-                && !(foreign && heard || again)
-            {
+            // Words that came plainly come again when what seals them does.
+            let plain = matches!(self.speech, Some((Speech::Reasoning(None), _)));
+            let again = step.text.as_ref().is_some_and(|words| {
+                plain && (step.sealed || foreign || words.len() == self.heard)
+            });
+            if step.encrypted && step.text.is_none() {
+                self.hush(events);
+            }
+            if let Some(words) = step.text {
                 worded = true;
-                self.say(Speech::Reasoning(step.index), &words, events);
+                if !again {
+                    self.say(Speech::Reasoning(step.index), &words, events);
+                }
             }
             if (step.sealed || again)
                 && let PartKind::Reasoning(reasoning) = detail(&mut whole, place)?.kind
@@ -232,7 +242,7 @@ impl Choice {
                     delta: Delta::Opaque(Box::new(opaque)),
                 });
             }
-            if foreign || step.sealed || again {
+            if foreign || again || step.sealed {
                 // Such an entry comes once, when its reasoning is complete.
                 self.hush(events);
             }

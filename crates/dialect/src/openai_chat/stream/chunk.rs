@@ -117,6 +117,8 @@ pub(super) struct Detail<'a> {
     pub(super) format: Option<Cow<'a, str>>,
     /// Whether it has something that only its maker can use.
     pub(super) sealed: bool,
+    /// Whether that is all there is, in one piece.
+    pub(super) encrypted: bool,
 }
 
 impl<'a> Detail<'a> {
@@ -129,6 +131,7 @@ impl<'a> Detail<'a> {
                 ("format", Kind::String) => detail.format = Some(member.string()?),
                 ("signature" | "data", kind) => {
                     detail.sealed |= kind != Kind::Null;
+                    detail.encrypted |= kind != Kind::Null && key == "data";
                     member.skip()?;
                 }
                 _ => {

@@ -228,8 +228,17 @@ impl Encoder {
                         write_citation(out, citation);
                     });
                 });
-                if written.text() == "[]" {
-                    self.left(index, "annotations", "chat completions cite addresses only");
+                let kept = written.text() != "[]";
+                if citation.raw.origin != OWN {
+                    let kind = if kept {
+                        LossKind::Approximated
+                    } else {
+                        LossKind::Dropped
+                    };
+                    let why = "chat completions cite addresses and titles only";
+                    self.lost(index, "annotations", kind, why);
+                }
+                if !kept {
                     return;
                 }
                 self.delta(out, index, |out| {
@@ -303,8 +312,15 @@ impl Encoder {
     }
 
     fn left(&mut self, index: u64, field: &str, why: &'static str) {
+        self.lost(index, field, LossKind::Dropped, why);
+    }
+
+    /// Names a loss, once however often it comes.
+    fn lost(&mut self, index: u64, field: &str, kind: LossKind, why: &'static str) {
         let path = format!("choices[{index}].{field}");
-        self.losses.tuning(path, LossKind::Dropped, why);
+        if !self.losses.as_slice().iter().any(|loss| loss.path == path) {
+            self.losses.tuning(path, kind, why);
+        }
     }
 }
 

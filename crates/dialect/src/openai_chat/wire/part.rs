@@ -24,7 +24,7 @@ pub(crate) fn part(reader: &mut Reader<'_>) -> Result<Part, Invalid> {
             "image_url" | "video_url" => media = url(member, key, &mut extra)?,
             "input_audio" => media = sound(member, &mut extra)?,
             "file" => media = file(member, &mut extra)?,
-            "thinking" if member.peek()? == Kind::Array => thinking = Some(thought(member)?),
+            "thinking" if member.peek()? == Kind::Array => thinking = lone_text(member)?,
             "cache_control" => cache = given(member, &mut extra, key, cache_marker)?,
             _ => extra.push(key, member.json()?),
         }
@@ -42,19 +42,11 @@ pub(crate) fn part(reader: &mut Reader<'_>) -> Result<Part, Invalid> {
         ("video_url", None, Some(media)) => Some(PartKind::Video(media)),
         ("input_audio", None, Some(media)) => Some(PartKind::Audio(media)),
         ("file", None, Some(media)) => Some(PartKind::Document(media)),
+        ("thinking", None, None) => thinking.map(|text| thought(text, &mut extra)),
         _ => None,
     };
     let Some(known) = known else {
-        let raw = own(&kind, whole.json()?);
-        return Ok(match thinking {
-            Some(text) => PartKind::Reasoning(Reasoning {
-                text,
-                summary: false,
-                opaque: Some(raw),
-            })
-            .into(),
-            None => PartKind::Opaque(raw).into(),
-        });
+        return Ok(PartKind::Opaque(own(&kind, whole.json()?)).into());
     };
     let mut part = Part::from(known);
     part.cache = cache;
@@ -62,16 +54,44 @@ pub(crate) fn part(reader: &mut Reader<'_>) -> Result<Part, Invalid> {
     Ok(part)
 }
 
-/// The text of a `thinking` part, a list of text parts.
-fn thought(reader: &mut Reader<'_>) -> Result<String, Invalid> {
-    let mut joined = String::new();
+/// The text of a list of one text part; none where the list is anything else.
+fn lone_text(reader: &mut Reader<'_>) -> Result<Option<String>, Invalid> {
+    let mut texts = Vec::new();
+    let mut odd = false;
     reader.array(|_, element| {
-        if let PartKind::Text(text) = part(element)?.kind {
-            joined.push_str(&text);
+        let part = part(element)?;
+        odd |= part.cache.is_some() || !part.extra.is_empty();
+        match part.kind {
+            PartKind::Text(text) => texts.push(text),
+            PartKind::Image(_)
+            | PartKind::Audio(_)
+            | PartKind::Video(_)
+            | PartKind::Document(_)
+            | PartKind::Reasoning(_)
+            | PartKind::ToolCall(_)
+            | PartKind::ToolResult(_)
+            | PartKind::Refusal(_)
+            | PartKind::Opaque(_) => odd = true,
         }
         Ok(())
     })?;
-    Ok(joined)
+    Ok(texts.pop().filter(|_| texts.is_empty() && !odd))
+}
+
+/// Mistral's reasoning, a part of the content.
+fn thought(text: String, extra: &mut Extra) -> PartKind {
+    extra.note(spelled::THINKING);
+    if extra
+        .get("closed")
+        .is_some_and(|value| value.text() == "true")
+    {
+        extra.take("closed");
+        extra.note(spelled::CLOSED);
+    }
+    PartKind::Reasoning(Reasoning {
+        text,
+        ..Reasoning::default()
+    })
 }
 
 fn url(reader: &mut Reader<'_>, key: &str, extra: &mut Extra) -> Result<Option<Media>, Invalid> {
@@ -189,12 +209,11 @@ pub(crate) fn write_part(out: &mut Writer, part: &Part, ours: bool) -> Result<()
         PartKind::Video(_) => return Err("chat completions take no video"),
         PartKind::Audio(media) => node.sound(out, media)?,
         PartKind::Document(media) => node.document(out, media)?,
-        PartKind::Opaque(opaque)
-        | PartKind::Reasoning(Reasoning {
-            opaque: Some(opaque),
-            ..
-        }) if opaque.origin == OWN => {
+        PartKind::Opaque(opaque) if opaque.origin == OWN => {
             out.json(&opaque.value);
+        }
+        PartKind::Reasoning(reasoning) if part.extra.noted(spelled::THINKING) => {
+            node.thought(out, &reasoning.text);
         }
         PartKind::Opaque(_) => return Err("only the dialect it came from knows it"),
         PartKind::Reasoning(_) | PartKind::ToolCall(_) | PartKind::ToolResult(_) => {
@@ -273,6 +292,20 @@ impl Node<'_> {
             });
         });
         Ok(())
+    }
+
+    fn thought(&self, out: &mut Writer, text: &str) {
+        self.write(out, "thinking", |out| {
+            out.key("thinking").array(|out| {
+                out.object(|out| {
+                    out.key("type").string("text");
+                    out.key("text").string(text);
+                });
+            });
+            if self.part.extra.noted(spelled::CLOSED) {
+                out.key("closed").bool(true);
+            }
+        });
     }
 
     fn document(&self, out: &mut Writer, media: &Media) -> Result<(), &'static str> {
