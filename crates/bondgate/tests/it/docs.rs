@@ -2,7 +2,7 @@
 //!
 //! Every fenced block of README.md and docs/ that is marked as YAML is given to the real
 //! `bondgate check`; every block marked as JSON is parsed, scripts of the simulated provider
-//! by its own reader.
+//! by its own reader. Every key that a configuration may have is in the reference.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,43 @@ fn every_json_in_the_documents_can_be_read() {
         {
             panic!("{at}: {error}");
         }
+    }
+}
+
+#[test]
+fn the_reference_names_every_key_of_the_schema() {
+    let output = Command::new(env!("CARGO_BIN_EXE_bondgate"))
+        .args(["check", "--schema"])
+        .output()
+        .unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut keys = BTreeSet::new();
+    properties(&schema, &mut keys);
+    assert!(keys.len() > 50, "only {} keys were found", keys.len());
+    let reference = std::fs::read_to_string(root().join("docs/reference.md")).unwrap();
+    let words: BTreeSet<&str> = reference
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    keys.retain(|key| !words.contains(key.as_str()));
+    assert!(keys.is_empty(), "docs/reference.md does not name {keys:?}");
+}
+
+/// Names of all properties below a schema.
+fn properties(schema: &serde_json::Value, keys: &mut BTreeSet<String>) {
+    if let Some(named) = schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object)
+    {
+        keys.extend(named.keys().cloned());
+    }
+    match schema {
+        serde_json::Value::Object(members) => {
+            members.values().for_each(|member| properties(member, keys))
+        }
+        serde_json::Value::Array(elements) => elements
+            .iter()
+            .for_each(|element| properties(element, keys)),
+        _ => {}
     }
 }
 
@@ -89,10 +126,13 @@ fn blocks(language: &str) -> Vec<Block> {
         .collect()
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 fn documents() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut documents = vec![root.join("README.md")];
-    for entry in std::fs::read_dir(root.join("docs")).unwrap() {
+    let mut documents = vec![root().join("README.md")];
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "md") {
             documents.push(path);
