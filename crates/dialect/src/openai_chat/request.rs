@@ -24,6 +24,9 @@ use crate::loss::{LossKind, Losses};
 /// Most stop texts that OpenAI takes.
 const STOPS: usize = 4;
 
+/// Fields of other dialects without which an answer does something else.
+const FUNCTIONAL: [&str; 2] = ["mcp_servers", "container"];
+
 /// Writes a request for a provider of this dialect.
 pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
     let mut pen = Pen {
@@ -59,7 +62,13 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         if pen.ours {
             request.extra.write_but(out, &["stream_options"]);
         } else {
-            report_extra(&request.extra, "", pen.losses);
+            for (name, _) in request.extra.said() {
+                if FUNCTIONAL.contains(&name) {
+                    pen.dropped(name, "the provider of another dialect runs it");
+                } else {
+                    pen.left(name, "chat completions have no such field");
+                }
+            }
         }
     });
     out.into_bytes()
