@@ -68,15 +68,14 @@ fn properties(schema: &serde_json::Value, keys: &mut BTreeSet<String>) {
     {
         keys.extend(named.keys().cloned());
     }
-    match schema {
-        serde_json::Value::Object(members) => {
-            members.values().for_each(|member| properties(member, keys))
-        }
-        serde_json::Value::Array(elements) => elements
-            .iter()
-            .for_each(|element| properties(element, keys)),
-        _ => {}
-    }
+    let members = schema
+        .as_object()
+        .into_iter()
+        .flat_map(|members| members.values());
+    let elements = schema.as_array().into_iter().flatten();
+    members
+        .chain(elements)
+        .for_each(|inner| properties(inner, keys));
 }
 
 /// What `bondgate check` says against an example, if anything.
