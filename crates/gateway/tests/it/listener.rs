@@ -12,9 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::kit::{
-    Served, ask, post, read_to_close, says, send, serve, soon, text, until_closed, upstream, write,
+    Served, ask, assert_options, post, read_to_close, says, send, serve, soon, text, until_closed,
+    upstream, write,
 };
-use crate::transport::assert_options;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 

@@ -16,6 +16,7 @@ use gateway::upstream::{Origin, Scheme, SendError, Upstream, UpstreamBody, Upstr
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -196,4 +197,15 @@ where
 
 pub(crate) fn says(text: impl Into<String>) -> Response<Full<Bytes>> {
     Response::new(Full::new(Bytes::from(text.into())))
+}
+
+/// What every connection must have: no delay of small writes, and a vanished peer found within 30 s.
+pub(crate) fn assert_options(stream: &TcpStream) {
+    assert!(stream.nodelay().unwrap());
+    let socket = SockRef::from(stream);
+    assert!(socket.keepalive().unwrap());
+    let probes = socket.tcp_keepalive_interval().unwrap();
+    let idle = socket.tcp_keepalive_time().unwrap();
+    let gone = socket.tcp_user_timeout().unwrap().unwrap();
+    assert!(gone < Duration::from_secs(30) && idle + 3 * probes < Duration::from_secs(30));
 }
