@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::chat::{Request, Response, StreamEvent};
+use crate::chat::{Request, Response, StreamEvent, Usage};
 use crate::failure::{ClientFailure, ProviderError};
 use crate::frame::Frame;
 use crate::head::Head;
@@ -60,6 +60,13 @@ pub trait ClientCodec: Sync {
     /// # Errors
     /// [`Broken`] where the body is no complete answer of this dialect.
     fn decode_response(&self, body: &[u8]) -> Result<Response, Broken>;
+
+    /// Checks that a whole answer is complete, and tells what it used, without building it.
+    /// Agrees with [`ClientCodec::decode_response`].
+    ///
+    /// # Errors
+    /// As that.
+    fn weigh_response(&self, body: &[u8]) -> Result<Option<Usage>, Broken>;
 
     /// A reader of one stream; `candidates` is how many answers were asked for.
     fn decoder(&self, candidates: u64) -> Box<dyn EventDecoder>;

@@ -15,7 +15,7 @@ mod response;
 mod stream;
 mod wire;
 
-use crate::chat::{Request, Response};
+use crate::chat::{Request, Response, Usage};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
     ServerCodec, TargetModel, Transport,
@@ -72,6 +72,10 @@ impl ClientCodec for Anthropic {
 
     fn decode_response(&self, body: &[u8]) -> Result<Response, Broken> {
         response::decode(body)
+    }
+
+    fn weigh_response(&self, body: &[u8]) -> Result<Option<Usage>, Broken> {
+        response::weigh(body)
     }
 
     fn decoder(&self, candidates: u64) -> Box<dyn EventDecoder> {

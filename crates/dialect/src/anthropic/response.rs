@@ -10,9 +10,9 @@ use usage::{Turned, finish, finish_word, read_usage, write_usage};
 use super::wire::read::content;
 use super::wire::write::{Blocks, lose_extra};
 use super::wire::{OWN, required, spelled, text};
-use crate::chat::{Candidate, Extra, PartKind, Response};
+use crate::chat::{Candidate, Extra, PartKind, Response, Usage};
 use crate::codec::{Broken, ModelEntry};
-use crate::json::{Reader, Writer};
+use crate::json::{Kind, Reader, Writer};
 use crate::loss::{LossKind, Losses};
 
 /// Members of an answer that a stream tells at its end.
@@ -57,11 +57,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
     })?;
     reader.end()?;
     if kind == "error" || answer.extra.get("error").is_some_and(|e| !e.is_null()) {
-        let error = super::failure::decode(body);
-        return Err(Broken::new(format!(
-            "an error in place of an answer: {}",
-            error.message
-        )));
+        return Err(in_place_of_an_answer(body));
     }
     if kind != "message" {
         return Err(Broken::new("the answer is no message"));
@@ -71,6 +67,44 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
     candidate.finish = Some(finish(reason, stop));
     answer.candidates.push(candidate);
     Ok(answer)
+}
+
+/// Checks that an answer is complete and reads its usage; passes over the rest.
+pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
+    let (mut used, mut ended, mut listed) = (None, false, false);
+    let (mut is_message, mut is_error) = (false, false);
+    let mut reader = Reader::new(body)?;
+    reader.object(|key, member| {
+        match (key, member.peek()?) {
+            ("type", Kind::String) => {
+                let kind = member.string()?;
+                (is_message, is_error) = (kind == "message", kind == "error");
+            }
+            ("stop_reason", Kind::String) => ended = member.string().map(|_| true)?,
+            ("content", Kind::Array) => listed = member.skip().map(|_| true)?,
+            ("usage", Kind::Object) => used = Some(read_usage(member)?.counted().0),
+            ("error", kind) => {
+                is_error |= kind != Kind::Null;
+                member.skip()?;
+            }
+            _ => {
+                member.skip()?;
+            }
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    match (is_error, is_message && listed, ended) {
+        (true, ..) => Err(in_place_of_an_answer(body)),
+        (false, false, _) => Err(Broken::new("the answer is no message")),
+        (false, true, false) => Err(Broken::new("the answer has no stop_reason")),
+        (false, true, true) => Ok(used),
+    }
+}
+
+fn in_place_of_an_answer(body: &[u8]) -> Broken {
+    let error = super::failure::decode(body);
+    Broken::new(format!("an error in place of an answer: {}", error.message))
 }
 
 /// Writes a whole answer.
@@ -136,7 +170,7 @@ pub(super) fn encode(response: &Response, losses: &mut Losses) -> Vec<u8> {
     });
     if !ours {
         for extra in [&response.extra, &first.message_extra, &first.extra] {
-            lose_extra(losses, "", extra, &[]);
+            lose_extra(losses, "", extra);
         }
     }
     out.into_bytes()

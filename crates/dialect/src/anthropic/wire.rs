@@ -20,30 +20,31 @@ pub(crate) const SIGNATURE: &str = "signature";
 /// Kind of an [`Opaque`] that is reasoning nobody may read.
 pub(crate) const REDACTED: &str = "redacted_thinking";
 
-/// How things that the hub understands were spelled (see [`Extra::note`]).
+/// How things that the hub understands were spelled (see [`Extra::note`]),
+/// in words that no other dialect uses.
 pub(crate) mod spelled {
     /// Instructions that stood in `system` and not among the messages.
-    pub(crate) const SYSTEM: &str = "system member";
+    pub(crate) const SYSTEM: &str = "messages: system member";
     /// `stream` said although it is off.
-    pub(crate) const STREAM_OFF: &str = "stream off";
+    pub(crate) const STREAM_OFF: &str = "messages: stream off";
     /// A list that was given and empty.
-    pub(crate) const NO_STOPS: &str = "no stop sequences";
+    pub(crate) const NO_STOPS: &str = "messages: no stop sequences";
     /// A list that was given and empty.
-    pub(crate) const NO_TOOLS: &str = "no tools";
+    pub(crate) const NO_TOOLS: &str = "messages: no tools";
     /// A tool of the application that said so.
-    pub(crate) const CUSTOM: &str = "custom";
+    pub(crate) const CUSTOM: &str = "messages: custom";
     /// Reasoning left to the model in so many words.
-    pub(crate) const ADAPTIVE: &str = "adaptive";
+    pub(crate) const ADAPTIVE: &str = "messages: adaptive";
     /// The answer's form in the member that the beta had for it.
-    pub(crate) const OUTPUT_FORMAT: &str = "output_format";
+    pub(crate) const OUTPUT_FORMAT: &str = "messages: output_format";
     /// A tool's result without content.
-    pub(crate) const NO_CONTENT: &str = "no content";
+    pub(crate) const NO_CONTENT: &str = "messages: no content";
     /// A document of blocks whose content was a bare string.
-    pub(crate) const BARE_SOURCE: &str = "bare source";
+    pub(crate) const BARE_SOURCE: &str = "messages: bare source";
     /// Reasoning without the member for its signature.
-    pub(crate) const UNSIGNED: &str = "unsigned";
+    pub(crate) const UNSIGNED: &str = "messages: unsigned";
     /// An answer of this dialect.
-    pub(crate) const ANSWER: &str = "message";
+    pub(crate) const ANSWER: &str = "messages: message";
 }
 
 /// A value of our own dialect that travels unchanged.

@@ -12,7 +12,7 @@ use self::message::{in_content, message, words, write_list, write_said};
 use self::usage::{usage, write_usage};
 use super::failure;
 use super::wire::{OWN, spelled, text};
-use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response};
+use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response, Usage};
 use crate::codec::{Broken, ModelEntry};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::loss::{LossKind, Losses};
@@ -234,10 +234,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
     })?;
     reader.end()?;
     if let Some(error) = error {
-        let said = failure::object(&error).message;
-        return Err(Broken::new(format!(
-            "the provider reported an error: {said}"
-        )));
+        return Err(reported(&error));
     }
     if response.candidates.is_empty() {
         return Err(Broken::new("the answer has no choices"));
@@ -247,6 +244,59 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
         return Err(Broken::new(format!("choice {index} has no finish_reason")));
     }
     Ok(response)
+}
+
+/// Checks that an answer is complete and reads its usage; passes over the rest.
+pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
+    let (mut used, mut error, mut open) = (None, None, Some("the answer has no choices"));
+    let mut reader = Reader::new(body)?.with_unique_keys();
+    reader.object(|key, member| {
+        match (key, member.peek()?) {
+            ("usage", Kind::Object) => used = Some(usage(member)?),
+            ("choices", _) => member.array(|at, element| {
+                let finished = is_finished(element)?;
+                if !finished {
+                    open = Some("a choice has no finish_reason");
+                } else if at == 0 {
+                    open = None;
+                }
+                Ok(())
+            })?,
+            ("error", Kind::Object | Kind::String) => error = Some(member.raw()?.to_owned()),
+            _ => {
+                member.skip()?;
+            }
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    match (error, open) {
+        (Some(error), _) => Err(reported(&error)),
+        (None, Some(why)) => Err(Broken::new(why)),
+        (None, None) => Ok(used),
+    }
+}
+
+fn is_finished(choice: &mut Reader<'_>) -> Result<bool, Invalid> {
+    let mut finished = false;
+    choice.object(|key, member| {
+        match (key, member.peek()?) {
+            ("finish_reason", Kind::String) => {
+                finish(text(member)?).map_err(|broken| Invalid::new(broken.why))?;
+                finished = true;
+            }
+            _ => {
+                member.skip()?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(finished)
+}
+
+fn reported(error: &str) -> Broken {
+    let said = failure::object(error).message;
+    Broken::new(format!("the provider reported an error: {said}"))
 }
 
 fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {

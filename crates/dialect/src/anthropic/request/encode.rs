@@ -4,7 +4,7 @@
 //! another is fitted to the API's rules; each step that changes something is a
 //! reported loss, and nothing may be left out without one.
 
-use crate::anthropic::wire::write::{Blocks, lose_extra};
+use crate::anthropic::wire::write::{Blocks, idle, lose_extra};
 use crate::anthropic::wire::{OWN, spelled, write_cache};
 use crate::chat::{Extra, OutputFormat, Request, Tool, ToolChoice, ToolKind};
 use crate::codec::TargetModel;
@@ -69,7 +69,7 @@ impl Writing<'_> {
         for (at, tool) in request.tools.iter().enumerate() {
             match &tool.kind {
                 ToolKind::Hosted { .. } if !self.ours => {
-                    let why = "only its own provider runs it";
+                    let why = "only its own dialect has it";
                     self.losses
                         .functional(format!("tools[{at}]"), LossKind::Dropped, why);
                 }
@@ -125,7 +125,7 @@ impl Writing<'_> {
             }
         });
         if !self.ours {
-            lose_extra(self.losses, &format!("tools[{at}]"), &tool.extra, &[]);
+            lose_extra(self.losses, &format!("tools[{at}]"), &tool.extra);
         }
     }
 
@@ -241,7 +241,7 @@ impl Writing<'_> {
             self.losses
                 .tuning(format!("{at}.strict"), LossKind::Approximated, why);
         }
-        lose_extra(self.losses, at, extra, &[]);
+        lose_extra(self.losses, at, extra);
     }
 
     fn rest(&mut self, out: &mut Writer) {
@@ -300,7 +300,11 @@ impl Writing<'_> {
             let why = "messages carry none";
             self.losses.functional("logprobs", LossKind::Dropped, why);
         }
-        for (name, _) in request.extra.said().filter(|(n, v)| !idle(n, v)) {
+        for (name, _) in request
+            .extra
+            .said()
+            .filter(|(n, v)| !(idle(v) || usual(n, v)))
+        {
             if FUNCTIONAL.contains(&name) {
                 let why = "messages have no such field";
                 self.losses.functional(name, LossKind::Dropped, why);
@@ -321,7 +325,7 @@ const FUNCTIONAL: [&str; 5] = [
 ];
 
 /// Whether a field asks for what happens anyhow.
-fn idle(name: &str, value: &Json) -> bool {
+fn usual(name: &str, value: &Json) -> bool {
     name == "modalities" && value.text().split_whitespace().collect::<String>() == "[\"text\"]"
 }
 

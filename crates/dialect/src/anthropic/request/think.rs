@@ -52,7 +52,7 @@ impl Writing<'_> {
             }
             return true;
         }
-        lose_extra(self.losses, "reasoning", &reasoning.extra, &[]);
+        lose_extra(self.losses, "reasoning", &reasoning.extra);
         if reasoning.enabled == Some(false) || reasoning.effort == Some(Effort::None) {
             out.key("thinking").object(|out| {
                 out.key("type").string("disabled");

@@ -102,7 +102,7 @@ impl Writing<'_> {
         if message.name.is_some() {
             self.lost(format!("messages[{at}].name"), "messages name nobody");
         }
-        lose_extra(self.losses, &format!("messages[{at}]"), &message.extra, &[]);
+        lose_extra(self.losses, &format!("messages[{at}]"), &message.extra);
     }
 
     /// Writes one turn made of one or several messages.

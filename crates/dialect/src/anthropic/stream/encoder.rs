@@ -80,7 +80,7 @@ impl Encoder {
         });
         out.extend_from_slice(PING);
         if !ours {
-            lose_extra(&mut self.losses, "", &start.extra, &[]);
+            lose_extra(&mut self.losses, "", &start.extra);
         }
     }
 
@@ -358,7 +358,7 @@ impl Encoder {
             self.next(out);
         }
         if !self.turned.ours {
-            lose_extra(&mut self.losses, "", extra, &[]);
+            lose_extra(&mut self.losses, "", extra);
         }
         self.ending = Some((finish.clone(), extra.clone()));
     }

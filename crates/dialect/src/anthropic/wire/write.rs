@@ -17,8 +17,8 @@ use crate::json::{Json, Writer};
 use crate::loss::{LossKind, Losses};
 
 /// Reports the fields of another dialect that stood at a node, but for those named.
-pub(crate) fn lose_extra(losses: &mut Losses, under: &str, extra: &Extra, except: &[&str]) {
-    for (name, _) in extra.said().filter(|(name, _)| !except.contains(name)) {
+pub(crate) fn lose_extra(losses: &mut Losses, under: &str, extra: &Extra) {
+    for (name, _) in extra.said().filter(|(_, value)| !idle(value)) {
         let joint = if under.is_empty() { "" } else { "." };
         losses.tuning(
             format!("{under}{joint}{name}"),
@@ -26,6 +26,13 @@ pub(crate) fn lose_extra(losses: &mut Losses, under: &str, extra: &Extra, except
             "messages have no such field",
         );
     }
+}
+
+/// Whether a field is an empty list or object, which says nothing.
+pub(crate) fn idle(value: &Json) -> bool {
+    let inner = value.text().strip_prefix(['[', '{']);
+    let inner = inner.and_then(|inner| inner.strip_suffix([']', '}']));
+    inner.is_some_and(|inner| inner.trim().is_empty())
 }
 
 /// Writes content blocks.
@@ -94,14 +101,9 @@ impl Blocks<'_> {
             }
         });
         if !self.ours {
-            lose_extra(self.losses, path, &part.extra, &[]);
+            lose_extra(self.losses, path, &part.extra);
             if let Some(cache) = &part.cache {
-                lose_extra(
-                    self.losses,
-                    &format!("{path}.cache_control"),
-                    &cache.extra,
-                    &[],
-                );
+                lose_extra(self.losses, &format!("{path}.cache_control"), &cache.extra);
             }
         }
         true
@@ -300,8 +302,10 @@ impl Blocks<'_> {
         let id = self.id(&result.call_id, &format!("{path}.tool_call_id"));
         self.object(out, ("tool_result", part), path, |blocks, out| {
             out.key("tool_use_id").string(&id);
-            let absent = part.extra.noted(spelled::NO_CONTENT);
-            if !(absent || part.extra.get("content").is_some()) {
+            let absent = part.extra.noted(spelled::NO_CONTENT)
+                || blocks.ours && part.extra.get("content").is_some()
+                || !blocks.ours && result.parts.iter().all(says_nothing);
+            if !absent {
                 out.key("content");
                 blocks.content(out, (&result.parts, result.bare), path);
             }
@@ -310,6 +314,10 @@ impl Blocks<'_> {
             }
         })
     }
+}
+
+fn says_nothing(part: &Part) -> bool {
+    matches!(&part.kind, PartKind::Text(words) if words.is_empty())
 }
 
 /// Each other byte becomes its value in two hexadecimal digits, so that ids stay apart.

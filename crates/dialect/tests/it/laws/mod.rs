@@ -9,6 +9,7 @@ mod head;
 mod robust;
 mod round_trip;
 mod translate;
+mod weigh;
 
 use bytes::Bytes;
 use dialect::Dialect;
