@@ -38,7 +38,9 @@ pub fn run(command: &str, max: usize) -> Result<Zeroizing<String>, String> {
     let too_much = format!("it says more than {max} bytes");
     if let Err(why) = wait(&mut child) {
         let said = hear.try_recv().ok().and_then(Result::ok);
-        return Err(said.filter(|bytes| bytes.len() > max).map_or(why, |_| too_much));
+        return Err(said
+            .filter(|bytes| bytes.len() > max)
+            .map_or(why, |_| too_much));
     }
     let bytes = hear
         .recv_timeout(PATIENCE)

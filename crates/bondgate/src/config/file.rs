@@ -253,39 +253,39 @@ pub struct FallbackFile {
 }
 
 /// How long things may take.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutsFile {
     /// Until a connection stands; default 5s.
-    pub connect: Option<Period>,
+    pub connect: Option<At<Period>>,
     /// Streams: until the first semantic event; default 180s.
-    pub first_token: Option<Period>,
+    pub first_token: Option<At<Period>>,
     /// Streams: between semantic events; default 300s.
-    pub idle: Option<Period>,
+    pub idle: Option<At<Period>>,
     /// All attempts together; default 900s.
-    pub total: Option<Period>,
+    pub total: Option<At<Period>>,
 }
 
 /// How often is tried.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryFile {
     /// Further tries on one target; default 1.
     #[schemars(range(max = 100))]
-    pub same_target: Option<u32>,
+    pub same_target: Option<At<u32>>,
     /// All tries together; default 4.
     #[schemars(range(min = 1, max = 100))]
     pub max_attempts: Option<u32>,
     /// Waits between tries on one target, with full jitter.
-    pub backoff: Option<BackoffFile>,
+    pub backoff: Option<At<BackoffFile>>,
 }
 
 /// Waits between tries.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackoffFile {
     /// The first; default 200ms.
-    pub initial: Option<Period>,
+    pub initial: Option<At<Period>>,
     /// The longest; default 5s.
     pub max: Option<Period>,
 }

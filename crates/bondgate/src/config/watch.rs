@@ -22,7 +22,8 @@ use super::load::{Loaded, Mode, Overrides, load};
 use super::{Config, Problem, Problems, revision};
 
 const EVERY: Duration = Duration::from_millis(500);
-/// How long a refused renewal of commands waits for the next.
+/// When a refused configuration is tried again: a file it refers to may have come, or a command
+/// have a value now.
 const PATIENCE: Duration = Duration::from_secs(30);
 const REVISIONS_KEPT: usize = 100;
 
@@ -85,7 +86,7 @@ pub struct Watcher {
     files: BTreeSet<PathBuf>,
     loaded: Vec<Stamp>,
     seen: Vec<Stamp>,
-    not_before: Option<Instant>,
+    again: Option<Instant>,
 }
 
 /// What tells one state of a file from another.
@@ -114,7 +115,7 @@ impl Watcher {
             files,
             loaded: Vec::new(),
             seen: Vec::new(),
-            not_before: None,
+            again: None,
         };
         watcher.loaded = watcher.stamps();
         watcher.seen.clone_from(&watcher.loaded);
@@ -132,16 +133,20 @@ impl Watcher {
     ///
     /// A changed file is read when it looked the same twice, so that no half of one is.
     pub fn poll(&mut self) -> Option<Reload> {
-        let now = self.stamps();
-        let settled = now == self.seen;
-        self.seen.clone_from(&now);
-        if settled && now != self.loaded {
+        let stamps = self.stamps();
+        let settled = stamps == self.seen;
+        self.seen.clone_from(&stamps);
+        if settled && stamps != self.loaded {
             return Some(self.reload(Cause::File));
         }
-        let due = self
-            .not_before
-            .is_none_or(|moment| moment <= Instant::now());
-        (due && self.commands.stale(Instant::now())).then(|| self.reload(Cause::Command))
+        let now = Instant::now();
+        match self.again {
+            Some(again) => (again <= now).then(|| self.reload(Cause::File)),
+            None => self
+                .commands
+                .stale(now)
+                .then(|| self.reload(Cause::Command)),
+        }
     }
 
     /// Reads the configuration now.
@@ -153,11 +158,11 @@ impl Watcher {
         let loaded = match load(&self.path, &self.overrides, &env, mode) {
             Ok(loaded) => loaded,
             Err(problems) => {
-                self.not_before = Some(Instant::now() + PATIENCE);
+                self.again = Some(Instant::now() + PATIENCE);
                 return Reload::Refused(problems);
             }
         };
-        self.not_before = None;
+        self.again = None;
         self.commands.forget_unused();
         self.accept(loaded, cause)
     }

@@ -137,12 +137,12 @@ const ADDED: &[(&str, &str, &str)] = &[
     (
         "a timeout of zero",
         "defaults: { timeouts: { connect: 0s } }",
-        "1:13: a timeout of zero: `connect` would end every call · give a length, or leave it out",
+        "1:34: a timeout of zero: `connect` would end every call · give a length, or leave it out",
     ),
     (
         "a timeout beyond the total",
         "defaults: { timeouts: { first_token: 2m, total: 1m } }",
-        "1:13: `first_token` is longer than `total`, which ends the call before · lower `first_token` or raise `total`",
+        "1:38: `first_token` is longer than `total`, which ends the call before · lower `first_token` or raise `total`",
     ),
     (
         "no attempt at all",
@@ -157,12 +157,12 @@ const ADDED: &[(&str, &str, &str)] = &[
     (
         "one target taking all attempts",
         "defaults: { retry: { same_target: 4 } }",
-        "1:13: `same_target` takes every attempt that `max_attempts` allows · raise `max_attempts` above `same_target`",
+        "1:35: `same_target` takes every attempt that `max_attempts` allows · raise `max_attempts` above `same_target`",
     ),
     (
         "a backoff upside down",
         "defaults: { retry: { backoff: { initial: 9s } } }",
-        "1:13: `backoff.initial` is longer than `backoff.max` · lower the one or raise the other",
+        "1:42: `backoff.initial` is longer than `backoff.max` · lower the one or raise the other",
     ),
     (
         "a short master key",

@@ -270,10 +270,13 @@ impl Reader<'_> {
 
     fn file(&mut self, written: &At<String>, name: &str) -> PathBuf {
         let path = self.folder.join(&written.value);
-        let opened = std::fs::File::open(&path).and_then(|file| file.metadata());
-        let why = match opened {
-            Ok(meta) if meta.is_file() => return path,
-            Ok(_) => "it is no file".to_owned(),
+        // Asked first: opening a pipe would wait for its writer.
+        let why = match std::fs::metadata(&path) {
+            Ok(meta) if !meta.is_file() => "it is no file".to_owned(),
+            Ok(_) => match std::fs::File::open(&path) {
+                Ok(_) => return path,
+                Err(error) => error.to_string(),
+            },
             Err(error) => error.to_string(),
         };
         let what = format!("`{name}`: {} cannot be read: {why}", written.shown());

@@ -16,6 +16,7 @@ use crate::config::file::{
     TimeoutsFile, ToolCallsFile,
 };
 use crate::config::problem::{Place, Problem, nearest};
+use crate::config::units::Period;
 use crate::config::values::{At, TextOr};
 
 /// The policy of every model that says nothing else.
@@ -172,42 +173,32 @@ fn lay_timeouts(
     problems: &mut Vec<Problem>,
 ) -> Timeouts {
     let file = &written.value;
-    let all = [
-        ("connect", file.connect),
-        ("first_token", file.first_token),
-        ("idle", file.idle),
-        ("total", file.total),
-    ];
-    for (name, period) in all {
-        if period.is_some_and(|period| period.0.is_zero()) {
-            let what = format!("a timeout of zero: `{name}` would end every call");
-            problems.push(Problem::at(
-                written.place,
-                what,
-                "give a length, or leave it out",
-            ));
-        }
-    }
+    let or = |own: &Option<At<Period>>, base| own.as_ref().map_or(base, |own| own.value.0);
     let timeouts = Timeouts {
-        connect: file.connect.map_or(base.connect, |period| period.0),
-        first_token: file.first_token.map_or(base.first_token, |period| period.0),
-        idle: file.idle.map_or(base.idle, |period| period.0),
-        total: file.total.map_or(base.total, |period| period.0),
+        connect: or(&file.connect, base.connect),
+        first_token: or(&file.first_token, base.first_token),
+        idle: or(&file.idle, base.idle),
+        total: or(&file.total, base.total),
     };
-    let parts = [
-        ("connect", timeouts.connect, file.connect),
-        ("first_token", timeouts.first_token, file.first_token),
-        ("idle", timeouts.idle, file.idle),
+    let all = [
+        ("connect", &file.connect),
+        ("first_token", &file.first_token),
+        ("idle", &file.idle),
+        ("total", &file.total),
     ];
-    for (name, part, own) in parts {
-        // A short total alone cuts the others short, as it is meant to.
-        if own.is_some() && part > timeouts.total {
+    for (name, own) in all {
+        let Some(own) = own else {
+            continue;
+        };
+        if own.value.0.is_zero() {
+            let what = format!("a timeout of zero: `{name}` would end every call");
+            let mend = "give a length, or leave it out";
+            problems.push(Problem::at(own.place, what, mend));
+        } else if own.value.0 > timeouts.total {
+            // A short total alone cuts the others short, as it is meant to.
             let what = format!("`{name}` is longer than `total`, which ends the call before");
-            problems.push(Problem::at(
-                written.place,
-                what,
-                format!("lower `{name}` or raise `total`"),
-            ));
+            let mend = format!("lower `{name}` or raise `total`");
+            problems.push(Problem::at(own.place, what, mend));
         }
     }
     timeouts
@@ -215,33 +206,27 @@ fn lay_timeouts(
 
 fn lay_retry(base: Retry, written: &At<RetryFile>, problems: &mut Vec<Problem>) -> Retry {
     let file = &written.value;
-    let backoff = file.backoff.unwrap_or_default();
+    let backoff = file.backoff.as_ref().map(|backoff| &backoff.value);
+    let initial = backoff.and_then(|backoff| backoff.initial.as_ref());
+    let max = backoff.and_then(|backoff| backoff.max);
+    let same_target = file.same_target.as_ref();
     let retry = Retry {
-        same_target: file.same_target.unwrap_or(base.same_target),
+        same_target: same_target.map_or(base.same_target, |own| own.value),
         max_attempts: file.max_attempts.unwrap_or(base.max_attempts),
-        backoff_initial: backoff
-            .initial
-            .map_or(base.backoff_initial, |period| period.0),
-        backoff_max: backoff.max.map_or(base.backoff_max, |period| period.0),
+        backoff_initial: initial.map_or(base.backoff_initial, |own| own.value.0),
+        backoff_max: max.map_or(base.backoff_max, |period| period.0),
     };
     if retry.backoff_initial > retry.backoff_max {
+        let place = initial.map(|own| own.place);
+        let place = place.or(file.backoff.as_ref().map(|backoff| backoff.place));
         let what = "`backoff.initial` is longer than `backoff.max`";
-        problems.push(Problem::at(
-            written.place,
-            what,
-            "lower the one or raise the other",
-        ));
+        let mend = "lower the one or raise the other";
+        problems.push(Problem::at(place.unwrap_or(written.place), what, mend));
     }
-    if file.same_target.is_some()
-        && retry.same_target >= retry.max_attempts
-        && retry.same_target > 0
-    {
+    if let Some(own) = same_target.filter(|own| own.value > 0 && own.value >= retry.max_attempts) {
         let what = "`same_target` takes every attempt that `max_attempts` allows";
-        problems.push(Problem::at(
-            written.place,
-            what,
-            "raise `max_attempts` above `same_target`",
-        ));
+        let mend = "raise `max_attempts` above `same_target`";
+        problems.push(Problem::at(own.place, what, mend));
     }
     retry
 }
