@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use dialect::codec::Broken;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use policy::failure::{AttemptFailure, Code, Failure, ProviderSaid};
@@ -107,6 +108,12 @@ impl From<Break> for Failed {
             }
             None => Self::new(AttemptFailure::MidStream, why),
         }
+    }
+}
+
+impl From<Broken> for Failed {
+    fn from(broken: Broken) -> Self {
+        Self::new(AttemptFailure::MidStream, broken.to_string())
     }
 }
 

@@ -343,13 +343,12 @@ impl One<'_> {
                 return Err(Failed::new(AttemptFailure::MidStream, why));
             }
         };
-        let mut response = codec
-            .decode_response(&bytes)
-            .map_err(|broken| Failed::new(AttemptFailure::MidStream, broken.to_string()))?;
-        exchange.used.usage.clone_from(&response.usage);
         if encoded.same_dialect {
+            exchange.used.usage = codec.weigh_response(&bytes)?;
             return Ok(Content::Whole(bytes, permit));
         }
+        let mut response = codec.decode_response(&bytes)?;
+        exchange.used.usage.clone_from(&response.usage);
         response
             .created
             .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());

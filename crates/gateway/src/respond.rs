@@ -13,6 +13,15 @@ use crate::exchange::Exchange;
 use crate::identify::Caller;
 use crate::relay::Body;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-bondgate-request-id");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-bondgate-attempts");
+const MODEL: HeaderName = HeaderName::from_static("x-bondgate-model");
+const TARGET: HeaderName = HeaderName::from_static("x-bondgate-target");
+const CACHE: HeaderName = HeaderName::from_static("x-bondgate-cache");
+const LOSS: HeaderName = HeaderName::from_static("x-bondgate-loss");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-bondgate-overhead-us");
+const TOKENS: HeaderName = HeaderName::from_static("x-bondgate-tokens");
+
 /// Longest value of `x-bondgate-loss`, in bytes; what does not fit is counted.
 const LOSS_BYTES: usize = 2048;
 
@@ -27,13 +36,10 @@ pub fn common(
     if let Ok(id) = HeaderValue::from_str(&exchange.id) {
         let own = HeaderName::from_static(dialect.client().transport().request_id);
         headers.insert(own, provider_id.unwrap_or_else(|| id.clone()));
-        headers.insert("x-bondgate-request-id", id);
+        headers.insert(REQUEST_ID, id);
     }
     if !exchange.attempts.is_empty() {
-        headers.insert(
-            "x-bondgate-attempts",
-            HeaderValue::from(exchange.attempts.len()),
-        );
+        headers.insert(ATTEMPTS, HeaderValue::from(exchange.attempts.len()));
     }
 }
 
@@ -44,23 +50,23 @@ pub fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
         .as_ref()
         .map(|model| HeaderValue::from_str(&model.name))
     {
-        headers.insert("x-bondgate-model", name);
+        headers.insert(MODEL, name);
     }
     if let Some(Ok(name)) = exchange
         .target()
         .map(|target| HeaderValue::from_maybe_shared(target.name()))
     {
-        headers.insert("x-bondgate-target", name);
+        headers.insert(TARGET, name);
     }
-    headers.insert("x-bondgate-cache", HeaderValue::from_static("off"));
+    headers.insert(CACHE, HeaderValue::from_static("off"));
     if !exchange.losses.is_empty()
         && let Ok(value) = HeaderValue::from_str(&loss_list(&exchange.losses))
     {
-        headers.insert("x-bondgate-loss", value);
+        headers.insert(LOSS, value);
     }
     let overhead = exchange.opened.elapsed().saturating_sub(exchange.waited);
     headers.insert(
-        "x-bondgate-overhead-us",
+        OVERHEAD,
         HeaderValue::from(u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)),
     );
 }
@@ -74,7 +80,7 @@ pub fn tokens(headers: &mut HeaderMap, usage: &Usage) {
         usage.total_output()
     );
     if let Ok(value) = HeaderValue::from_maybe_shared(text) {
-        headers.insert("x-bondgate-tokens", value);
+        headers.insert(TOKENS, value);
     }
 }
 
