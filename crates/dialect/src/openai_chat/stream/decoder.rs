@@ -207,7 +207,16 @@ impl Decoder {
         reader.array(|_, element| {
             let whole = element.clone();
             let unknown = &mut self.unknown;
+            let before = unknown.len();
             let turn = Turn::read(element, &mut |place, key| pass(unknown, place, key))?;
+            if turn.finish.is_some() {
+                // What stands beside the last delta is kept with the end of the choice.
+                let mut at = 0;
+                unknown.retain(|name| {
+                    at += 1;
+                    at <= before || name.starts_with("choices[].delta.")
+                });
+            }
             if told.is_ok() {
                 told = self.turn(turn, whole, events);
             }
