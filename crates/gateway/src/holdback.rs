@@ -41,6 +41,15 @@ impl Piece {
         self.len() == 0
     }
 
+    /// Its bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Piece::Frame(frame) => frame.into_bytes(),
+            Piece::Written(bytes) => bytes,
+        }
+    }
+
     fn push_to(self, run: &mut Run) {
         match self {
             Piece::Frame(frame) => run.push(frame),

@@ -234,18 +234,10 @@ impl Pump {
             None => {}
         }
         let semantic = self.meter(exchange)?;
-        let Some(mut piece) = self.for_client(raw, exchange) else {
+        let Some(piece) = self.for_client(raw, exchange) else {
             return Ok(semantic);
         };
-        if self.options.details
-            && self.finishing
-            && self
-                .events
-                .iter()
-                .any(|event| matches!(event, StreamEvent::Usage(_)))
-        {
-            piece = Piece::Written(with_details(piece, exchange));
-        }
+        let piece = self.detailed(piece, exchange);
         self.options
             .hold
             .offer(piece, &self.events, &mut self.ready)
@@ -255,6 +247,22 @@ impl Pump {
                 ))
             })?;
         Ok(semantic)
+    }
+
+    /// The piece, with what the gateway did where it tells of usage and the client wants that.
+    fn detailed(&self, piece: Piece, exchange: &Exchange) -> Piece {
+        let tells = match &self.options.gear {
+            Gear::First { .. } => {
+                let mut events = self.events.iter();
+                events.any(|event| matches!(event, StreamEvent::Usage(_)))
+            }
+            // An encoder may keep usage until the end.
+            Gear::Second(_) => true,
+        };
+        if !(self.options.details && self.finishing && tells) {
+            return piece;
+        }
+        Piece::Written(with_details(piece.into_bytes(), exchange))
     }
 
     /// The first tap: what was said and used.
@@ -336,9 +344,10 @@ impl Pump {
             exchange
                 .losses
                 .extend_from_slice(encoder.losses().as_slice());
+            let piece = self.detailed(Piece::Written(out.into()), exchange);
             self.options
                 .hold
-                .offer(Piece::Written(out.into()), &self.events, &mut self.ready)
+                .offer(piece, &self.events, &mut self.ready)
                 .map_err(|_| Break::new("too much waits"))?;
         }
         if self.complete {
@@ -351,13 +360,14 @@ impl Pump {
     }
 }
 
-/// The frame with a `bondgate` member at the end of its last object.
-fn with_details(piece: Piece, exchange: &Exchange) -> Bytes {
-    let bytes = match piece {
-        Piece::Frame(frame) => frame.into_bytes(),
-        Piece::Written(bytes) => bytes,
-    };
-    let Some(close) = memchr::memrchr(b'}', &bytes) else {
+/// The bytes with a `bondgate` member at the end of the event whose usage they tell, if they do.
+fn with_details(bytes: Bytes, exchange: &Exchange) -> Bytes {
+    let close = memchr::memmem::rfind(&bytes, b"\"usage\"").and_then(|at| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let line = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        memchr::memrchr(b'}', rest.get(..line).unwrap_or_default()).map(|close| at + close)
+    });
+    let Some(close) = close else {
         return bytes;
     };
     let mut out = Vec::with_capacity(bytes.len() + 256);
