@@ -43,6 +43,9 @@ pub trait ServerCodec: Sync {
 
     /// Writes the list of models that the caller may use.
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8>;
+
+    /// Writes one of them, asked for by its name.
+    fn encode_model(&self, model: &ModelEntry<'_>) -> Vec<u8>;
 }
 
 /// A dialect as the provider speaks it: we are its client.

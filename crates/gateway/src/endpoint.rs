@@ -27,6 +27,11 @@ pub enum Operation {
     },
     /// The models that the key may call.
     Models,
+    /// One of them.
+    Model {
+        /// Its name.
+        id: String,
+    },
     /// Whether the process runs; asked without a key.
     Live,
     /// Whether it can serve; asked without a key.
@@ -53,15 +58,10 @@ pub fn find(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
         "/livez" => (Method::GET, Operation::Live),
         "/readyz" => (Method::GET, Operation::Ready),
         "/" => (Method::HEAD, Operation::Live),
-        _ => match deployment(path) {
-            Some(model) => (Method::POST, Operation::Chat { model: Some(model) }),
-            None => {
-                return Err(Failure::new(
-                    Code::NotFound,
-                    format!("there is no path {}", shorten(path)),
-                ));
-            }
-        },
+        _ => named(path).ok_or_else(|| {
+            let why = format!("there is no path {}", shorten(path));
+            Failure::new(Code::NotFound, why)
+        })?,
     };
     if *method != wanted && !(wanted == Method::GET && *method == Method::HEAD) {
         return Err(Failure::new(
@@ -82,18 +82,22 @@ pub fn spoken(path: &str, headers: &HeaderMap) -> Dialect {
     }
 }
 
-/// The model in `/openai/deployments/{model}/chat/completions`.
-fn deployment(path: &str) -> Option<String> {
-    let model = path
-        .strip_prefix("/openai/deployments/")?
-        .strip_suffix("/chat/completions")?;
-    if model.is_empty() || model.contains('/') {
-        return None;
+/// Paths that name a model: `/openai/deployments/{model}/chat/completions`, and
+/// `/v1/models/{model}`, in which a slash may stand as it is.
+fn named(path: &str) -> Option<(Method, Operation)> {
+    let decoded = |model: &str| {
+        let model = percent_decode_str(model).decode_utf8().ok()?;
+        (!model.is_empty()).then(|| model.into_owned())
+    };
+    if let Some(rest) = path.strip_prefix("/openai/deployments/") {
+        let model = rest.strip_suffix("/chat/completions")?;
+        let model = decoded(model).filter(|_| !model.contains('/'))?;
+        return Some((Method::POST, Operation::Chat { model: Some(model) }));
     }
-    percent_decode_str(model)
-        .decode_utf8()
-        .ok()
-        .map(std::borrow::Cow::into_owned)
+    let id = ["/v1/models/", "/models/", "/openai/v1/models/"]
+        .iter()
+        .find_map(|root| path.strip_prefix(root))?;
+    Some((Method::GET, Operation::Model { id: decoded(id)? }))
 }
 
 fn shorten(path: &str) -> &str {

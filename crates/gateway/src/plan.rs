@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use dialect::json::{Json, Writer};
 use policy::failure::{Code, Failure};
 use policy::plan::Plan;
 use policy::snapshot::{Resolved, Snapshot};
 
+use crate::refuse::{self, quote};
 use crate::screen::Screened;
 
 /// A request with the targets that may serve it.
@@ -32,7 +32,7 @@ pub fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Planned, Failure>
             )
             .at("model"));
         }
-        Resolved::NotFound(near) => return Err(not_found(name, &near)),
+        Resolved::NotFound(near) => return Err(refuse::no_model(name, &near)),
     };
     let plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
     if plan.steps.is_empty() {
@@ -49,36 +49,4 @@ pub fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Planned, Failure>
             ..plan
         },
     })
-}
-
-fn not_found(name: &str, near: &[String]) -> Failure {
-    let hint = match near {
-        [] => String::new(),
-        names => format!("; near it: {}", names.join(", ")),
-    };
-    let mut list = Writer::default();
-    list.array(|out| {
-        near.iter().for_each(|name| {
-            out.string(name);
-        })
-    });
-    let failure = Failure::new(
-        Code::ModelNotFound,
-        format!("there is no model {}{hint}", quote(name)),
-    )
-    .at("model");
-    match Json::parse(&String::from_utf8_lossy(&list.into_bytes())) {
-        Ok(list) => failure.with("near", list),
-        Err(_) => failure,
-    }
-}
-
-/// A name as it may stand in a sentence: bounded, without control characters.
-fn quote(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .take(120)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
-    format!("`{plain}`")
 }

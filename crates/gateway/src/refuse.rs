@@ -1,6 +1,6 @@
 //! Errors of the layers below, as failures that a client can be told.
 
-use dialect::json::Invalid;
+use dialect::json::{Invalid, Json, Writer};
 use policy::failure::{Code, Failure};
 
 /// A body that is not what the dialect says.
@@ -24,4 +24,39 @@ pub fn malformed(why: &str) -> Failure {
         Code::InvalidRequest,
         format!("the request is malformed: {why}"),
     )
+}
+
+/// A name that is no model the caller may use, with those that are near it.
+#[must_use]
+pub fn no_model(name: &str, near: &[String]) -> Failure {
+    let hint = match near {
+        [] => String::new(),
+        names => format!("; near it: {}", names.join(", ")),
+    };
+    let mut list = Writer::default();
+    list.array(|out| {
+        near.iter().for_each(|name| {
+            out.string(name);
+        })
+    });
+    let failure = Failure::new(
+        Code::ModelNotFound,
+        format!("there is no model {}{hint}", quote(name)),
+    )
+    .at("model");
+    match Json::parse(&String::from_utf8_lossy(&list.into_bytes())) {
+        Ok(list) => failure.with("near", list),
+        Err(_) => failure,
+    }
+}
+
+/// A name as it may stand in a sentence: bounded, without control characters.
+#[must_use]
+pub fn quote(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .take(120)
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect();
+    format!("`{plain}`")
 }

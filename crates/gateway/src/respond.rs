@@ -7,10 +7,13 @@ use dialect::json::{Json, Writer};
 use dialect::loss::Loss;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Response};
-use policy::snapshot::Snapshot;
+use policy::failure::Failure;
+use policy::model::Model;
+use policy::snapshot::{Resolved, Snapshot};
 
 use crate::exchange::Exchange;
 use crate::identify::Caller;
+use crate::refuse;
 use crate::relay::Body;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-bondgate-request-id");
@@ -131,13 +134,42 @@ pub fn ready(snapshot: &Snapshot) -> Response<Body> {
 pub fn models(dialect: Dialect, snapshot: &Snapshot, caller: &Caller) -> Response<Body> {
     let entries: Vec<ModelEntry<'_>> = snapshot
         .callable(&caller.key)
-        .map(|(id, model)| ModelEntry {
-            id,
-            description: model.description.as_deref(),
-            owner: "bondgate",
-        })
+        .map(|(id, model)| entry(id, model, "bondgate"))
         .collect();
     json(dialect.server().encode_models(&entries))
+}
+
+/// One model that the caller may use.
+///
+/// # Errors
+/// `model_not_found` with near names; for one that the caller may not use, too.
+pub fn model(
+    dialect: Dialect,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    id: &str,
+) -> Result<Response<Body>, Failure> {
+    match snapshot.resolve(id, &caller.key) {
+        Resolved::Model(model) => {
+            let direct = model.targets.first();
+            let owner = match direct.filter(|_| !snapshot.models.contains_key(id)) {
+                Some(target) => &target.provider.name,
+                None => "bondgate",
+            };
+            let entry = entry(id, &model, owner);
+            Ok(json(dialect.server().encode_model(&entry)))
+        }
+        Resolved::NotAllowed => Err(refuse::no_model(id, &snapshot.near(id, &caller.key))),
+        Resolved::NotFound(near) => Err(refuse::no_model(id, &near)),
+    }
+}
+
+fn entry<'a>(id: &'a str, model: &'a Model, owner: &'a str) -> ModelEntry<'a> {
+    ModelEntry {
+        id,
+        description: model.description.as_deref(),
+        owner,
+    }
 }
 
 /// A whole answer in JSON.

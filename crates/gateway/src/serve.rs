@@ -66,7 +66,7 @@ async fn forward(
     let model_in_path = match &endpoint.operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(&snapshot))),
-        Operation::Models | Operation::Chat { model: None } => None,
+        Operation::Models | Operation::Model { .. } | Operation::Chat { model: None } => None,
         Operation::Chat { model: Some(model) } => Some(model.clone()),
     };
 
@@ -79,11 +79,11 @@ async fn forward(
     )?;
     exchange.key = Some(Arc::clone(&caller.key));
     if endpoint.operation == Operation::Models {
-        return Ok(Way::Answer(respond::models(
-            endpoint.dialect,
-            &snapshot,
-            &caller,
-        )));
+        let list = respond::models(endpoint.dialect, &snapshot, &caller);
+        return Ok(Way::Answer(list));
+    }
+    if let Operation::Model { id } = &endpoint.operation {
+        return respond::model(endpoint.dialect, &snapshot, &caller, id).map(Way::Answer);
     }
 
     let limits = intake::Limits {

@@ -88,7 +88,9 @@ impl Snapshot {
         }
     }
 
-    fn near(&self, name: &str, key: &VirtualKey) -> Vec<String> {
+    /// Logical models that the key may call and whose names are near this one; at most three.
+    #[must_use]
+    pub fn near(&self, name: &str, key: &VirtualKey) -> Vec<String> {
         let wanted = name.get(..name.len().min(128)).unwrap_or(name);
         let mut near: Vec<(usize, &str)> = self
             .callable(key)

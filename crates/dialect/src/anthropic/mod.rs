@@ -58,6 +58,10 @@ impl ServerCodec for Anthropic {
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
         response::encode_models(models)
     }
+
+    fn encode_model(&self, model: &ModelEntry<'_>) -> Vec<u8> {
+        response::encode_model(model)
+    }
 }
 
 impl ClientCodec for Anthropic {

@@ -181,14 +181,7 @@ pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
     let mut out = Writer::with_capacity(64 + models.len() * 96);
     out.object(|out| {
         out.key("data").array(|out| {
-            for model in models {
-                out.object(|out| {
-                    out.key("type").string("model");
-                    out.key("id").string(model.id);
-                    out.key("display_name").string(model.id);
-                    out.key("created_at").string("1970-01-01T00:00:00Z");
-                });
-            }
+            models.iter().for_each(|model| write_model(out, model));
         });
         out.key("has_more").bool(false);
         out.key("first_id");
@@ -197,6 +190,22 @@ pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
         write_optional(out, models.last().map(|m| m.id));
     });
     out.into_bytes()
+}
+
+/// Writes one model of that list.
+pub(super) fn encode_model(model: &ModelEntry<'_>) -> Vec<u8> {
+    let mut out = Writer::default();
+    write_model(&mut out, model);
+    out.into_bytes()
+}
+
+fn write_model(out: &mut Writer, model: &ModelEntry<'_>) {
+    out.object(|out| {
+        out.key("type").string("model");
+        out.key("id").string(model.id);
+        out.key("display_name").string(model.id);
+        out.key("created_at").string("1970-01-01T00:00:00Z");
+    });
 }
 
 /// Writes a string or `null`.

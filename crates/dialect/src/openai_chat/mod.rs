@@ -1,4 +1,16 @@
-//! The dialect, its map and its sources.
+//! OpenAI's chat completions, as OpenAI and the many who followed speak them.
+//!
+//! - `wire`: the words, content parts, tool calls, sources cited
+//! - `request`: the head and the edits to it, requests in and out of the hub
+//! - `response`: what a message holds, its reasoning, whole answers, usage, models
+//! - `stream`: chunks into events and events into chunks
+//! - `failure`: errors, ours and those of any provider
+//!
+//! Requests and answers: <https://platform.openai.com/docs/api-reference/chat>.
+//! Streams: <https://platform.openai.com/docs/api-reference/chat-streaming>. What
+//! others add is read where recordings show it: reasoning and its details
+//! (DeepSeek, OpenRouter), `thinking` parts (Mistral), filter results (Azure). It
+//! must never read a half-told answer as a whole one.
 
 mod failure;
 mod request;
@@ -48,6 +60,10 @@ impl ServerCodec for OpenaiChat {
 
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
         response::encode_models(models)
+    }
+
+    fn encode_model(&self, model: &ModelEntry<'_>) -> Vec<u8> {
+        response::encode_model(model)
     }
 }
 

@@ -336,20 +336,29 @@ pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
     out.object(|out| {
         out.key("object").string("list");
         out.key("data").array(|out| {
-            for model in models {
-                out.object(|out| {
-                    out.key("id").string(model.id);
-                    out.key("object").string("model");
-                    out.key("created").number(0);
-                    out.key("owned_by").string(model.owner);
-                    if let Some(description) = model.description {
-                        out.key("description").string(description);
-                    }
-                });
-            }
+            models.iter().for_each(|model| write_model(out, model));
         });
     });
     out.into_bytes()
+}
+
+/// Writes one model of that list.
+pub(super) fn encode_model(model: &ModelEntry<'_>) -> Vec<u8> {
+    let mut out = Writer::default();
+    write_model(&mut out, model);
+    out.into_bytes()
+}
+
+fn write_model(out: &mut Writer, model: &ModelEntry<'_>) {
+    out.object(|out| {
+        out.key("id").string(model.id);
+        out.key("object").string("model");
+        out.key("created").number(0);
+        out.key("owned_by").string(model.owner);
+        if let Some(description) = model.description {
+            out.key("description").string(description);
+        }
+    });
 }
 
 /// Words of providers for an answer that broke off on their side.
