@@ -16,5 +16,7 @@ mod data_dir;
 mod docs;
 mod interpolation;
 mod kit;
+mod program;
 mod reload;
+mod sdk;
 mod zero_config;
