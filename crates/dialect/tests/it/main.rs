@@ -10,7 +10,12 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a law looks at a few kinds of parts"
+)]
 
+mod anthropic;
 mod canon;
 mod corpus;
 mod goldens;
