@@ -1,7 +1,7 @@
 //! The framer against a naive decoder of the grammar: any bytes, any split.
 
 use bytes::Bytes;
-use dialect::frame::sse::{FrameError, Framer, MAX_EVENT, RawFrame, Run};
+use dialect::frame::sse::{FrameError, Framer, MAX_EVENT, RawFrame, Run, one_line};
 use proptest::prelude::*;
 
 /// Name and data.
@@ -282,4 +282,11 @@ fn a_chunk_pushed_before_the_last_one_is_pulled_is_no_loss() {
         events.extend(read(&raw).map(|event| event.1));
     }
     assert_eq!(events, ["a", "b", "c"]);
+}
+
+#[test]
+fn json_laid_out_over_lines_goes_on_one() {
+    let mut json = b"{\r\n  \"a\": [\n1\n]}\n".to_vec();
+    one_line(&mut json);
+    assert_eq!(json, b"{    \"a\": [ 1 ]} ");
 }

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use dialect::Dialect;
 use dialect::chat::StreamEvent;
 use dialect::codec::End;
 use dialect::frame::Frame;
 use dialect::frame::sse::{Framer, MAX_EVENT};
 
-use super::Stream;
+use super::{Stream, events};
 use crate::corpus::{Sample, none, streams};
 
 #[test]
@@ -77,4 +78,33 @@ fn garble(data: &str) -> Vec<String> {
     ];
     all.retain(|data| !data.is_empty());
     all
+}
+
+/// Some providers give a reason for what is no end but a breakdown of theirs.
+#[test]
+fn an_answer_whose_reason_is_an_error_is_broken() {
+    for word in [
+        "error",
+        "network_error",
+        "insufficient_system_resource",
+        "abort",
+    ] {
+        let choice = format!(
+            r#"{{"index":0,"MESSAGE":{{"role":"assistant","content":"Half"}},"finish_reason":"{word}"}}"#
+        );
+        let answer = format!(r#"{{"id":"a","model":"m","choices":[{choice}]}}"#);
+        let whole = answer.replace("MESSAGE", "message");
+        let client = Dialect::OpenaiChat.client();
+        assert!(client.decode_response(whole.as_bytes()).is_err(), "{word}");
+        let chunk = answer.replace("MESSAGE", "delta");
+        let stream = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+        assert!(
+            events(Dialect::OpenaiChat, 1, stream.as_bytes()).is_err(),
+            "{word}"
+        );
+        let good = whole.replace(word, "stop");
+        assert!(client.decode_response(good.as_bytes()).is_ok());
+        let good = stream.replace(word, "stop");
+        assert!(events(Dialect::OpenaiChat, 1, good.as_bytes()).is_ok());
+    }
 }

@@ -38,7 +38,7 @@ fn lines(stream: &str) -> impl Iterator<Item = Line<'_>> {
         at += line.len();
         let text = line.trim_end_matches(['\n', '\r']);
         let data = text.strip_prefix("data:")?.trim();
-        let blank = match stream[at..].as_bytes() {
+        let blank = match &stream.as_bytes()[at..] {
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 1,
             _ => usize::MAX - at,
@@ -225,7 +225,7 @@ impl<'a> Sweep<'a> {
             Err(error) => Err(error),
         };
         match result {
-            Ok(()) if self.proof.broken => self.complain("uncut it ends without proof".into()),
+            Ok(()) if self.proof.broken => self.complain("uncut it ends without proof"),
             Err(error) if !self.proof.broken => {
                 self.complain(format!("uncut it is broken: {error}"));
             }
@@ -255,7 +255,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn complain(&mut self, what: String) {
+    fn complain(&mut self, what: impl std::fmt::Display) {
         self.complaints.push(format!("{}: {what}", self.sample.id));
     }
 }
