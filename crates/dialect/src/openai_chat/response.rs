@@ -8,7 +8,7 @@ pub(super) mod message;
 pub(super) mod reasoning;
 pub(super) mod usage;
 
-use self::message::{in_content, message, words, write_list, write_said};
+use self::message::{answer, in_content, words, write_list, write_said};
 use self::usage::{usage, write_usage};
 use super::failure;
 use super::wire::{OWN, spelled, text};
@@ -69,7 +69,8 @@ fn write_choice(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &mu
     out.object(|out| {
         out.key("index").number(index);
         out.key("message").object(|out| {
-            if candidate.message_extra.get("role").is_none() {
+            let extra = &candidate.message_extra;
+            if extra.get("role").is_none() && !extra.noted(spelled::NO_ROLE) {
                 out.key("role").string("assistant");
             }
             let parts: Vec<&Part> = candidate.parts.iter().collect();
@@ -306,7 +307,7 @@ fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {
         match (key, member.peek()?) {
             ("index", Kind::Number) => candidate.index = member.u64()?,
             ("message", _) => {
-                let mut message = message(member)?;
+                let mut message = answer(member)?;
                 if let Some(name) = message.name.take() {
                     message.extra.push("name", Json::string(&name));
                 }

@@ -38,6 +38,8 @@ pub(super) mod spelled {
     pub(crate) const LIST: &str = "content list";
     /// An answer without content.
     pub(crate) const ABSENT: &str = "no content";
+    /// An answer's message without its `role`.
+    pub(crate) const NO_ROLE: &str = "no role";
     /// A choice without `logprobs`.
     pub(crate) const NO_LOGPROBS: &str = "no logprobs";
     /// Reasoning as a part of the content.

@@ -21,6 +21,7 @@ mod corpus;
 mod goldens;
 mod json;
 mod laws;
+mod openai_chat;
 mod patch;
 mod recordings;
 mod sse;

@@ -27,10 +27,21 @@ struct Members {
     extra: Extra,
 }
 
-/// Reads a message.
+/// Reads a message of a request.
 pub(crate) fn message(reader: &mut Reader<'_>) -> Result<Message, Invalid> {
     let mut members = Members::default();
     reader.object(|key, member| members.take(key, member))?;
+    members.into_message()
+}
+
+/// Reads the message of an answer, whose role goes without saying.
+pub(crate) fn answer(reader: &mut Reader<'_>) -> Result<Message, Invalid> {
+    let mut members = Members::default();
+    reader.object(|key, member| members.take(key, member))?;
+    if members.role.is_none() {
+        members.role = Some("assistant".to_owned());
+        members.extra.note(spelled::NO_ROLE);
+    }
     members.into_message()
 }
 
