@@ -10,7 +10,7 @@ use std::collections::HashSet;
 #[derive(Default)]
 pub(super) struct Seen<'a> {
     few: Vec<Cow<'a, str>>,
-    many: HashSet<Cow<'a, str>>,
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Seen<'a> {
@@ -24,6 +24,6 @@ impl<'a> Seen<'a> {
             self.few.push(name);
             return true;
         }
-        self.many.insert(name)
+        self.many.get_or_insert_default().insert(name)
     }
 }

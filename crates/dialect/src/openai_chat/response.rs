@@ -250,7 +250,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
 /// Checks that an answer is complete and reads its usage; passes over the rest.
 pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
     let (mut used, mut error, mut open) = (None, None, Some("the answer has no choices"));
-    let mut reader = Reader::new(body)?.with_unique_keys();
+    let mut reader = Reader::new(body)?;
     reader.object(|key, member| {
         match (key, member.peek()?) {
             ("usage", Kind::Object) => used = Some(usage(member)?),
