@@ -1,6 +1,7 @@
 //! No bytes make a codec panic, however near they are to real ones.
 
 use dialect::Dialect;
+use dialect::chat::Usage;
 use dialect::codec::{EncoderOptions, End};
 use dialect::frame::Frame;
 use dialect::loss::Losses;
@@ -26,7 +27,10 @@ fn all_of(dialect: Dialect, bytes: &[u8]) {
             );
         }
     }
+    let weighed = dialect.client().weigh_response(bytes);
     if let Ok(hub) = dialect.client().decode_response(bytes) {
+        let counts = |usage: Option<Usage>| usage.map(|usage| Usage { raw: None, ..usage });
+        assert_eq!(weighed.map(counts), Ok(counts(hub.usage.clone())));
         for other in Dialect::ALL {
             let out = other.server().encode_response(&hub, &mut Losses::default());
             let text = std::str::from_utf8(&out).expect("answers are UTF-8");

@@ -49,6 +49,33 @@ fn answer(sample: &Sample) -> Option<String> {
     compare(&sample.text, out, &losses).and_then(complain)
 }
 
+#[test]
+fn weighing_an_answer_tells_what_reading_it_tells() {
+    let complaints: Vec<String> = wholes().iter().filter_map(weighed).collect();
+    none(&complaints, wholes().len());
+}
+
+fn weighed(sample: &Sample) -> Option<String> {
+    let codec = sample.dialect.client();
+    let bytes = sample.text.as_bytes();
+    let read = codec.decode_response(bytes).map(|hub| hub.usage);
+    let mut weighed = codec.weigh_response(bytes);
+    if let (Ok(Some(read)), Ok(Some(weighed))) = (&read, &mut weighed) {
+        weighed.raw.clone_from(&read.raw);
+    }
+    if read != weighed {
+        return Some(format!("{}: {read:?} is not {weighed:?}", sample.id));
+    }
+    // Cut anywhere, it is whole to neither.
+    let text = sample.text.trim_end();
+    let ends = [1, text.len() / 3, text.len() / 2, text.len() - 1];
+    ends.into_iter().find_map(|end| {
+        let cut = &text.as_bytes()[..end];
+        let whole = codec.weigh_response(cut).is_ok() || codec.decode_response(cut).is_ok();
+        whole.then(|| format!("{}: whole when cut at {end}", sample.id))
+    })
+}
+
 fn compare(before: &str, after: Vec<u8>, losses: &Losses) -> Option<String> {
     if let Some(loss) = losses.as_slice().first() {
         return Some(format!("loses {loss:?}"));
