@@ -69,19 +69,7 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
         "messages" if reader.peek()? != Kind::Array => reader.array(|_, _| Ok(()))?,
         "stream" => head.stream = !reader.null()? && reader.bool()?,
         "stream_options" => head_stream_options(head, reader)?,
-        "max_tokens" | "max_completion_tokens" => {
-            let span = reader.clone().skip()?;
-            let limit = if reader.null()? {
-                None
-            } else {
-                Some(reader.u64()?)
-            };
-            // The newer name wins, but for a `null` that leaves the older one in force.
-            if head.max_output_tokens.is_none() || (key != "max_tokens" && limit.is_some()) {
-                head.max_output_tokens = limit;
-                head.max_output_tokens_span = Some(span);
-            }
-        }
+        "max_tokens" | "max_completion_tokens" => head_limit(head, key, reader)?,
         "n" => {
             if !reader.null()? {
                 head.candidates = candidates(reader)?;
@@ -124,6 +112,21 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
         _ => {
             reader.skip()?;
         }
+    }
+    Ok(())
+}
+
+fn head_limit(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+    let span = reader.clone().skip()?;
+    let limit = if reader.null()? {
+        None
+    } else {
+        Some(reader.u64()?)
+    };
+    // The newer name wins, but for a `null` that leaves the older one in force.
+    if head.max_output_tokens.is_none() || (key != "max_tokens" && limit.is_some()) {
+        head.max_output_tokens = limit;
+        head.max_output_tokens_span = Some(span);
     }
     Ok(())
 }
