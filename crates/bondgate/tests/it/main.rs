@@ -12,11 +12,13 @@
 mod accepted;
 mod broken;
 mod cli;
+mod cuts;
 mod data_dir;
 mod docs;
 mod interpolation;
 mod kit;
 mod program;
+mod recorded;
 mod reload;
 mod sdk;
 mod zero_config;
