@@ -7,9 +7,11 @@ use dialect::codec::Broken;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use policy::failure::{AttemptFailure, Code, Failure, ProviderSaid};
+use policy::model::Target;
 
 use crate::exchange::Exchange;
 use crate::memory::{Memory, Permit};
+use crate::outgoing::conceal;
 use crate::pump::{Break, Pump};
 use crate::upstream::{BodyEnd, SendError, UpstreamBody};
 
@@ -79,6 +81,23 @@ impl Failed {
             timed_out: Some(phase),
             ..Self::new(kind, format!("no answer within the `{phase}` timeout"))
         }
+    }
+}
+
+impl Failed {
+    /// The same without the credential of the target that it was, should the provider have repeated it.
+    #[must_use]
+    pub fn concealed(mut self, target: &Target) -> Self {
+        self.why = conceal(target, self.why);
+        if let Some(said) = &mut self.said {
+            let error = &mut said.error;
+            error.message = conceal(target, std::mem::take(&mut error.message));
+            for text in [&mut error.code, &mut error.kind, &mut error.param] {
+                *text = text.take().map(|text| conceal(target, text));
+            }
+            error.raw = None;
+        }
+        self
     }
 }
 
@@ -210,8 +229,7 @@ pub async fn refused(
     };
     let error = decode(&bytes);
     let kind = AttemptFailure::classify(status, &error);
-    // What a provider says of a credential may repeat it.
-    let why = if error.message.is_empty() || kind == AttemptFailure::Credential {
+    let why = if error.message.is_empty() {
         format!("status {status}")
     } else {
         format!("status {status}: {}", error.message)

@@ -198,6 +198,7 @@ impl One<'_> {
             }
             Err(_elapsed) => Err(Failed::timed_out(AttemptFailure::Ambiguous, "total")),
         };
+        let result = result.map_err(|failed| failed.concealed(self.target));
         let took = began.elapsed();
         exchange.waited += took;
         if let Some(attempt) = exchange.attempts.last_mut() {

@@ -218,6 +218,22 @@ fn sign(headers: &mut HeaderMap, target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The text without the credential of that target, which some providers repeat in their errors.
+#[must_use]
+pub fn conceal(target: &Target, text: String) -> String {
+    let provider = &target.provider;
+    let keys = provider.keys.iter();
+    keys.filter_map(|key| key.reveal_for(&provider.origin))
+        .filter(|secret| !secret.is_empty())
+        .fold(text, |text, secret| {
+            if text.contains(secret) {
+                text.replace(secret, "[credential]")
+            } else {
+                text
+            }
+        })
+}
+
 fn no_target(target: &Target, why: &str) -> Failure {
     Failure::new(
         Code::NoTarget,

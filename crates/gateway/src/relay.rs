@@ -17,11 +17,11 @@ use policy::failure::{Code, Failure};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::Timings;
-use crate::answer::{Answer, Content};
+use crate::answer::{Answer, Content, Failed};
 use crate::attempt::Attempting;
 use crate::exchange::{Exchange, Outcome};
 use crate::memory::Permit;
-use crate::pump::{Flow, Pump};
+use crate::pump::{Break, Flow, Pump};
 use crate::rescue::{rescue, tell};
 use crate::respond;
 use crate::upstream::UpstreamBody;
@@ -255,18 +255,7 @@ impl Stream {
                 }
                 Poll::Ready(Ok(Flow::Complete)) => {}
                 Poll::Ready(Err(broken)) => {
-                    let code = if broken.no_room {
-                        Code::Overloaded
-                    } else {
-                        Code::ProviderFailed
-                    };
-                    let mut failure = Failure::new(code, broken.why);
-                    failure.provider = broken.said.map(|error| {
-                        Box::new(policy::failure::ProviderSaid {
-                            status: 502,
-                            error: *error,
-                        })
-                    });
+                    let failure = broke(broken, &mut self.exchange);
                     self.fail(&failure);
                 }
                 Poll::Pending => match self.clock.poll(context) {
@@ -306,6 +295,22 @@ impl Stream {
             None => words,
         });
     }
+}
+
+/// Enters that the last attempt broke after it had begun to answer, and says what the client is told.
+fn broke(broken: Break, exchange: &mut Exchange) -> Failure {
+    let mut failed = Failed::from(broken);
+    if let Some(attempt) = exchange.attempts.last_mut() {
+        failed = failed.concealed(&attempt.target);
+        attempt.failure = Some(failed.kind);
+        attempt.why.clone_from(&failed.why);
+    }
+    if let Some(ours) = failed.ours {
+        return *ours;
+    }
+    let mut failure = Failure::new(Code::ProviderFailed, failed.why);
+    failure.provider = failed.said;
+    failure
 }
 
 /// How long an answer may take, and its client be left without a sign of life.

@@ -1,0 +1,395 @@
+//! The tests' own client: what it asks in each dialect, and what it makes of the answers.
+//!
+//! It reads raw bytes, so that a test sees whether a body ended as HTTP says it must. It shares no code
+//! with the gateway.
+
+use dialect::Dialect;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{KEY, Road, soon};
+
+/// A request.
+#[derive(Clone)]
+pub struct Ask {
+    pub dialect: Dialect,
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Ask {
+    /// A whole answer of the model `m` is asked for.
+    pub fn new(dialect: Dialect, text: &str) -> Self {
+        let message = json!({ "role": "user", "content": text });
+        let mut body = json!({ "model": "m", "messages": [message] });
+        let path = match dialect {
+            Dialect::OpenaiChat => "/v1/chat/completions",
+            Dialect::AnthropicMessages => {
+                body["max_tokens"] = json!(2000);
+                "/v1/messages"
+            }
+        };
+        let content = ("content-type".to_owned(), "application/json".to_owned());
+        let ask = Self {
+            dialect,
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            headers: vec![content],
+            body: body.to_string().into_bytes(),
+        };
+        match dialect {
+            Dialect::OpenaiChat => ask.header("authorization", &format!("Bearer {KEY}")),
+            Dialect::AnthropicMessages => ask
+                .header("x-api-key", KEY)
+                .header("anthropic-version", "2023-06-01"),
+        }
+    }
+
+    /// A stream is asked for.
+    pub fn stream(dialect: Dialect, text: &str) -> Self {
+        Self::new(dialect, text).with("stream", json!(true))
+    }
+
+    /// Whole or streamed.
+    pub fn either(dialect: Dialect, stream: bool, text: &str) -> Self {
+        if stream {
+            Self::stream(dialect, text)
+        } else {
+            Self::new(dialect, text)
+        }
+    }
+
+    /// The same with a further field.
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        let mut body: Value = serde_json::from_slice(&self.body).unwrap();
+        body[name] = value;
+        self.body = body.to_string().into_bytes();
+        self
+    }
+
+    /// The same with room for an answer of any length.
+    pub fn unlimited(self) -> Self {
+        self.with("max_tokens", json!(100_000_000))
+    }
+
+    /// The same with a tool that takes a text.
+    pub fn tool(self) -> Self {
+        let schema = json!({ "type": "object", "properties": { "note": { "type": "string" } }, "required": ["note"] });
+        let tool = match self.dialect {
+            Dialect::OpenaiChat => {
+                json!({ "type": "function", "function": { "name": "take", "parameters": schema } })
+            }
+            Dialect::AnthropicMessages => json!({ "name": "take", "input_schema": schema }),
+        };
+        self.with("tools", json!([tool]))
+    }
+
+    /// The same with this body.
+    pub fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The same with a further header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same without those headers.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(own, _)| own != name);
+        self
+    }
+
+    /// The same to another path.
+    pub fn at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
+    /// The same by another method.
+    pub fn by(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.method);
+        self
+    }
+
+    fn head(&self) -> String {
+        let length = self.body.len();
+        let first = format!(
+            "{} {} HTTP/1.1\r\nhost: gateway\r\n",
+            self.method, self.path
+        );
+        let fields: String = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        format!("{first}{fields}connection: close\r\ncontent-length: {length}\r\n\r\n")
+    }
+
+    /// Sends it over a connection of its own and reads to the end.
+    pub async fn send(&self, road: &Road) -> Got {
+        self.open(road).await.rest().await
+    }
+
+    /// Sends it over a connection of its own.
+    pub async fn open(&self, road: &Road) -> Line {
+        let mut line = Line::open(road).await;
+        line.write(self.head().as_bytes()).await;
+        line.write(&self.body).await;
+        line
+    }
+
+    /// Sends the head and so much of the body.
+    pub async fn begin(&self, road: &Road, bytes: usize) -> Line {
+        let mut line = Line::open(road).await;
+        line.write(self.head().as_bytes()).await;
+        line.write(&self.body[..bytes]).await;
+        line
+    }
+}
+
+/// A connection to the gateway.
+pub struct Line {
+    stream: TcpStream,
+    raw: Vec<u8>,
+}
+
+impl Line {
+    pub async fn open(road: &Road) -> Self {
+        let stream = soon(TcpStream::connect(road.address)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let raw = Vec::new();
+        Self { stream, raw }
+    }
+
+    pub async fn write(&mut self, bytes: &[u8]) {
+        // A server may refuse before it has read all; what it says is what matters.
+        let _ = soon(self.stream.write_all(bytes)).await;
+    }
+
+    /// Reads until what has come so far is enough.
+    pub async fn until(&mut self, enough: impl Fn(&Got) -> bool) -> Got {
+        loop {
+            let got = parse(&self.raw, false);
+            if enough(&got) {
+                return got;
+            }
+            let ended = self.read().await;
+            assert!(ended.is_none(), "it ended before: {got:?}");
+        }
+    }
+
+    /// Reads to the end of the connection.
+    pub async fn rest(mut self) -> Got {
+        loop {
+            if let Some(reset) = self.read().await {
+                return parse(&self.raw, reset);
+            }
+        }
+    }
+
+    /// Reads a piece; at the end, says whether that was a reset.
+    async fn read(&mut self) -> Option<bool> {
+        let mut piece = vec![0; 1 << 16];
+        match soon(self.stream.read(&mut piece)).await {
+            Ok(0) => Some(false),
+            Ok(length) => {
+                self.raw.extend_from_slice(&piece[..length]);
+                None
+            }
+            Err(_) => Some(true),
+        }
+    }
+
+    /// Closes with a reset rather than an end.
+    pub fn reset(self) {
+        let socket = socket2::Socket::from(self.stream.into_std().unwrap());
+        socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Got {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// The body, out of its chunks.
+    pub body: Vec<u8>,
+    /// Whether the body ended as HTTP says it must.
+    pub whole: bool,
+    /// Whether the connection was reset.
+    pub reset: bool,
+}
+
+impl Got {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text()))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
+    }
+
+    /// The JSON of each event.
+    pub fn events(&self) -> Vec<Value> {
+        self.text()
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter(|data| *data != "[DONE]")
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect()
+    }
+
+    /// What the model said, whole or streamed.
+    pub fn said(&self) -> String {
+        if self.header("content-type").starts_with("text/event-stream") {
+            return self.events().iter().map(delta).collect();
+        }
+        let answer = self.json();
+        let chat = answer["choices"][0]["message"]["content"].as_str();
+        let blocks = answer["content"].as_array().into_iter().flatten();
+        let blocks: String = blocks.filter_map(|block| block["text"].as_str()).collect();
+        chat.map_or(blocks, str::to_owned)
+    }
+
+    /// The `bondgate` facts of an error, of an answer's body or of a stream's failure event.
+    pub fn facts(&self) -> Value {
+        let failure = match self.header("content-type").starts_with("text/event-stream") {
+            true => self.events().pop().unwrap(),
+            false => self.json(),
+        };
+        let within = &failure["error"]["bondgate"];
+        let facts = if within.is_null() {
+            &failure["bondgate"]
+        } else {
+            within
+        };
+        assert!(facts.is_object(), "no facts in {failure}");
+        facts.clone()
+    }
+
+    /// The stable code of an error.
+    pub fn code(&self) -> String {
+        self.facts()["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The sentence of an error.
+    pub fn message(&self) -> String {
+        let failure = match self.header("content-type").starts_with("text/event-stream") {
+            true => self.events().pop().unwrap(),
+            false => self.json(),
+        };
+        failure["error"]["message"].as_str().unwrap().to_owned()
+    }
+}
+
+fn delta(event: &Value) -> String {
+    let chat = event["choices"][0]["delta"]["content"].as_str();
+    let block = event["delta"]["text"].as_str();
+    chat.or(block).unwrap_or_default().to_owned()
+}
+
+/// Whether a stream says that it ended well.
+pub fn has_terminator(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains("data: [DONE]") || text.contains("event: message_stop")
+}
+
+/// Asserts that the stream of a client of that dialect ended in a failure event and nothing else.
+pub fn assert_failure_event(dialect: Dialect, got: &Got) {
+    let text = String::from_utf8_lossy(&got.body).into_owned();
+    assert!(!has_terminator(&got.body), "a terminator in {text}");
+    assert!(got.whole && !got.reset, "the body did not end: {text}");
+    let last = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    match dialect {
+        Dialect::OpenaiChat => assert!(last.starts_with("data: {\"error\""), "no failure: {text}"),
+        Dialect::AnthropicMessages => assert!(
+            last.starts_with("event: error\ndata: "),
+            "no failure: {text}"
+        ),
+    }
+    assert!(got.facts()["request_id"].is_string(), "{text}");
+}
+
+/// Asserts the form of an error answer in that dialect.
+pub fn assert_error(dialect: Dialect, got: &Got, status: u16, code: &str) {
+    let shown = String::from_utf8_lossy(&got.body).into_owned();
+    assert_eq!(got.status, status, "{shown}");
+    assert_eq!(got.code(), code, "{shown}");
+    assert!(!got.message().is_empty(), "{shown}");
+    assert_eq!(got.header("content-type"), "application/json");
+    assert_eq!(
+        got.facts()["request_id"],
+        got.header("x-bondgate-request-id")
+    );
+    let failure = got.json();
+    assert!(failure["error"]["type"].is_string(), "{shown}");
+    match dialect {
+        Dialect::OpenaiChat => assert!(failure["error"].get("param").is_some(), "{shown}"),
+        Dialect::AnthropicMessages => assert_eq!(failure["type"], "error", "{shown}"),
+    }
+}
+
+/// Reads a response as far as it has come.
+fn parse(raw: &[u8], reset: bool) -> Got {
+    let mut got = Got {
+        status: 0,
+        headers: HeaderMap::new(),
+        body: Vec::new(),
+        whole: false,
+        reset,
+    };
+    let Some(end) = raw.windows(4).position(|w| w == b"\r\n\r\n") else {
+        return got;
+    };
+    let head = std::str::from_utf8(&raw[..end]).unwrap();
+    let rest = &raw[end + 4..];
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+    got.status = status.parse().unwrap();
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        let name = HeaderName::try_from(name).unwrap();
+        got.headers
+            .append(name, HeaderValue::try_from(value.trim()).unwrap());
+    }
+    if got.header("transfer-encoding") == "chunked" {
+        unchunk(rest, &mut got);
+    } else {
+        got.whole = got.header("content-length").parse() == Ok(rest.len());
+        got.body = rest.to_vec();
+    }
+    got
+}
+
+fn unchunk(mut rest: &[u8], got: &mut Got) {
+    while let Some(end) = rest.windows(2).position(|w| w == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        rest = &rest[end + 2..];
+        if size == 0 {
+            got.whole = rest == b"\r\n";
+            return;
+        }
+        let have = size.min(rest.len());
+        got.body.extend_from_slice(&rest[..have]);
+        if rest.len() < size + 2 {
+            return;
+        }
+        rest = &rest[size + 2..];
+    }
+}

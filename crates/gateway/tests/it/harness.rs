@@ -1,0 +1,326 @@
+//! A gateway as it runs in production, between simulated providers and the tests' own client.
+//!
+//! The gateway has a thread and a current-thread runtime of its own, its configuration is made in
+//! code, and its journal is one that tests can read. Every port is 0. Nothing here sleeps and hopes:
+//! what is waited for is asked again and again until a generous deadline.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dialect::Dialect;
+use dialect::loss::Fidelity;
+use gateway::listener::{self, Door, DoorOptions, Drain};
+use gateway::memory::Memory;
+use gateway::tasks::Tasks;
+use gateway::upstream::{Upstream, UpstreamConfig};
+use gateway::{Gateway, Shared, Timings};
+use parking_lot::Mutex;
+use policy::caller::VirtualKey;
+use policy::model::{Balance, Fallback, Model, Recovery, Retry, Target, Timeouts, ToolCalls};
+use policy::origin::{Origin, Scheme};
+use policy::provider::{Auth, Provider, Quirks};
+use policy::secret::{ProviderKey, Secret};
+use policy::snapshot::Snapshot;
+use serde_json::Value;
+use sim::{Script, Sim};
+use store::journal::{Dispatched, Journal, Settled, StorageError};
+use store::keys::KeyHasher;
+
+/// Far above what anything here should take.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The virtual key of clients.
+pub const KEY: &str = "bg-the-key-that-every-client-shows-its-gateway";
+
+/// What each client speaks and what each provider speaks.
+pub const PAIRS: [(Dialect, Dialect); 4] = [
+    (Dialect::OpenaiChat, Dialect::OpenaiChat),
+    (Dialect::OpenaiChat, Dialect::AnthropicMessages),
+    (Dialect::AnthropicMessages, Dialect::OpenaiChat),
+    (Dialect::AnthropicMessages, Dialect::AnthropicMessages),
+];
+
+/// Fails the test instead of hanging.
+pub async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, what)
+        .await
+        .expect("took too long")
+}
+
+/// Asks until the answer is yes.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let asked = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, asked).await.is_err() {
+        panic!("it never came to this: {what}");
+    }
+}
+
+/// A provider that behaves.
+pub async fn sim() -> Sim {
+    Sim::start("127.0.0.1:0", Script::default()).await.unwrap()
+}
+
+/// A provider that does this to every request.
+pub async fn faulty(fault: Value) -> Sim {
+    scripted(serde_json::json!({ "rules": [{ "do": fault }] })).await
+}
+
+/// A provider that follows a script.
+pub async fn scripted(script: Value) -> Sim {
+    let sim = sim().await;
+    sim.set_script(Script::from_json(&script.to_string()).unwrap());
+    sim
+}
+
+/// An address at which nobody listens: it was free a moment ago.
+pub async fn nobody() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// The secret that the gateway holds for a provider of that name.
+pub fn credential(name: &str) -> String {
+    format!("sk-only-for-{name}-0123456789")
+}
+
+/// A provider of that name at that address.
+pub fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Provider {
+    let origin = Origin {
+        scheme: Scheme::Http,
+        host: "127.0.0.1".to_owned(),
+        port: address.port(),
+    };
+    let secret = Secret::new(credential(name));
+    Provider {
+        name: name.to_owned(),
+        origin: origin.clone(),
+        base_path: "/v1".to_owned(),
+        dialect,
+        auth: match dialect {
+            Dialect::OpenaiChat => Auth::Bearer,
+            Dialect::AnthropicMessages => Auth::Header("x-api-key"),
+        },
+        keys: vec![Arc::new(ProviderKey::new(name.to_owned(), secret, origin))],
+        quirks: Quirks::default(),
+        headers: Vec::new(),
+        residency: None,
+    }
+}
+
+/// A provider's model.
+pub fn target(provider: Provider, model: &str) -> Arc<Target> {
+    Arc::new(Target {
+        provider: Arc::new(provider),
+        model: model.to_owned(),
+        weight: 1,
+        priority: 1,
+        default_max_tokens: 4096,
+    })
+}
+
+/// The model `echo` of a simulated provider.
+pub fn echo(name: &str, dialect: Dialect, sim: &Sim) -> Arc<Target> {
+    target(provider(name, dialect, sim.addr()), "echo")
+}
+
+/// The model `m`, which these targets serve in this order.
+pub fn model(targets: Vec<Arc<Target>>) -> Model {
+    Model {
+        name: "m".to_owned(),
+        description: None,
+        targets,
+        balance: Balance::Ordered,
+        fallback: Fallback::default(),
+        timeouts: Timeouts::default(),
+        retry: Retry {
+            backoff_initial: Duration::from_millis(2),
+            ..Retry::default()
+        },
+        recovery: Recovery::Restart,
+        fidelity: Fidelity::Report,
+        tool_calls: ToolCalls::Live,
+    }
+}
+
+/// A key with that secret that may call everything by its logical name.
+pub fn key(name: &str, secret: &str) -> VirtualKey {
+    VirtualKey {
+        name: name.to_owned(),
+        hash: hasher().hash(secret),
+        models: None,
+        direct: false,
+        expires_ms: None,
+    }
+}
+
+fn hasher() -> KeyHasher {
+    KeyHasher::new(b"the master key of tests")
+}
+
+/// A configuration with these models and the usual key.
+pub fn snapshot(models: Vec<Model>) -> Snapshot {
+    let mut snapshot = Snapshot {
+        revision: "tests".to_owned(),
+        providers: std::collections::BTreeMap::new(),
+        models: std::collections::BTreeMap::new(),
+        keys: std::collections::HashMap::new(),
+        defaults: model(Vec::new()),
+        max_body: 32 * 1024 * 1024,
+    };
+    for model in models {
+        for target in &model.targets {
+            let provider = Arc::clone(&target.provider);
+            snapshot.providers.insert(provider.name.clone(), provider);
+        }
+        snapshot.models.insert(model.name.clone(), Arc::new(model));
+    }
+    add_key(&mut snapshot, key("default", KEY));
+    snapshot
+}
+
+pub fn add_key(snapshot: &mut Snapshot, key: VirtualKey) {
+    snapshot.keys.insert(key.hash, Arc::new(key));
+}
+
+/// A journal that can be read.
+#[derive(Default)]
+pub struct Ledger {
+    dispatched: Mutex<Vec<String>>,
+    settled: Mutex<Vec<Settled>>,
+}
+
+impl Ledger {
+    pub fn dispatched(&self) -> Vec<String> {
+        self.dispatched.lock().clone()
+    }
+
+    pub fn settled(&self) -> Vec<Settled> {
+        self.settled.lock().clone()
+    }
+}
+
+impl Journal for Ledger {
+    fn dispatched(&self, record: &Dispatched<'_>) -> Result<(), StorageError> {
+        self.dispatched.lock().push(record.id.to_owned());
+        Ok(())
+    }
+
+    fn settled(&self, record: &Settled) {
+        self.settled.lock().push(record.clone());
+    }
+}
+
+/// A gateway that serves. Dropped, it stops.
+pub struct Road {
+    pub address: SocketAddr,
+    pub shared: Arc<Shared>,
+    pub ledger: Arc<Ledger>,
+    drain: Drain,
+    core: Option<JoinHandle<()>>,
+}
+
+impl Road {
+    /// Serves the model `m` by these targets.
+    pub fn to(targets: Vec<Arc<Target>>) -> Self {
+        Self::with(model(targets))
+    }
+
+    /// Serves this model.
+    pub fn with(model: Model) -> Self {
+        Self::start(snapshot(vec![model]))
+    }
+
+    /// Serves this configuration.
+    pub fn start(snapshot: Snapshot) -> Self {
+        Self::tuned(snapshot, 512 << 20, Timings::default())
+    }
+
+    /// Serves with so much memory and so much patience.
+    pub fn tuned(snapshot: Snapshot, memory: usize, timings: Timings) -> Self {
+        let ledger = Arc::new(Ledger::default());
+        let journal = Arc::clone(&ledger);
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            hasher: hasher(),
+            memory: Memory::new(memory),
+            journal,
+            timings,
+        });
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let socket = listener::bind(any, 1).unwrap().remove(0);
+        let address = socket.local_addr().unwrap();
+        let drain = Drain::new();
+        let core = std::thread::spawn({
+            let (shared, drain) = (Arc::clone(&shared), drain.clone());
+            move || run(socket, shared, drain)
+        });
+        Self {
+            address,
+            shared,
+            ledger,
+            drain,
+            core: Some(core),
+        }
+    }
+
+    /// Waits until so many requests are settled, and says how they ended.
+    pub async fn settled(&self, count: usize) -> Vec<Settled> {
+        let what = format!("{count} settled");
+        until(&what, || self.ledger.settled().len() >= count).await;
+        let settled = self.ledger.settled();
+        assert_eq!(settled.len(), count, "{settled:?}");
+        settled
+    }
+
+    /// Waits until the one request is settled, dispatched once and settled once, and says how it ended.
+    pub async fn outcome(&self) -> &'static str {
+        let settled = self.settled(1).await.remove(0);
+        assert_eq!(self.ledger.dispatched(), [settled.id.to_string()]);
+        settled.outcome
+    }
+
+    /// Waits until no memory is lent.
+    pub async fn at_rest(&self) {
+        until("no memory is lent", || self.shared.memory.held() == 0).await;
+    }
+}
+
+impl Drop for Road {
+    fn drop(&mut self) {
+        self.drain.begin();
+        if let Some(core) = self.core.take() {
+            let ended = core.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the core fell");
+        }
+    }
+}
+
+/// One core.
+fn run(socket: std::net::TcpListener, shared: Arc<Shared>, drain: Drain) {
+    static TLS: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
+    let tls = TLS.get_or_init(|| gateway::tls::client_config(&[]).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let tasks = Tasks::new();
+        let gateway = Gateway {
+            shared,
+            upstream: Upstream::new(UpstreamConfig::new(Arc::clone(tls)), tasks.clone()),
+            tasks: tasks.clone(),
+        };
+        let service = move |request, _| gateway::serve::serve(gateway.clone(), request);
+        let door = Door::new(DoorOptions::default());
+        listener::serve(socket, door, service, tasks, drain)
+            .await
+            .unwrap();
+    });
+}
