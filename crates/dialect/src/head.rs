@@ -24,6 +24,9 @@ pub struct Head {
     pub max_output_tokens: Option<u64>,
     /// Where that number stands.
     pub max_output_tokens_span: Option<Span>,
+    /// The same limit under a second name, where the client said it twice: a provider
+    /// may know only this one.
+    pub second_limit: Option<(u64, Span)>,
     /// How many answers are wanted; 1 where nothing is said.
     pub candidates: u64,
     /// What the request asks of a target, as far as its top level tells.

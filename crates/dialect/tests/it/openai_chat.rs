@@ -194,6 +194,14 @@ fn a_limit_on_output_is_only_ever_lowered() {
             r#""max_completion_tokens":10,"#,
         ),
         (
+            r#""max_completion_tokens":50,"max_tokens":99,"#,
+            r#""max_completion_tokens":10,"max_tokens":10,"#,
+        ),
+        (
+            r#""max_tokens":99,"max_completion_tokens":5,"#,
+            r#""max_tokens":10,"max_completion_tokens":5,"#,
+        ),
+        (
             r#""max_completion_tokens":99,"max_tokens":null,"#,
             r#""max_completion_tokens":10,"max_tokens":null,"#,
         ),

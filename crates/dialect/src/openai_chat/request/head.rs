@@ -124,9 +124,15 @@ fn head_limit(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<(),
         Some(reader.u64()?)
     };
     // The newer name wins, but for a `null` that leaves the older one in force.
-    if head.max_output_tokens.is_none() || (key != "max_tokens" && limit.is_some()) {
+    let before = head
+        .max_output_tokens
+        .zip(head.max_output_tokens_span.clone());
+    if before.is_none() || (key != "max_tokens" && limit.is_some()) {
         head.max_output_tokens = limit;
         head.max_output_tokens_span = Some(span);
+        head.second_limit = before;
+    } else {
+        head.second_limit = limit.map(|limit| (limit, span));
     }
     Ok(())
 }
@@ -182,6 +188,12 @@ pub(crate) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
             Some(span) => patch.replace(span.clone(), most.to_string()),
             None => front = format!(r#""max_completion_tokens":{most},"#),
         }
+    }
+    if let Some((second, span)) = &head.second_limit
+        && let Some(most) = edits.max_output_tokens
+        && *second > most
+    {
+        patch.replace(span.clone(), most.to_string());
     }
     if edits.force_usage
         && head.stream
