@@ -9,6 +9,7 @@ use super::special::special;
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
+    out.reserve(text.len() + text.len() / 8 + 2);
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut copied = 0;

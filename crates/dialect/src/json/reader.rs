@@ -72,6 +72,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Invalid`] where no value can begin.
+    #[inline]
     pub fn peek(&mut self) -> Result<Kind, Invalid> {
         self.white();
         match self.byte() {
@@ -220,6 +221,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`Invalid`] where the text is malformed.
+    #[inline]
     pub fn null(&mut self) -> Result<bool, Invalid> {
         if self.peek()? != Kind::Null {
             return Ok(false);
@@ -269,18 +271,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn slice(&self, start: usize, end: usize) -> &'a str {
         self.text.get(start..end).unwrap_or_default()
     }
 
+    #[inline]
     fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
+    #[inline]
     fn white(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
             self.at += 1;
@@ -295,6 +301,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn expect(&mut self, wanted: Kind) -> Result<(), Invalid> {
         let found = self.peek()?;
         if found == wanted {
@@ -307,6 +314,7 @@ impl<'a> Reader<'a> {
         )))
     }
 
+    #[inline]
     fn take(&mut self, byte: u8, message: &'static str) -> Result<(), Invalid> {
         if self.byte() == Some(byte) {
             self.at += 1;
@@ -316,6 +324,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over the opening bracket.
+    #[inline]
     fn enter(&mut self) -> Result<(), Invalid> {
         if self.depth == MAX_DEPTH {
             return Err(self.error(format!("arrays and objects nest deeper than {MAX_DEPTH}")));
@@ -325,11 +334,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    #[inline]
     fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
     /// Whether the bracket just opened closes at once; steps over it if so.
+    #[inline]
     fn empty(&mut self, close: u8) -> Result<bool, Invalid> {
         self.white();
         match self.byte() {
@@ -343,6 +354,7 @@ impl<'a> Reader<'a> {
     }
 
     /// After a value: steps over `,` (false) or the closing bracket (true).
+    #[inline]
     fn more(&mut self, close: u8) -> Result<bool, Invalid> {
         self.white();
         match self.byte() {
@@ -368,6 +380,7 @@ impl<'a> Reader<'a> {
     }
 
     /// From just after the opening quote: offset of the closing one, and whether escapes stand between.
+    #[inline]
     fn string_end(&self) -> Result<(usize, bool), Invalid> {
         let bytes = self.text.as_bytes();
         let mut at = self.at;
@@ -475,6 +488,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn skip_key(&mut self) -> Result<(), Invalid> {
         self.white();
         self.take(b'"', "a member name in double quotes was expected")?;

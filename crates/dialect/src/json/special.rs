@@ -12,6 +12,7 @@ const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Offset, from `from` on, of the first quote, backslash or control character.
+#[inline]
 pub(super) fn special(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     let mut plain = 0;
@@ -47,12 +48,14 @@ fn past_plain_blocks(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+#[inline]
 fn is_special(byte: u8) -> bool {
     (byte == b'"') | (byte == b'\\') | (byte < 0x20)
 }
 
 /// Place of the first special byte among eight. Each test sets the high bit of the
 /// bytes that it finds; a borrow can set further ones, but only above the first.
+#[inline]
 fn in_word(word: [u8; WORD]) -> Option<usize> {
     let word = u64::from_le_bytes(word);
     let zero = |word: u64| word.wrapping_sub(LOW) & !word;
