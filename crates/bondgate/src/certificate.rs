@@ -38,7 +38,10 @@ impl Certificate {
         let files = server_files(files);
         let seen = stamps(&files);
         let tls = Arc::new(ServerTls::load(&files)?);
-        Ok(Self { tls, state: Arc::new(Mutex::new(State { files, seen })) })
+        Ok(Self {
+            tls,
+            state: Arc::new(Mutex::new(State { files, seen })),
+        })
     }
 
     /// What the listener serves with.
@@ -62,18 +65,31 @@ impl Certificate {
         }
         state.seen = now;
         match self.tls.reload(&state.files) {
-            Ok(()) => eprintln!("bondgate: the certificate has been renewed from {}", state.files.cert.display()),
-            Err(error) => eprintln!("bondgate: the certificate is refused, the last good one keeps serving: {error}"),
+            Ok(()) => eprintln!(
+                "bondgate: the certificate has been renewed from {}",
+                state.files.cert.display()
+            ),
+            Err(error) => eprintln!(
+                "bondgate: the certificate is refused, the last good one keeps serving: {error}"
+            ),
         }
     }
 }
 
 fn server_files(files: &Tls) -> ServerFiles {
-    ServerFiles { cert: files.cert.clone(), key: files.key.clone(), client_ca: files.client_ca.clone() }
+    ServerFiles {
+        cert: files.cert.clone(),
+        key: files.key.clone(),
+        client_ca: files.client_ca.clone(),
+    }
 }
 
 fn stamps(files: &ServerFiles) -> Vec<Stamp> {
-    let all = [Some(&files.cert), Some(&files.key), files.client_ca.as_ref()];
+    let all = [
+        Some(&files.cert),
+        Some(&files.key),
+        files.client_ca.as_ref(),
+    ];
     all.into_iter().flatten().map(|path| stamp(path)).collect()
 }
 

@@ -8,4 +8,5 @@ pub mod certificate;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod log;
 pub mod wire;

@@ -34,6 +34,7 @@ use crate::config::data_dir::DataDir;
 use crate::config::interpolate::Commands;
 use crate::config::watch::{Handle, Watcher};
 use crate::config::{Config, Loaded, Mode, Overrides, Source, load, snapshot, source, zero_config};
+use crate::log;
 
 /// How long answers under way may take to end after the first signal to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -49,6 +50,7 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where it cannot start; says what mends it.
 pub fn serve(options: &ServeOptions) -> Result<()> {
+    log::install()?;
     let runtime = event_loop()?;
     let overrides = Overrides {
         listen: options.listen,
@@ -58,12 +60,22 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
     let mut commands = Commands::default();
     let origin = source(options.config.as_deref());
     let (loaded, simulated) = match &origin {
-        Source::File(path) => (load(path, &overrides, &environment, Mode::Serve(&mut commands))?, None),
+        Source::File(path) => (
+            load(path, &overrides, &environment, Mode::Serve(&mut commands))?,
+            None,
+        ),
         Source::Environment => {
             let sim = start_sim(&runtime)?;
             let mut config = zero_config(&environment, &sim.url())?;
             overrides.apply(&mut config);
-            (Loaded { config, warnings: Vec::new(), files: BTreeSet::new() }, Some(sim))
+            (
+                Loaded {
+                    config,
+                    warnings: Vec::new(),
+                    files: BTreeSet::new(),
+                },
+                Some(sim),
+            )
         }
     };
     let data = DataDir::open(&loaded.config.data)?;
@@ -71,7 +83,7 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
     let config = Arc::new(loaded.config);
     let house = House::build(&config, hasher.clone())?;
     for warning in &loaded.warnings {
-        eprintln!("bondgate: {}", warning.line(options.config.as_deref()));
+        eprintln!("bondgate: {}", warning.line(origin.path()));
     }
     announce::started(&config, house.address, simulated.is_some(), data.path());
     let watcher = match origin {
@@ -91,7 +103,10 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn event_loop() -> Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("the system gives no event loop")
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the system gives no event loop")
 }
 
 /// The simulated provider runs on the main thread, which has nothing else to do.
@@ -131,15 +146,33 @@ impl House {
             journal: Arc::new(MemoryJournal::default()),
             timings: gateway::Timings::default(),
         });
-        let certificate = config.listen.tls.as_ref().map(Certificate::load).transpose()?;
+        let certificate = config
+            .listen
+            .tls
+            .as_ref()
+            .map(Certificate::load)
+            .transpose()?;
         let extra: Vec<PathBuf> = config.upstream.ca.iter().cloned().collect();
-        let upstream = UpstreamConfig { proxy: config.upstream.proxy.clone(), ..UpstreamConfig::new(client_config(&extra)?) };
+        let upstream = UpstreamConfig {
+            proxy: config.upstream.proxy.clone(),
+            ..UpstreamConfig::new(client_config(&extra)?)
+        };
         let address = config.listen.address;
-        let sockets = listener::bind(address, thread::available_parallelism().map_or(1, usize::from))
-            .with_context(|| format!("cannot listen on {address} · give another address with `--listen`"))?;
-        let address = sockets.first().map_or(Ok(address), TcpListener::local_addr)?;
+        let sockets = listener::bind(
+            address,
+            thread::available_parallelism().map_or(1, usize::from),
+        )
+        .with_context(|| {
+            format!("cannot listen on {address} · give another address with `--listen`")
+        })?;
+        let address = sockets
+            .first()
+            .map_or(Ok(address), TcpListener::local_addr)?;
         let tls = certificate.as_ref().map(Certificate::tls);
-        let door = Door::new(DoorOptions { tls, ..DoorOptions::default() });
+        let door = Door::new(DoorOptions {
+            tls,
+            ..DoorOptions::default()
+        });
         let (drain, stopped) = (Drain::new(), CancellationToken::new());
         let mut cores = Vec::with_capacity(sockets.len());
         for (number, socket) in sockets.into_iter().enumerate() {
@@ -154,7 +187,14 @@ impl House {
             };
             cores.push(core.start()?);
         }
-        Ok(Self { address, shared, certificate, drain, stopped, cores })
+        Ok(Self {
+            address,
+            shared,
+            certificate,
+            drain,
+            stopped,
+            cores,
+        })
     }
 
     /// Follows the configuration: what is accepted serves from the next request on.
@@ -188,7 +228,9 @@ impl House {
             }
         }
         let patience = DRAIN.as_secs();
-        eprintln!("bondgate: stopping; answers under way may take {patience} s (a second signal stops at once)");
+        eprintln!(
+            "bondgate: stopping; answers under way may take {patience} s (a second signal stops at once)"
+        );
         let in_time = tokio::select! {
             in_time = self.drain.finish(DRAIN) => in_time,
             _ = terminate.recv() => self.drain.finish(Duration::ZERO).await,
@@ -210,18 +252,26 @@ impl Core {
     fn start(self) -> Result<JoinHandle<()>> {
         let runtime = event_loop()?;
         let thread = thread::Builder::new().name(format!("core-{}", self.number));
-        thread.spawn(move || runtime.block_on(self.run())).context("the system gives no thread")
+        thread
+            .spawn(move || runtime.block_on(self.run()))
+            .context("the system gives no thread")
     }
 
     async fn run(self) {
         let tasks = Tasks::new();
         let upstream = Upstream::new(self.upstream, tasks.clone());
-        let gateway = Gateway { shared: self.shared, upstream, tasks: tasks.clone() };
+        let gateway = Gateway {
+            shared: self.shared,
+            upstream,
+            tasks: tasks.clone(),
+        };
         let service = {
             let gateway = gateway.clone();
             move |request, _from| serve::serve(gateway.clone(), request)
         };
-        if let Err(error) = listener::serve(self.socket, self.door, service, tasks.clone(), self.drain).await {
+        if let Err(error) =
+            listener::serve(self.socket, self.door, service, tasks.clone(), self.drain).await
+        {
             eprintln!("bondgate: core {} cannot serve: {error}", self.number);
         }
         self.stopped.cancelled().await;

@@ -35,8 +35,8 @@ pub(super) fn run(options: &SimOptions) -> anyhow::Result<()> {
         let url = sim.url();
         print(&format!(
             "simulated provider on {url}, its bill at {url}/sim/bill\n\
-             try: curl -s {url}/v1/chat/completions -H 'content-type: application/json' \
-             -d '{{\"model\":\"echo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'"
+             try: curl -s {url}/v1/chat/completions -H 'authorization: Bearer any' \
+             -H 'content-type: application/json' -d '{{\"model\":\"echo\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'"
         ))?;
         match sim.serve_forever().await {}
     })

@@ -29,6 +29,17 @@ pub enum Source {
     Environment,
 }
 
+impl Source {
+    /// The file, where there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Source::File(path) => Some(path),
+            Source::Environment => None,
+        }
+    }
+}
+
 /// Finds the file: the one that is named, else `./bondgate.yaml` where it exists.
 #[must_use]
 pub fn source(named: Option<&Path>) -> Source {
