@@ -75,7 +75,12 @@ pub fn find(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
 /// The dialect in which the client expects an answer, known or not.
 #[must_use]
 pub fn spoken(path: &str, headers: &HeaderMap) -> Dialect {
-    if path.ends_with("/messages") || headers.contains_key("anthropic-version") {
+    let below = path.strip_prefix("/v1").unwrap_or(path);
+    let below = below.strip_prefix("/messages");
+    let messages = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Where a path names neither, as for models, the header that all of Anthropic's clients send does.
+    let chat = path.contains("/chat/completions");
+    if messages || (!chat && headers.contains_key("anthropic-version")) {
         Dialect::AnthropicMessages
     } else {
         Dialect::OpenaiChat
@@ -105,4 +110,63 @@ fn shorten(path: &str) -> &str {
         .nth(120)
         .and_then(|(at, _)| path.get(..at))
         .unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use dialect::Dialect::{self, AnthropicMessages, OpenaiChat};
+    use http::{HeaderMap, HeaderValue, Method};
+    use policy::failure::Code;
+
+    use super::{Endpoint, Operation, find};
+
+    fn get(path: &str) -> Option<Operation> {
+        let found = find(&Method::GET, path, &HeaderMap::new());
+        found.ok().map(|endpoint| endpoint.operation)
+    }
+
+    fn post(path: &str, headers: &HeaderMap) -> (Dialect, Operation) {
+        let Endpoint { dialect, operation } = find(&Method::POST, path, headers).unwrap();
+        (dialect, operation)
+    }
+
+    #[test]
+    fn the_path_says_the_dialect_where_it_can_whatever_the_headers_say() {
+        let bare = HeaderMap::new();
+        let mut versioned = HeaderMap::new();
+        versioned.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        for headers in [&bare, &versioned] {
+            let chat = Operation::Chat { model: None };
+            for path in ["/v1/messages", "/messages", "/v1/messages/"] {
+                let found = post(path, headers);
+                assert_eq!(found, (AnthropicMessages, chat.clone()), "{path}");
+            }
+            for path in ["/v1/chat/completions", "/chat/completions/"] {
+                assert_eq!(post(path, headers), (OpenaiChat, chat.clone()), "{path}");
+            }
+        }
+        let list = find(&Method::GET, "/v1/models", &versioned).unwrap();
+        assert_eq!(list.dialect, AnthropicMessages);
+    }
+
+    #[test]
+    fn a_model_in_a_path_is_decoded_and_may_hold_a_slash() {
+        let one = |id: &str| Some(Operation::Model { id: id.to_owned() });
+        assert_eq!(get("/v1/models/fast"), one("fast"));
+        assert_eq!(get("/models/sim/echo"), one("sim/echo"));
+        assert_eq!(get("/openai/v1/models/sim%2Fecho%20b"), one("sim/echo b"));
+        assert_eq!(get("/v1/models/%FF"), None, "no text");
+        assert_eq!(get("/v1/models/"), Some(Operation::Models));
+        let deployed = "/openai/deployments/a%2Fb/chat/completions";
+        let model = Some("a/b".to_owned());
+        let found = post(deployed, &HeaderMap::new());
+        assert_eq!(found, (OpenaiChat, Operation::Chat { model }));
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_which_one_is_right() {
+        let wrong = find(&Method::DELETE, "/v1/models/fast", &HeaderMap::new()).unwrap_err();
+        assert_eq!(wrong.code, Code::NotFound);
+        assert!(wrong.message.contains("takes GET"), "{}", wrong.message);
+    }
 }
