@@ -78,18 +78,19 @@ impl HoldBack {
         }
     }
 
-    /// Takes a piece that means `events` and appends to `ready` what may go on, in order.
+    /// Takes a piece that means `events` and appends to `ready` what may go on, in order. Events
+    /// for which the client's dialect has no bytes come without a piece.
     ///
     /// # Errors
     /// [`TooMuch`] where the bound is reached.
     pub fn offer(
         &mut self,
-        piece: Piece,
+        piece: Option<Piece>,
         events: &[StreamEvent],
         ready: &mut Run,
     ) -> Result<(), TooMuch> {
         if !self.whole {
-            piece.push_to(ready);
+            piece.into_iter().for_each(|piece| piece.push_to(ready));
             return Ok(());
         }
         for event in events {
@@ -112,17 +113,18 @@ impl HoldBack {
                 | StreamEvent::Finish { .. }
                 | StreamEvent::Usage(_)
                 | StreamEvent::Ping
-                | StreamEvent::Error(_)
-                | StreamEvent::End => {}
+                | StreamEvent::Error(_) => {}
+                // The provider's proof covers every call.
+                StreamEvent::End => self.open.clear(),
             }
         }
         if self.open.is_empty() {
             self.release(ready);
-            piece.push_to(ready);
+            piece.into_iter().for_each(|piece| piece.push_to(ready));
             return Ok(());
         }
-        self.bytes += piece.len();
-        self.held.push(piece);
+        self.bytes += piece.as_ref().map_or(0, Piece::len);
+        self.held.extend(piece);
         if self.bytes > HELD_MAX {
             Err(TooMuch)
         } else {

@@ -234,10 +234,8 @@ impl Pump {
             None => {}
         }
         let semantic = self.meter(exchange)?;
-        let Some(piece) = self.for_client(raw, exchange) else {
-            return Ok(semantic);
-        };
-        let piece = self.detailed(piece, exchange);
+        let piece = self.for_client(raw, exchange);
+        let piece = piece.map(|piece| self.detailed(piece, exchange));
         self.options
             .hold
             .offer(piece, &self.events, &mut self.ready)
@@ -347,7 +345,7 @@ impl Pump {
             let piece = self.detailed(Piece::Written(out.into()), exchange);
             self.options
                 .hold
-                .offer(piece, &self.events, &mut self.ready)
+                .offer(Some(piece), &self.events, &mut self.ready)
                 .map_err(|_| Break::new("too much waits"))?;
         }
         if self.complete {
