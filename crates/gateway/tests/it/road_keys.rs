@@ -136,11 +136,50 @@ async fn a_key_may_call_only_the_models_it_was_given() {
         let ids: Vec<_> = list["data"].as_array().unwrap().iter().collect();
         assert_eq!(ids.len(), 1);
         assert_eq!(ids[0]["id"], "fast-summary");
+        let one = |id: &str| {
+            ask.clone()
+                .by("GET")
+                .raw("")
+                .at(&format!("/v1/models/{id}"))
+        };
+        let got = one("fast-summary").send(&road).await;
+        assert_eq!(&got.json(), ids[0]);
+        for id in ["smart", "m"] {
+            assert_error(client, &one(id).send(&road).await, 404, "model_not_found");
+        }
         // What is near and not its own is not told.
         let got = ask.with("model", "smarty".into()).send(&road).await;
         assert_error(client, &got, 404, "model_not_found");
         assert!(!got.message().contains("near"), "{}", got.text());
     }
+}
+
+#[tokio::test]
+async fn a_model_asked_for_by_name_may_be_a_target_or_have_a_slash() {
+    let sim = sim().await;
+    let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
+    "team/fast".clone_into(&mut own.name);
+    own.description = Some("For summaries".to_owned());
+    let mut all = snapshot(vec![own]);
+    let provider = all.models["team/fast"].targets[0].provider.clone();
+    all.providers.insert(provider.name.clone(), provider);
+    let mut direct = key("direct", OTHER);
+    direct.direct = true;
+    add_key(&mut all, direct);
+    let road = Road::start(all);
+    for client in Dialect::ALL {
+        let ask = keyless(client).by("GET").raw("");
+        let with = |key: &str, path: &str| ask.clone().header("x-api-key", key).at(path);
+        for path in ["/v1/models/team/fast", "/v1/models/team%2Ffast"] {
+            let got = with(KEY, path).send(&road).await;
+            assert_eq!(got.json()["id"], "team/fast", "{}", got.text());
+        }
+        let got = with(OTHER, "/v1/models/p/any%3Athing").send(&road).await;
+        assert_eq!(got.json()["id"], "p/any:thing", "{}", got.text());
+        let got = with(KEY, "/v1/models/p/any").send(&road).await;
+        assert_error(client, &got, 404, "model_not_found");
+    }
+    assert!(sim.seen().is_empty());
 }
 
 #[tokio::test]
@@ -154,6 +193,10 @@ async fn an_unknown_model_is_told_with_those_near_it() {
         let got = ask.send(&road).await;
         assert_error(client, &got, 404, "model_not_found");
         assert!(got.message().contains("fast-summary"), "{}", got.text());
+        assert_eq!(got.facts()["near"][0], "fast-summary");
+        let ask = Ask::new(client, "").by("GET").raw("");
+        let got = ask.at("/v1/models/fast-sumary").send(&road).await;
+        assert_error(client, &got, 404, "model_not_found");
         assert_eq!(got.facts()["near"][0], "fast-summary");
     }
 }
