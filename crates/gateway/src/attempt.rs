@@ -13,6 +13,7 @@ use dialect::codec::{ClientCodec, EncoderOptions};
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
+use policy::reservation::State;
 use store::journal::Dispatched;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -93,6 +94,7 @@ async fn all_attempts(
                     target: &target,
                     deadline,
                 };
+                let key = encoded.key.clone();
                 match one.attempt(encoded, &mut exchange).await {
                     Ok((content, provider_id)) => {
                         return Ok(Answer {
@@ -113,27 +115,34 @@ async fn all_attempts(
                         Move::Stop
                     }
                     Err(failed) => {
-                        let next = route.after(failed.kind);
+                        let another_key = outgoing.after(key, &target, failed.kind);
+                        let kind = failed.kind;
                         last = Some(failed);
-                        next
+                        route.after(kind, another_key)
                     }
                 }
             }
         };
         match next {
-            Move::Stop => break,
-            Move::Try { backoff } if backoff.is_zero() => {}
-            Move::Try { backoff } => {
-                let wait = backoff.mul_f64(fastrand::f64());
-                if Instant::now() + wait >= deadline {
-                    break;
-                }
-                sleep(wait).await;
-            }
+            Move::Try { backoff } if waited(backoff, deadline).await => {}
+            Move::Try { .. } | Move::Stop => break,
         }
     }
     let failure = conclude(last, unusable, &exchange, &model);
     Err(Refused { failure, exchange })
+}
+
+/// Waits for a part of `most` that is drawn; not at all where the deadline would pass meanwhile.
+async fn waited(most: Duration, deadline: Instant) -> bool {
+    if most.is_zero() {
+        return true;
+    }
+    let wait = most.mul_f64(fastrand::f64());
+    let in_time = Instant::now() + wait < deadline;
+    if in_time {
+        sleep(wait).await;
+    }
+    in_time
 }
 
 /// From here on the request may be billed; written once, before the first byte leaves.
@@ -144,24 +153,21 @@ fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<(), Failure> {
             "nothing is held for this request",
         ));
     };
-    let held = reservation.held();
-    if !reservation.dispatch() {
+    if reservation.state() != State::Reserved {
         return Ok(());
     }
-    let key = exchange.key.as_ref().map_or("", |key| key.name.as_str());
-    gateway
-        .shared
-        .journal
-        .dispatched(&Dispatched {
-            id: &exchange.id,
-            at_ms: exchange.at_ms,
-            key,
-            held,
-        })
-        .map_err(|e| {
-            Failure::new(Code::StorageUnavailable, e.to_string())
-                .retry_after(Duration::from_secs(1))
-        })
+    let record = Dispatched {
+        id: &exchange.id,
+        at_ms: exchange.at_ms,
+        key: exchange.key.as_ref().map_or("", |key| key.name.as_str()),
+        held: reservation.held(),
+    };
+    gateway.shared.journal.dispatched(&record).map_err(|e| {
+        let failure = Failure::new(Code::StorageUnavailable, e.to_string());
+        failure.retry_after(Duration::from_secs(1))
+    })?;
+    reservation.dispatch();
+    Ok(())
 }
 
 /// One attempt at one target.

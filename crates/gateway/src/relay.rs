@@ -267,9 +267,7 @@ impl Stream {
                         }
                     }
                     Poll::Ready(Tick::TimedOut(phase)) => {
-                        let why = format!(
-                            "the stream stood still longer than the `{phase}` timeout allows"
-                        );
+                        let why = format!("the answer broke off at the `{phase}` timeout");
                         self.fail(&Failure::new(Code::Timeout, why));
                     }
                 },

@@ -13,17 +13,17 @@ use crate::harness::{KEY, Road, soon};
 
 /// A request.
 #[derive(Clone)]
-pub struct Ask {
-    pub dialect: Dialect,
-    pub method: String,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Ask {
+    pub(crate) dialect: Dialect,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Ask {
     /// A whole answer of the model `m` is asked for.
-    pub fn new(dialect: Dialect, text: &str) -> Self {
+    pub(crate) fn new(dialect: Dialect, text: &str) -> Self {
         let message = json!({ "role": "user", "content": text });
         let mut body = json!({ "model": "m", "messages": [message] });
         let path = match dialect {
@@ -50,12 +50,12 @@ impl Ask {
     }
 
     /// A stream is asked for.
-    pub fn stream(dialect: Dialect, text: &str) -> Self {
+    pub(crate) fn stream(dialect: Dialect, text: &str) -> Self {
         Self::new(dialect, text).with("stream", json!(true))
     }
 
     /// Whole or streamed.
-    pub fn either(dialect: Dialect, stream: bool, text: &str) -> Self {
+    pub(crate) fn either(dialect: Dialect, stream: bool, text: &str) -> Self {
         if stream {
             Self::stream(dialect, text)
         } else {
@@ -64,7 +64,7 @@ impl Ask {
     }
 
     /// The same with a further field.
-    pub fn with(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         let mut body: Value = serde_json::from_slice(&self.body).unwrap();
         body[name] = value;
         self.body = body.to_string().into_bytes();
@@ -72,12 +72,12 @@ impl Ask {
     }
 
     /// The same with room for an answer of any length.
-    pub fn unlimited(self) -> Self {
+    pub(crate) fn unlimited(self) -> Self {
         self.with("max_tokens", json!(100_000_000))
     }
 
     /// The same with a tool that takes a text.
-    pub fn tool(self) -> Self {
+    pub(crate) fn tool(self) -> Self {
         let schema = json!({ "type": "object", "properties": { "note": { "type": "string" } }, "required": ["note"] });
         let tool = match self.dialect {
             Dialect::OpenaiChat => {
@@ -89,31 +89,31 @@ impl Ask {
     }
 
     /// The same with this body.
-    pub fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn raw(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
     /// The same with a further header.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// The same without those headers.
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(own, _)| own != name);
         self
     }
 
     /// The same to another path.
-    pub fn at(mut self, path: &str) -> Self {
+    pub(crate) fn at(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
     }
 
     /// The same by another method.
-    pub fn by(mut self, method: &str) -> Self {
+    pub(crate) fn by(mut self, method: &str) -> Self {
         method.clone_into(&mut self.method);
         self
     }
@@ -133,12 +133,12 @@ impl Ask {
     }
 
     /// Sends it over a connection of its own and reads to the end.
-    pub async fn send(&self, road: &Road) -> Got {
+    pub(crate) async fn send(&self, road: &Road) -> Got {
         self.open(road).await.rest().await
     }
 
     /// Sends it over a connection of its own.
-    pub async fn open(&self, road: &Road) -> Line {
+    pub(crate) async fn open(&self, road: &Road) -> Line {
         let mut line = Line::open(road).await;
         line.write(self.head().as_bytes()).await;
         line.write(&self.body).await;
@@ -146,7 +146,7 @@ impl Ask {
     }
 
     /// Sends the head and so much of the body.
-    pub async fn begin(&self, road: &Road, bytes: usize) -> Line {
+    pub(crate) async fn begin(&self, road: &Road, bytes: usize) -> Line {
         let mut line = Line::open(road).await;
         line.write(self.head().as_bytes()).await;
         line.write(&self.body[..bytes]).await;
@@ -155,26 +155,26 @@ impl Ask {
 }
 
 /// A connection to the gateway.
-pub struct Line {
+pub(crate) struct Line {
     stream: TcpStream,
     raw: Vec<u8>,
 }
 
 impl Line {
-    pub async fn open(road: &Road) -> Self {
+    pub(crate) async fn open(road: &Road) -> Self {
         let stream = soon(TcpStream::connect(road.address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let raw = Vec::new();
         Self { stream, raw }
     }
 
-    pub async fn write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
         // A server may refuse before it has read all; what it says is what matters.
         let _ = soon(self.stream.write_all(bytes)).await;
     }
 
     /// Reads until what has come so far is enough.
-    pub async fn until(&mut self, enough: impl Fn(&Got) -> bool) -> Got {
+    pub(crate) async fn until(&mut self, enough: impl Fn(&Got) -> bool) -> Got {
         loop {
             let got = parse(&self.raw, false);
             if enough(&got) {
@@ -186,7 +186,7 @@ impl Line {
     }
 
     /// Reads to the end of the connection.
-    pub async fn rest(mut self) -> Got {
+    pub(crate) async fn rest(mut self) -> Got {
         loop {
             if let Some(reset) = self.read().await {
                 return parse(&self.raw, reset);
@@ -208,7 +208,7 @@ impl Line {
     }
 
     /// Closes with a reset rather than an end.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         let socket = socket2::Socket::from(self.stream.into_std().unwrap());
         socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
@@ -216,28 +216,28 @@ impl Line {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Got {
-    pub status: u16,
-    pub headers: HeaderMap,
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     /// The body, out of its chunks.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body ended as HTTP says it must.
-    pub whole: bool,
+    pub(crate) whole: bool,
     /// Whether the connection was reset.
-    pub reset: bool,
+    pub(crate) reset: bool,
 }
 
 impl Got {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text()))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map(|value| value.to_str().unwrap())
@@ -245,7 +245,7 @@ impl Got {
     }
 
     /// The JSON of each event.
-    pub fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         self.text()
             .lines()
             .filter_map(|line| line.strip_prefix("data: "))
@@ -255,7 +255,7 @@ impl Got {
     }
 
     /// What the model said, whole or streamed.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         if self.header("content-type").starts_with("text/event-stream") {
             return self.events().iter().map(delta).collect();
         }
@@ -267,7 +267,7 @@ impl Got {
     }
 
     /// The `bondgate` facts of an error, of an answer's body or of a stream's failure event.
-    pub fn facts(&self) -> Value {
+    pub(crate) fn facts(&self) -> Value {
         let failure = match self.header("content-type").starts_with("text/event-stream") {
             true => self.events().pop().unwrap(),
             false => self.json(),
@@ -283,12 +283,12 @@ impl Got {
     }
 
     /// The stable code of an error.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.facts()["code"].as_str().unwrap().to_owned()
     }
 
     /// The sentence of an error.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let failure = match self.header("content-type").starts_with("text/event-stream") {
             true => self.events().pop().unwrap(),
             false => self.json(),
@@ -304,13 +304,13 @@ fn delta(event: &Value) -> String {
 }
 
 /// Whether a stream says that it ended well.
-pub fn has_terminator(body: &[u8]) -> bool {
+pub(crate) fn has_terminator(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     text.contains("data: [DONE]") || text.contains("event: message_stop")
 }
 
 /// Asserts that the stream of a client of that dialect ended in a failure event and nothing else.
-pub fn assert_failure_event(dialect: Dialect, got: &Got) {
+pub(crate) fn assert_failure_event(dialect: Dialect, got: &Got) {
     let text = String::from_utf8_lossy(&got.body).into_owned();
     assert!(!has_terminator(&got.body), "a terminator in {text}");
     assert!(got.whole && !got.reset, "the body did not end: {text}");
@@ -326,7 +326,7 @@ pub fn assert_failure_event(dialect: Dialect, got: &Got) {
 }
 
 /// Asserts the form of an error answer in that dialect.
-pub fn assert_error(dialect: Dialect, got: &Got, status: u16, code: &str) {
+pub(crate) fn assert_error(dialect: Dialect, got: &Got, status: u16, code: &str) {
     let shown = String::from_utf8_lossy(&got.body).into_owned();
     assert_eq!(got.status, status, "{shown}");
     assert_eq!(got.code(), code, "{shown}");

@@ -5,6 +5,7 @@
 //! what is waited for is asked again and again until a generous deadline.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,13 +31,13 @@ use store::journal::{Dispatched, Journal, Settled, StorageError};
 use store::keys::KeyHasher;
 
 /// Far above what anything here should take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The virtual key of clients.
-pub const KEY: &str = "bg-the-key-that-every-client-shows-its-gateway";
+pub(crate) const KEY: &str = "bg-the-key-that-every-client-shows-its-gateway";
 
 /// What each client speaks and what each provider speaks.
-pub const PAIRS: [(Dialect, Dialect); 4] = [
+pub(crate) const PAIRS: [(Dialect, Dialect); 4] = [
     (Dialect::OpenaiChat, Dialect::OpenaiChat),
     (Dialect::OpenaiChat, Dialect::AnthropicMessages),
     (Dialect::AnthropicMessages, Dialect::OpenaiChat),
@@ -44,14 +45,14 @@ pub const PAIRS: [(Dialect, Dialect); 4] = [
 ];
 
 /// Fails the test instead of hanging.
-pub async fn soon<F: Future>(what: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(PATIENCE, what)
         .await
         .expect("took too long")
 }
 
 /// Asks until the answer is yes.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let asked = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -63,35 +64,35 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A provider that behaves.
-pub async fn sim() -> Sim {
+pub(crate) async fn sim() -> Sim {
     Sim::start("127.0.0.1:0", Script::default()).await.unwrap()
 }
 
 /// A provider that does this to every request.
-pub async fn faulty(fault: Value) -> Sim {
+pub(crate) async fn faulty(fault: Value) -> Sim {
     scripted(serde_json::json!({ "rules": [{ "do": fault }] })).await
 }
 
 /// A provider that follows a script.
-pub async fn scripted(script: Value) -> Sim {
+pub(crate) async fn scripted(script: Value) -> Sim {
     let sim = sim().await;
     sim.set_script(Script::from_json(&script.to_string()).unwrap());
     sim
 }
 
 /// An address at which nobody listens: it was free a moment ago.
-pub async fn nobody() -> SocketAddr {
+pub(crate) async fn nobody() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }
 
 /// The secret that the gateway holds for a provider of that name.
-pub fn credential(name: &str) -> String {
+pub(crate) fn credential(name: &str) -> String {
     format!("sk-only-for-{name}-0123456789")
 }
 
 /// A provider of that name at that address.
-pub fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Provider {
+pub(crate) fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Provider {
     let origin = Origin {
         scheme: Scheme::Http,
         host: "127.0.0.1".to_owned(),
@@ -115,7 +116,7 @@ pub fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Provider {
 }
 
 /// A provider's model.
-pub fn target(provider: Provider, model: &str) -> Arc<Target> {
+pub(crate) fn target(provider: Provider, model: &str) -> Arc<Target> {
     Arc::new(Target {
         provider: Arc::new(provider),
         model: model.to_owned(),
@@ -126,12 +127,12 @@ pub fn target(provider: Provider, model: &str) -> Arc<Target> {
 }
 
 /// The model `echo` of a simulated provider.
-pub fn echo(name: &str, dialect: Dialect, sim: &Sim) -> Arc<Target> {
+pub(crate) fn echo(name: &str, dialect: Dialect, sim: &Sim) -> Arc<Target> {
     target(provider(name, dialect, sim.addr()), "echo")
 }
 
 /// The model `m`, which these targets serve in this order.
-pub fn model(targets: Vec<Arc<Target>>) -> Model {
+pub(crate) fn model(targets: Vec<Arc<Target>>) -> Model {
     Model {
         name: "m".to_owned(),
         description: None,
@@ -150,7 +151,7 @@ pub fn model(targets: Vec<Arc<Target>>) -> Model {
 }
 
 /// A key with that secret that may call everything by its logical name.
-pub fn key(name: &str, secret: &str) -> VirtualKey {
+pub(crate) fn key(name: &str, secret: &str) -> VirtualKey {
     VirtualKey {
         name: name.to_owned(),
         hash: hasher().hash(secret),
@@ -165,7 +166,7 @@ fn hasher() -> KeyHasher {
 }
 
 /// A configuration with these models and the usual key.
-pub fn snapshot(models: Vec<Model>) -> Snapshot {
+pub(crate) fn snapshot(models: Vec<Model>) -> Snapshot {
     let mut snapshot = Snapshot {
         revision: "tests".to_owned(),
         providers: std::collections::BTreeMap::new(),
@@ -185,29 +186,38 @@ pub fn snapshot(models: Vec<Model>) -> Snapshot {
     snapshot
 }
 
-pub fn add_key(snapshot: &mut Snapshot, key: VirtualKey) {
+pub(crate) fn add_key(snapshot: &mut Snapshot, key: VirtualKey) {
     snapshot.keys.insert(key.hash, Arc::new(key));
 }
 
 /// A journal that can be read.
 #[derive(Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     dispatched: Mutex<Vec<String>>,
     settled: Mutex<Vec<Settled>>,
+    refusing: AtomicBool,
 }
 
 impl Ledger {
-    pub fn dispatched(&self) -> Vec<String> {
+    /// Records can, or cannot, be kept from now on.
+    pub(crate) fn refuse(&self, refusing: bool) {
+        self.refusing.store(refusing, Ordering::Relaxed);
+    }
+
+    pub(crate) fn dispatched(&self) -> Vec<String> {
         self.dispatched.lock().clone()
     }
 
-    pub fn settled(&self) -> Vec<Settled> {
+    pub(crate) fn settled(&self) -> Vec<Settled> {
         self.settled.lock().clone()
     }
 }
 
 impl Journal for Ledger {
     fn dispatched(&self, record: &Dispatched<'_>) -> Result<(), StorageError> {
+        if self.refusing.load(Ordering::Relaxed) {
+            return Err(StorageError("the disk is full".to_owned()));
+        }
         self.dispatched.lock().push(record.id.to_owned());
         Ok(())
     }
@@ -218,32 +228,32 @@ impl Journal for Ledger {
 }
 
 /// A gateway that serves. Dropped, it stops.
-pub struct Road {
-    pub address: SocketAddr,
-    pub shared: Arc<Shared>,
-    pub ledger: Arc<Ledger>,
+pub(crate) struct Road {
+    pub(crate) address: SocketAddr,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) ledger: Arc<Ledger>,
     drain: Drain,
     core: Option<JoinHandle<()>>,
 }
 
 impl Road {
     /// Serves the model `m` by these targets.
-    pub fn to(targets: Vec<Arc<Target>>) -> Self {
+    pub(crate) fn to(targets: Vec<Arc<Target>>) -> Self {
         Self::with(model(targets))
     }
 
     /// Serves this model.
-    pub fn with(model: Model) -> Self {
+    pub(crate) fn with(model: Model) -> Self {
         Self::start(snapshot(vec![model]))
     }
 
     /// Serves this configuration.
-    pub fn start(snapshot: Snapshot) -> Self {
+    pub(crate) fn start(snapshot: Snapshot) -> Self {
         Self::tuned(snapshot, 512 << 20, Timings::default())
     }
 
     /// Serves with so much memory and so much patience.
-    pub fn tuned(snapshot: Snapshot, memory: usize, timings: Timings) -> Self {
+    pub(crate) fn tuned(snapshot: Snapshot, memory: usize, timings: Timings) -> Self {
         let ledger = Arc::new(Ledger::default());
         let journal = Arc::clone(&ledger);
         let shared = Arc::new(Shared {
@@ -271,7 +281,7 @@ impl Road {
     }
 
     /// Waits until so many requests are settled, and says how they ended.
-    pub async fn settled(&self, count: usize) -> Vec<Settled> {
+    pub(crate) async fn settled(&self, count: usize) -> Vec<Settled> {
         let what = format!("{count} settled");
         until(&what, || self.ledger.settled().len() >= count).await;
         let settled = self.ledger.settled();
@@ -280,14 +290,14 @@ impl Road {
     }
 
     /// Waits until the one request is settled, dispatched once and settled once, and says how it ended.
-    pub async fn outcome(&self) -> &'static str {
+    pub(crate) async fn outcome(&self) -> &'static str {
         let settled = self.settled(1).await.remove(0);
         assert_eq!(self.ledger.dispatched(), [settled.id.to_string()]);
         settled.outcome
     }
 
     /// Waits until no memory is lent.
-    pub async fn at_rest(&self) {
+    pub(crate) async fn at_rest(&self) {
         until("no memory is lent", || self.shared.memory.held() == 0).await;
     }
 }

@@ -10,19 +10,25 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::harness::soon;
 
 /// A provider that answers every request with the same bytes and closes.
-pub struct Puppet {
-    pub address: SocketAddr,
+pub(crate) struct Puppet {
+    pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Puppet {
     /// Answers with that body, its length declared.
-    pub async fn answering(status: u16, kind: &str, body: &[u8]) -> Self {
+    pub(crate) async fn answering(status: u16, kind: &str, body: &[u8]) -> Self {
         Self::framed(status, kind, "", body.len(), body).await
     }
 
     /// The same with further header lines and a declared length that may be wrong.
-    pub async fn framed(status: u16, kind: &str, more: &str, length: usize, body: &[u8]) -> Self {
+    pub(crate) async fn framed(
+        status: u16,
+        kind: &str,
+        more: &str,
+        length: usize,
+        body: &[u8],
+    ) -> Self {
         let head = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n{more}content-length: {length}\r\n\r\n"
         );
@@ -30,7 +36,7 @@ impl Puppet {
     }
 
     /// Answers with those bytes.
-    pub async fn saying(bytes: Vec<u8>) -> Self {
+    pub(crate) async fn saying(bytes: Vec<u8>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -53,26 +59,26 @@ impl Puppet {
     }
 
     /// The requests that came, heads and bodies.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().clone()
     }
 }
 
 /// A provider that the test itself plays.
-pub struct Stage {
-    pub address: SocketAddr,
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
     listener: TcpListener,
 }
 
 impl Stage {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         Self { address, listener }
     }
 
     /// The next connection, with its request read.
-    pub async fn request(&self) -> TcpStream {
+    pub(crate) async fn request(&self) -> TcpStream {
         let mut stream = soon(self.listener.accept()).await.unwrap().0;
         stream.set_nodelay(true).unwrap();
         assert!(!soon(read_request(&mut stream)).await.is_empty());
@@ -81,11 +87,11 @@ impl Stage {
 }
 
 /// The head of an answer whose body comes in chunks.
-pub const STREAM_HEAD: &str =
+pub(crate) const STREAM_HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// One chunk.
-pub fn chunk(text: &str) -> String {
+pub(crate) fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 

@@ -1,10 +1,13 @@
 //! The client goes away: whatever the phase, the upstream is closed, the request is settled and
 //! nothing further is tried.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dialect::Dialect;
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use sim::{Outcome, Sim};
@@ -219,9 +222,73 @@ async fn by_resetting_its_stream_of_http2() {
     }
 }
 
-type Http2 = hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>;
+#[tokio::test]
+async fn by_resetting_a_stream_of_http2_that_it_does_not_read() {
+    for (client, served) in PAIRS {
+        let fast = scripted(json!({ "split": { "bytes": 16384 } })).await;
+        let talker = target(provider("a", served, fast.addr()), "talker");
+        let road = Road::to(vec![talker]);
+        let mut sender = http2(&road).await;
+        let ask = Ask::stream(client, "[[chunks=60000&bytes=500]]").unlimited();
+        let asked = sender.send_request(request(&ask));
+        let response = soon(asked).await.unwrap();
+        assert_eq!(response.status(), 200);
+        until("it is stuck", || {
+            let seen = fast.seen();
+            seen[0].bytes_sent > 128 << 10
+        })
+        .await;
+        drop(response);
+        assert_gone(&road, &fast).await;
+    }
+}
 
-async fn http2(road: &Road) -> Http2 {
+#[tokio::test]
+async fn by_resetting_its_stream_of_http2_within_its_body() {
+    for (client, served) in PAIRS {
+        let good = sim().await;
+        let road = Road::to(vec![echo("a", served, &good)]);
+        let mut sender = http2_of::<Never>(&road).await;
+        let ask = Ask::new(client, "hi");
+        let (parts, _) = request(&ask).into_parts();
+        let body = Never(Some(ask.body.clone().into()));
+        let asked = tokio::spawn(sender.send_request(http::Request::from_parts(parts, body)));
+        let some = || road.shared.memory.held() > 0;
+        until("some of the body is held", some).await;
+        asked.abort();
+        road.at_rest().await;
+        assert!(good.seen().is_empty());
+        assert!(road.ledger.dispatched().is_empty());
+    }
+}
+
+/// A body that begins and never ends.
+struct Never(Option<bytes::Bytes>);
+
+impl http_body::Body for Never {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        match self.0.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(http_body::Frame::data(bytes)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+async fn http2(road: &Road) -> SendRequest<Full<bytes::Bytes>> {
+    http2_of(road).await
+}
+
+async fn http2_of<B>(road: &Road) -> SendRequest<B>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Unpin + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let stream = soon(tokio::net::TcpStream::connect(road.address)).await;
     let io = TokioIo::new(stream.unwrap());
     let made = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);

@@ -17,13 +17,13 @@ use crate::puppet::{STREAM_HEAD, Stage, chunk};
 const SHORT: Duration = Duration::from_millis(150);
 
 /// A socket that takes no further connection: its queue is full.
-pub struct Deaf {
+pub(crate) struct Deaf {
     _held: Vec<socket2::Socket>,
-    pub address: std::net::SocketAddr,
+    pub(crate) address: std::net::SocketAddr,
 }
 
 impl Deaf {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use socket2::{Domain, Socket, Type};
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
