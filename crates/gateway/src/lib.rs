@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod answer;
 pub mod attempt;
+pub mod credentials;
 pub mod endpoint;
 pub mod exchange;
 pub mod holdback;

@@ -1,5 +1,6 @@
 //! The request as a target gets it: encoded, signed, with the headers that may go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,11 +11,13 @@ use dialect::loss::{Loss, Losses};
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
-use policy::failure::{Code, Failure};
+use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
 use policy::provider::Auth;
+use policy::secret::ProviderKey;
 use store::keys::KeyHasher;
 
+use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
 use crate::plan::Planned;
 use crate::refuse;
@@ -25,6 +28,7 @@ pub struct Outgoing {
     planned: Planned,
     /// The request in the hub, decoded when the first target needs it.
     decoded: Option<(Box<chat::Request>, Permit)>,
+    credentials: Credentials,
 }
 
 /// A body written for one target.
@@ -33,6 +37,8 @@ pub struct Encoded {
     pub body: Bytes,
     /// Holds the memory for it.
     pub room: Permit,
+    /// The credential that goes with it.
+    pub key: Option<Arc<ProviderKey>>,
     /// Whether the target speaks the client's own dialect.
     pub same_dialect: bool,
     /// What the target cannot carry.
@@ -46,6 +52,7 @@ impl Outgoing {
         Self {
             planned,
             decoded: None,
+            credentials: Credentials::new(fastrand::usize(..)),
         }
     }
 
@@ -59,8 +66,14 @@ impl Outgoing {
     ///
     /// # Errors
     /// `invalid_request` where the request does not decode, `cannot_translate`
-    /// where the target cannot carry what must be carried.
-    pub fn encode(&mut self, target: &Target, memory: &Memory) -> Result<Encoded, Failure> {
+    /// where the target cannot carry what must be carried, `no_target` where every
+    /// credential for it was refused already.
+    pub fn encode(&mut self, target: &Arc<Target>, memory: &Memory) -> Result<Encoded, Failure> {
+        let key = match self.credentials.choose(target) {
+            Shown::Nothing => None,
+            Shown::Key(key) => Some(key),
+            Shown::AllSpent => return Err(no_target(target, "its credentials were refused")),
+        };
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
@@ -75,6 +88,7 @@ impl Outgoing {
             return Ok(Encoded {
                 room: room(memory, body.len())?,
                 body,
+                key,
                 same_dialect: true,
                 losses: Vec::new(),
             });
@@ -115,9 +129,21 @@ impl Outgoing {
         Ok(Encoded {
             room: room(memory, body.len())?,
             body: body.into(),
+            key,
             same_dialect: false,
             losses: losses.into_vec(),
         })
+    }
+
+    /// Takes note of how an attempt failed that showed `key`. Whether another credential is
+    /// worth a try at the same target.
+    pub fn after(
+        &mut self,
+        key: Option<Arc<ProviderKey>>,
+        target: &Arc<Target>,
+        failure: AttemptFailure,
+    ) -> bool {
+        self.credentials.after(key, target, failure)
     }
 
     /// The whole HTTP request for a target.
@@ -173,7 +199,7 @@ impl Outgoing {
                 HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
             );
         }
-        sign(headers, target)?;
+        sign(headers, target, encoded.key.as_deref())?;
         Ok(request)
     }
 }
@@ -198,15 +224,17 @@ fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &'static [&'static str])
 }
 
 /// Shows the provider's credential, which goes nowhere but to the origin that it is bound to.
-fn sign(headers: &mut HeaderMap, target: &Target) -> Result<(), Failure> {
+fn sign(
+    headers: &mut HeaderMap,
+    target: &Target,
+    key: Option<&ProviderKey>,
+) -> Result<(), Failure> {
     let provider = &target.provider;
+    let Some(key) = key else { return Ok(()) };
     let (name, prefix) = match provider.auth {
         Auth::None => return Ok(()),
         Auth::Bearer => (AUTHORIZATION, "Bearer "),
         Auth::Header(name) => (HeaderName::from_static(name), ""),
-    };
-    let Some(key) = provider.keys.first() else {
-        return Ok(());
     };
     let secret = key
         .reveal_for(&provider.origin)

@@ -73,10 +73,17 @@ impl Route {
         self.onward().unwrap_or(Move::Stop)
     }
 
-    /// Decides what follows a failed attempt.
-    pub fn after(&mut self, failure: AttemptFailure) -> Move {
+    /// Decides what follows a failed attempt; `another_key` says whether the target at hand
+    /// may be shown another credential, for which the failure says nothing.
+    pub fn after(&mut self, failure: AttemptFailure, another_key: bool) -> Move {
         if self.attempts >= self.model.retry.max_attempts {
             return Move::Stop;
+        }
+        if another_key {
+            self.tries_here = 0;
+            return Move::Try {
+                backoff: Duration::ZERO,
+            };
         }
         if failure.may_be_billed() {
             if self.model.recovery == Recovery::Off || self.rebilled {

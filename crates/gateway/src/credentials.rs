@@ -1,0 +1,92 @@
+//! Which of a provider's credentials an attempt shows.
+//!
+//! Requests begin at a credential drawn by chance, so that all of them carry their share.
+//! One that the provider refused, or whose quota is used up, is not shown again for the
+//! same request; one that is limited for the moment not at the same target.
+
+use std::sync::Arc;
+
+use policy::failure::AttemptFailure;
+use policy::model::Target;
+use policy::provider::Auth;
+use policy::secret::ProviderKey;
+
+/// The credentials that a request may still show.
+pub struct Credentials {
+    start: usize,
+    spent: Vec<Spent>,
+}
+
+/// A credential that is of no use, at one target or at all.
+struct Spent {
+    key: Arc<ProviderKey>,
+    at: Option<Arc<Target>>,
+}
+
+/// What an attempt shows.
+pub enum Shown {
+    /// Nothing: the provider asks for none, or none is configured.
+    Nothing,
+    /// This one.
+    Key(Arc<ProviderKey>),
+    /// There are some, but none that is still of use.
+    AllSpent,
+}
+
+impl Credentials {
+    /// All of them; a provider's `start`th is the first, counted round.
+    #[must_use]
+    pub fn new(start: usize) -> Self {
+        Self {
+            start,
+            spent: Vec::new(),
+        }
+    }
+
+    /// What the next attempt at a target shows.
+    #[must_use]
+    pub fn choose(&self, target: &Arc<Target>) -> Shown {
+        let keys = &target.provider.keys;
+        if keys.is_empty() || target.provider.auth == Auth::None {
+            return Shown::Nothing;
+        }
+        let round = keys.iter().cycle().skip(self.start % keys.len());
+        let mut left = round
+            .take(keys.len())
+            .filter(|key| !self.is_spent(key, target));
+        left.next()
+            .map_or(Shown::AllSpent, |key| Shown::Key(Arc::clone(key)))
+    }
+
+    /// Takes note of how an attempt failed that showed `key`. Whether another one is worth
+    /// a try at the same target.
+    pub fn after(
+        &mut self,
+        key: Option<Arc<ProviderKey>>,
+        target: &Arc<Target>,
+        failure: AttemptFailure,
+    ) -> bool {
+        let at = match failure {
+            AttemptFailure::Credential | AttemptFailure::Exhausted => None,
+            AttemptFailure::RateLimited => Some(Arc::clone(target)),
+            AttemptFailure::NotSent
+            | AttemptFailure::Overloaded
+            | AttemptFailure::BadRequest
+            | AttemptFailure::ModelGone
+            | AttemptFailure::ContextWindow
+            | AttemptFailure::ContentPolicy
+            | AttemptFailure::Ambiguous
+            | AttemptFailure::MidStream => return false,
+        };
+        let Some(key) = key else { return false };
+        self.spent.push(Spent { key, at });
+        matches!(self.choose(target), Shown::Key(_))
+    }
+
+    fn is_spent(&self, key: &Arc<ProviderKey>, target: &Arc<Target>) -> bool {
+        self.spent.iter().any(|spent| {
+            let here = spent.at.as_ref().is_none_or(|at| Arc::ptr_eq(at, target));
+            here && Arc::ptr_eq(&spent.key, key)
+        })
+    }
+}
