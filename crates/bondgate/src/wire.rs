@@ -24,7 +24,7 @@ use sim::{Script, Sim};
 use store::journal::MemoryJournal;
 use store::keys::KeyHasher;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::announce;
@@ -85,6 +85,8 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
     for warning in &loaded.warnings {
         eprintln!("bondgate: {}", warning.line(origin.path()));
     }
+    // Before anybody is told that it runs: a signal may follow at once.
+    let signals = Signals::install(&runtime)?;
     announce::started(&config, house.address, simulated.is_some(), data.path());
     let watcher = match origin {
         Source::File(path) => {
@@ -93,7 +95,7 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
         }
         Source::Environment => None,
     };
-    runtime.block_on(house.until_stopped(watcher))?;
+    runtime.block_on(house.until_stopped(signals, watcher))?;
     drop(simulated);
     Ok(())
 }
@@ -113,6 +115,24 @@ fn event_loop() -> Result<Runtime> {
 fn start_sim(runtime: &Runtime) -> Result<Sim> {
     let sim = runtime.block_on(Sim::start("127.0.0.1:0", Script::default()));
     sim.context("the simulated provider cannot start")
+}
+
+/// The signals that are listened to.
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install(runtime: &Runtime) -> Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
 }
 
 /// Everything that serves.
@@ -212,10 +232,12 @@ impl House {
     }
 
     /// Waits for the signal to stop, then lets what is under way end.
-    async fn until_stopped(self, watcher: Option<Handle>) -> Result<()> {
-        let mut hang_up = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    async fn until_stopped(self, signals: Signals, watcher: Option<Handle>) -> Result<()> {
+        let Signals {
+            mut hang_up,
+            mut terminate,
+            mut interrupt,
+        } = signals;
         let mut look = tokio::time::interval(CERTIFICATE_LOOK);
         loop {
             tokio::select! {

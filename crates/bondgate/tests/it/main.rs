@@ -17,6 +17,7 @@ mod data_dir;
 mod docs;
 mod interpolation;
 mod kit;
+mod process;
 mod program;
 mod recorded;
 mod reload;

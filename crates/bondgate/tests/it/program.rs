@@ -1,9 +1,11 @@
 //! The real program as a child process, and the means to write its configuration.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use sim::{Script, Sim};
 use tempfile::TempDir;
@@ -26,44 +28,59 @@ pub(crate) struct Program {
     /// Holds `bondgate.yaml` and the data.
     pub(crate) folder: TempDir,
     child: Child,
+    stdout: Heard,
+    stderr: Heard,
 }
 
 impl Program {
     /// Starts it with that configuration, which says nothing of `listen` and `data`.
     pub(crate) fn start(configuration: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let text = format!("listen: 127.0.0.1:0\ndata: data\n{configuration}");
-        std::fs::write(folder.path().join("bondgate.yaml"), text).expect("the file is written");
+        write(&folder, configuration);
         Self::start_in(folder, &[])
     }
 
     /// Starts it in a folder.
-    pub(crate) fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bondgate"))
+            .args(arguments)
             .current_dir(folder.path())
-            .envs(environment.iter().copied())
+            .env_remove("BONDGATE_CONFIG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let Some(Ok(first)) = lines.next() else {
-            let mut why = String::new();
-            child
-                .stderr
-                .take()
-                .map(|mut stderr| stderr.read_to_string(&mut why));
-            panic!("the program ended: {why}");
+        let stdout = Heard::of(child.stdout.take().expect("stdout is piped"));
+        let stderr = Heard::of(child.stderr.take().expect("stderr is piped"));
+        let Some(first) = stdout.line(|line| line.contains(" listens on ")) else {
+            panic!("the program ended: {}", stderr.all());
         };
-        let url = first
-            .rsplit(' ')
-            .next()
-            .expect("the line ends in a URL")
-            .to_owned();
-        // Read on, so that the program never waits for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { url, folder, child }
+        let url = first.rsplit(' ').next().expect("the line ends in a URL");
+        Self {
+            url: url.to_owned(),
+            folder,
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Waits for a line on stdout that begins so.
+    pub(crate) fn printed(&self, start: &str) -> String {
+        let line = self.stdout.line(|line| line.starts_with(start));
+        line.unwrap_or_else(|| panic!("no line begins with {start}"))
+    }
+
+    /// Waits for a line on stderr that has this in it.
+    pub(crate) fn said(&self, part: &str) -> String {
+        let line = self.stderr.line(|line| line.contains(part));
+        line.unwrap_or_else(|| panic!("no line has {part}"))
+    }
+
+    /// Replaces its configuration.
+    pub(crate) fn rewrite(&self, configuration: &str) {
+        write(&self.folder, configuration);
     }
 
     /// Its process id.
@@ -71,37 +88,67 @@ impl Program {
         self.child.id()
     }
 
-    /// Replaces its configuration.
-    pub(crate) fn rewrite(&self, configuration: &str) {
-        let text = format!("listen: 127.0.0.1:0\ndata: data\n{configuration}");
-        std::fs::write(self.folder.path().join("bondgate.yaml"), text)
-            .expect("the file is written");
-    }
-
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
         let sent = Command::new("kill")
-            .args([format!("-{name}"), self.pid().to_string()])
+            .args([&format!("-{name}"), &pid])
             .status();
         assert!(sent.expect("kill runs").success());
     }
 
     /// Waits until it has ended; gives its exit code and what it wrote to stderr.
     pub(crate) fn ended(mut self) -> (Option<i32>, String) {
-        let by = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
-                break status;
-            }
-            assert!(Instant::now() < by, "the program does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        let mut written = String::new();
-        self.child
-            .stderr
-            .take()
-            .map(|mut stderr| stderr.read_to_string(&mut written));
+        let written = self.stderr.all();
+        let status = self.child.wait().expect("the child can be waited for");
         (status.code(), written)
+    }
+}
+
+fn write(folder: &TempDir, configuration: &str) {
+    let text = format!("listen: 127.0.0.1:0\ndata: data\n{configuration}");
+    std::fs::write(folder.path().join("bondgate.yaml"), text).expect("the file is written");
+}
+
+/// What a program wrote to a pipe. It is read as it comes, so that the program never waits.
+struct Heard {
+    lines: Mutex<Receiver<String>>,
+}
+
+impl Heard {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let (say, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+            lines.for_each(|line| {
+                let _ = say.send(line);
+            });
+        });
+        let lines = Mutex::new(lines);
+        Self { lines }
+    }
+
+    /// The next line of which this holds; none where the pipe ended before.
+    fn line(&self, holds: impl Fn(&str) -> bool) -> Option<String> {
+        let lines = self.lines.lock().expect("one reader");
+        loop {
+            match lines.recv_timeout(PATIENCE) {
+                Ok(line) if holds(&line) => return Some(line),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("the program says nothing more"),
+            }
+        }
+    }
+
+    /// All that is left, up to the end of the pipe.
+    fn all(&self) -> String {
+        let mut all = String::new();
+        while let Some(line) = self.line(|_| true) {
+            all.push_str(&line);
+            all.push('\n');
+        }
+        all
     }
 }
 
