@@ -328,9 +328,21 @@ impl Pump {
     /// The provider's body has ended.
     fn end(&mut self, exchange: &mut Exchange) -> Result<Flow, Break> {
         let end = match self.upstream.end() {
-            BodyEnd::Clean if self.framer.buffered() == 0 => End::Clean,
-            BodyEnd::Clean | BodyEnd::Open | BodyEnd::Unproven => End::Cut,
+            BodyEnd::Clean => End::Clean,
+            BodyEnd::Open | BodyEnd::Unproven => End::Cut,
         };
+        // Some providers leave out the blank line behind their last event. Where the
+        // body ended as its framing said, that event is whole all the same.
+        let framer = std::mem::replace(&mut self.framer, Framer::new(MAX_EVENT));
+        if let Some(last) = framer.finish().filter(|_| end == End::Clean) {
+            self.frame(last, exchange)?;
+            if matches!(self.options.gear, Gear::First { .. }) {
+                self.ready.push_bytes(Bytes::from_static(b"\n\n"));
+            }
+            if self.complete {
+                return Ok(Flow::Complete);
+            }
+        }
         self.events.clear();
         self.decoder.finish(end, &mut self.events)?;
         self.meter(exchange)?;

@@ -4,7 +4,7 @@ use dialect::Dialect;
 use serde_json::{Value, json};
 
 use crate::asking::{Ask, Got, has_terminator};
-use crate::harness::{PAIRS, Road, echo, provider, sim, target};
+use crate::harness::{PAIRS, Road, echo, provider, scripted, sim, target};
 use crate::puppet::Puppet;
 
 /// The header in which a provider of that dialect names its request.
@@ -242,5 +242,38 @@ async fn every_spelling_of_a_path_leads_there() {
     for path in ["/v1/messages", "/messages", "/v1/messages?beta=true"] {
         let ask = Ask::new(Dialect::AnthropicMessages, "hi").at(path);
         assert_eq!(ask.send(&road).await.said(), "hi", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn however_a_stream_is_cut_into_pieces_it_says_the_same() {
+    for (client, served) in PAIRS {
+        for bytes in [1, 3, 17, 1000] {
+            let sim = scripted(json!({ "split": { "bytes": bytes } })).await;
+            let road = Road::to(vec![echo("p", served, &sim)]);
+            for stream in [false, true] {
+                let got = Ask::either(client, stream, "grüße, 世界").send(&road).await;
+                assert_eq!(got.said(), "grüße, 世界", "{client:?} {served:?} {bytes}");
+                assert_eq!(has_terminator(&got.body), stream);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_last_event_without_its_blank_line_counts_where_the_body_ended_well() {
+    let bytes = concat!(
+        "data: {\"id\":\"c\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":",
+        "{\"content\":\"all\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]"
+    );
+    for client in Dialect::ALL {
+        let puppet = Puppet::answering(200, "text/event-stream", bytes.as_bytes()).await;
+        let road = Road::to(vec![target(
+            provider("p", Dialect::OpenaiChat, puppet.address),
+            "m",
+        )]);
+        let got = Ask::stream(client, "hi").send(&road).await;
+        assert_eq!(got.said(), "all", "{client:?}");
+        assert!(has_terminator(&got.body), "{client:?}: {:?}", got.body);
     }
 }
