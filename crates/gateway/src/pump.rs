@@ -334,7 +334,8 @@ impl Pump {
         // Some providers leave out the blank line behind their last event. Where the
         // body ended as its framing said, that event is whole all the same.
         let framer = std::mem::replace(&mut self.framer, Framer::new(MAX_EVENT));
-        if let Some(last) = framer.finish().filter(|_| end == End::Clean) {
+        let last = framer.finish().filter(|_| end == End::Clean);
+        if let Some(last) = last.filter(says_something) {
             self.frame(last, exchange)?;
             if matches!(self.options.gear, Gear::First { .. }) {
                 self.ready.push_bytes(Bytes::from_static(b"\n\n"));
@@ -367,6 +368,15 @@ impl Pump {
                 "the stream ended without its proof of completion",
             ))
         }
+    }
+}
+
+/// Whether what a body ended in is more than the first bytes of an event.
+fn says_something(last: &RawFrame) -> bool {
+    match last.frame() {
+        Ok(Some(frame)) => !frame.data.is_empty(),
+        Ok(None) => false,
+        Err(_) => true,
     }
 }
 
