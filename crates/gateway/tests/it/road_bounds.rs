@@ -2,6 +2,7 @@
 //! changes under load.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dialect::Dialect;
 use gateway::Timings;
@@ -318,4 +319,32 @@ async fn a_configuration_that_changes_under_load_fails_nobody() {
     let settled = road.settled(500).await;
     assert!(settled.iter().all(|s| s.outcome == "answered"));
     road.at_rest().await;
+}
+
+#[tokio::test]
+async fn a_client_gets_signs_of_life_while_a_call_waits() {
+    for (client, served) in PAIRS {
+        let still = faulty(json!({ "stall_inside": { "after_events": 4 } })).await;
+        let mut own = model(vec![target(provider("a", served, still.addr()), "caller")]);
+        own.tool_calls = ToolCalls::Whole;
+        let timings = Timings {
+            keep_alive: Duration::from_millis(20),
+            ..Timings::default()
+        };
+        let road = Road::tuned(snapshot(vec![own]), 64 << 20, timings);
+        let ask = Ask::stream(client, "USE_TOOL take").tool();
+        let sign = match client {
+            Dialect::OpenaiChat => ":",
+            Dialect::AnthropicMessages => "event: ping",
+        };
+        let mut line = ask.open(&road).await;
+        let got = line
+            .until(|got| {
+                let text = String::from_utf8_lossy(&got.body).into_owned();
+                text.split("\n\n").filter(|e| e.starts_with(sign)).count() > 3
+            })
+            .await;
+        assert_eq!(got.header("x-bondgate-target"), "a/caller");
+        assert!(!has_call(&got), "{}", got.text());
+    }
 }

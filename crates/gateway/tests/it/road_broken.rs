@@ -286,3 +286,40 @@ async fn many_choices_are_whole_only_when_each_has_ended() {
     let got = ask.send(&Road::with(own)).await;
     assert!(!has_terminator(&got.body), "{}", got.text());
 }
+
+#[tokio::test]
+async fn the_rest_of_a_cut_event_is_not_passed_on() {
+    let chat = Dialect::OpenaiChat;
+    let said = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"words\"},\"finish_reason\":null}]}\n\n";
+    for rest in [
+        "d",
+        "data",
+        "data:",
+        "data: ",
+        "data: {",
+        ": note",
+        "\n",
+        "event: x\n",
+    ] {
+        let body = format!("{said}{rest}");
+        let puppet = Puppet::answering(200, "text/event-stream", body.as_bytes()).await;
+        let mut own = model(vec![target(provider("p", chat, puppet.address), "x")]);
+        own.recovery = Recovery::Off;
+        own.retry.same_target = 0;
+        for client in Dialect::ALL {
+            let road = Road::with(own.clone());
+            let got = Ask::stream(client, "hi").send(&road).await;
+            if got.status != 200 {
+                // Both came in one piece, so nothing had been said to the client.
+                assert_error(client, &got, 502, "provider_failed");
+                continue;
+            }
+            assert_failure_event(client, &got);
+            if client == chat {
+                let told = got.text();
+                let told = told.strip_prefix(said).unwrap().trim_start();
+                assert!(told.starts_with("data: {\"error\""), "{rest:?}: {told}");
+            }
+        }
+    }
+}

@@ -96,7 +96,7 @@ async fn fields_of_a_wrong_type_are_named() {
             }
         }
         let missing = Ask::new(client, "")
-            .raw("{\"messages\":[]}")
+            .raw("{\"messages\":[],\"max_tokens\":9}")
             .send(&road)
             .await;
         assert_invalid(client, &missing);

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use dialect::Dialect;
+use policy::model::Recovery;
 use policy::origin::{Origin, Scheme};
 use policy::secret::{ProviderKey, Secret};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::asking::{Ask, assert_error};
 use crate::harness::{
     KEY, PAIRS, Road, add_key, credential, echo, faulty, key, model, provider, sim, snapshot,
     target,
 };
+use crate::puppet::{STREAM_HEAD, Stage, chunk};
 
 /// All headers of a request that a provider has seen, as text.
 fn shown(seen: &sim::Seen) -> String {
@@ -210,6 +213,42 @@ async fn what_a_provider_says_of_itself_stays_behind() {
             "server",
         ] {
             assert_eq!(got.header(private), "", "{private}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_in_an_error_within_a_stream_is_not_told_either() {
+    let secret = credential("p");
+    let start = |delta: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}]}}\n\n"
+        )
+    };
+    let said = start("{\"role\":\"assistant\",\"content\":\"words\"}");
+    let error = format!("data: {{\"error\":{{\"message\":\"bad key {secret}\"}}}}\n\n");
+    for client in Dialect::ALL {
+        for apart in [false, true] {
+            let stage = Stage::open().await;
+            let chat = provider("p", Dialect::OpenaiChat, stage.address);
+            let mut own = model(vec![target(chat, "x")]);
+            own.recovery = Recovery::Off;
+            let road = Road::with(own);
+            let mut line = Ask::stream(client, "hi").open(&road).await;
+            let mut stream = stage.request().await;
+            if apart {
+                let opening = format!("{STREAM_HEAD}{}", chunk(&said));
+                stream.write_all(opening.as_bytes()).await.unwrap();
+                line.until(|got| !got.body.is_empty()).await;
+                stream.write_all(chunk(&error).as_bytes()).await.unwrap();
+            } else {
+                let all = format!("{STREAM_HEAD}{}", chunk(&format!("{said}{error}")));
+                stream.write_all(all.as_bytes()).await.unwrap();
+            }
+            let got = line.rest().await;
+            assert!(!got.text().contains(&secret), "{}", got.text());
+            assert!(got.message().contains("bad key"), "{}", got.text());
+            assert_eq!(got.status, if apart { 200 } else { 502 });
         }
     }
 }

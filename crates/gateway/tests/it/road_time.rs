@@ -182,13 +182,16 @@ async fn a_stream_that_never_ends_is_ended_by_the_bound_of_all() {
         let talker = target(provider("a", served, endless.addr()), "talker");
         let ask = Ask::stream(client, "[[chunks=90000&bytes=6&gap_ms=10]]");
         let road = timed(vec![talker.clone()], |own| {
-            own.timeouts.total = Duration::from_millis(400);
+            own.timeouts.total = Duration::from_secs(1);
         });
         let got = ask.send(&road).await;
         assert_failure_event(client, &got);
         assert!(got.message().contains("`total`"), "{}", got.text());
         let road = Road::to(vec![talker]);
-        let got = ask.header("x-bondgate-timeout-ms", "400").send(&road).await;
+        let got = ask
+            .header("x-bondgate-timeout-ms", "1000")
+            .send(&road)
+            .await;
         assert_failure_event(client, &got);
         assert!(got.message().contains("`total`"), "{}", got.text());
     }
