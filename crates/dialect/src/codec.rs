@@ -20,7 +20,9 @@ pub trait ServerCodec: Sync {
     /// Reads what the road needs from a request, in one pass that builds nothing.
     ///
     /// # Errors
-    /// [`Invalid`] where the body is no JSON object or one of those fields has a wrong type.
+    /// [`Invalid`] where the body is no JSON object, one of those fields has a wrong type, or
+    /// one is missing that must be there. A missing `model` is not an error here, since a
+    /// path may name it.
     fn head(&self, body: &[u8]) -> Result<Head, Invalid>;
 
     /// The edits that make the client's own bytes right for a target of the same dialect.

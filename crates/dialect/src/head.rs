@@ -6,9 +6,11 @@ use crate::needs::Needs;
 /// What the road knows of a request without decoding it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// The model asked for, in the application's words. Empty where the dialect
-    /// carries it in the path.
+    /// The model asked for, in the application's words. Empty where the body names none,
+    /// which is right where the path does.
     pub model: String,
+    /// Whether `model` was named elsewhere, so that the body's own name is not it.
+    pub model_elsewhere: bool,
     /// Where the value of `model` stands.
     pub model_span: Option<Span>,
     /// Whether a stream is wanted.
@@ -33,4 +35,17 @@ pub struct Head {
     pub needs: Needs,
     /// Offset just behind the brace that opens the request.
     pub body_start: usize,
+}
+
+impl Head {
+    /// Takes the model's name from elsewhere than the body; it wins over the body's own.
+    pub fn name_model(&mut self, model: String) {
+        self.model = model;
+        self.model_elsewhere = true;
+    }
+
+    /// Whether the body's own bytes name that model.
+    pub(crate) fn says_model(&self, model: &str) -> bool {
+        !self.model_elsewhere && self.model_span.is_some() && self.model == model
+    }
 }

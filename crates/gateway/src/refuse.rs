@@ -17,6 +17,12 @@ pub fn invalid(invalid: &Invalid) -> Failure {
     }
 }
 
+/// A request that names no model, neither in its body nor in its path.
+#[must_use]
+pub fn no_model_named() -> Failure {
+    invalid(&Invalid::new("field required").under("model"))
+}
+
 /// A request that must not be read further.
 #[must_use]
 pub fn malformed(why: &str) -> Failure {

@@ -96,8 +96,10 @@ async fn forward(
         .server()
         .head(&body.bytes)
         .map_err(|invalid| refuse::invalid(&invalid))?;
-    if let Some(model) = model_in_path {
-        head.model = model;
+    match model_in_path {
+        Some(model) => head.name_model(model),
+        None if head.model.is_empty() => return Err(refuse::no_model_named()),
+        None => {}
     }
     let call = Call {
         dialect: endpoint.dialect,

@@ -53,9 +53,6 @@ pub(super) fn head(body: &[u8]) -> Result<Head, Invalid> {
         head_member(&mut head, key, member)
     })?;
     reader.end()?;
-    if head.model_span.is_none() {
-        return Err(Invalid::new("field required").under("model"));
-    }
     if !seen.get(1).copied().unwrap_or_default() {
         return Err(Invalid::new("field required").under("messages"));
     }
@@ -113,14 +110,20 @@ fn head_member(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<()
 /// The edits that make the client's own bytes right for a target of this dialect.
 pub(super) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     let mut patch = Patch::default();
-    if let Some(span) = head
-        .model_span
-        .clone()
-        .filter(|_| head.model != edits.model)
-    {
-        let mut name = Vec::with_capacity(edits.model.len() + 2);
-        escape_into(&mut name, edits.model);
-        patch.replace(span, name);
+    if !head.says_model(edits.model) {
+        let mut name = Vec::with_capacity(edits.model.len() + 12);
+        match &head.model_span {
+            Some(span) => {
+                escape_into(&mut name, edits.model);
+                patch.replace(span.clone(), name);
+            }
+            None => {
+                name.extend_from_slice(b"\"model\":");
+                escape_into(&mut name, edits.model);
+                name.push(b',');
+                patch.replace(head.body_start..head.body_start, name);
+            }
+        }
     }
     if let (Some(span), Some(most)) = (&head.max_output_tokens_span, edits.max_output_tokens)
         && head.max_output_tokens.is_none_or(|given| given > most)

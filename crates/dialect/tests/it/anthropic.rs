@@ -84,10 +84,6 @@ fn lost<'a>(losses: &'a Losses, path: &str) -> Option<&'a dialect::loss::Loss> {
 fn the_head_names_what_is_missing_or_stands_twice() {
     let cases = [
         (
-            r#"{"messages": [], "max_tokens": 1}"#,
-            "model: field required",
-        ),
-        (
             r#"{"model": "", "messages": [], "max_tokens": 1}"#,
             "model: a model is needed (byte 10)",
         ),

@@ -94,7 +94,6 @@ fn a_head_names_the_member_that_stands_twice() {
 #[test]
 fn a_head_says_where_it_is_wrong() {
     for (body, path) in [
-        (r#"{"messages":[]}"#, "model"),
         (r#"{"model":"a"}"#, "messages"),
         (r#"{"model":"","messages":[]}"#, "model"),
         (r#"{"model":7,"messages":[]}"#, "model"),

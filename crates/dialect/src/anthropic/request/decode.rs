@@ -16,10 +16,10 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut reader = Reader::new(body)?.with_unique_keys();
     let mut request = Request::new(OWN, String::new());
     request.stream_usage = true;
-    let (mut model, mut messages, mut system) = (None, None, None);
+    let (mut messages, mut system) = (None, None);
     reader.object(|key, member| {
         match key {
-            "model" => model = Some(text(member)?),
+            "model" => request.model = text(member)?,
             "messages" => messages = Some(read_messages(member)?),
             "system" => {
                 let read = content;
@@ -30,7 +30,6 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
         Ok(())
     })?;
     reader.end()?;
-    request.model = required(model, "model")?;
     request.messages = required(messages, "messages")?;
     required(request.max_output_tokens, "max_tokens")?;
     if let Some((parts, bare)) = system {

@@ -17,15 +17,12 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut request = Request::new(OWN, "");
     let mut limits = [None, None];
     let mut top_logprobs = None;
-    let (mut named, mut spoken) = (None, None);
+    let mut spoken = None;
     let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
         let extra = &mut request.extra;
         match key {
-            "model" => {
-                request.model = text(member)?;
-                named = Some(());
-            }
+            "model" => request.model = text(member)?,
             "messages" => {
                 spoken = Some(());
                 member.array(|_, element| {
@@ -41,7 +38,6 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
         Ok(())
     })?;
     reader.end()?;
-    required(named, "model")?;
     required(spoken, "messages")?;
     request.max_output_tokens = match limits {
         [Some(newer), older] => {

@@ -41,10 +41,9 @@ pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
         head_member(&mut head, key, member)
     })?;
     reader.end()?;
-    for (bit, name) in ONCE.iter().enumerate() {
-        if matches!(*name, "model" | "messages") && seen & (1 << bit) == 0 {
-            return Err(Invalid::new("this member is missing").under(name));
-        }
+    let messages = ONCE.iter().position(|name| *name == "messages");
+    if messages.is_some_and(|bit| seen & (1 << bit) == 0) {
+        return Err(Invalid::new("field required").under("messages"));
     }
     if head.stream && !head.stream_usage && head.stream_options_span.is_none() {
         head.usage_switch = Some((
@@ -175,18 +174,20 @@ pub(crate) fn candidates(reader: &mut Reader<'_>) -> Result<u64, Invalid> {
 /// The edits that make the client's own bytes right for a target.
 pub(crate) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     let mut patch = Patch::default();
-    if let Some(span) = &head.model_span
-        && head.model != edits.model
-    {
-        patch.replace(span.clone(), Json::string(edits.model).text());
-    }
     let mut front = String::new();
+    if !head.says_model(edits.model) {
+        let name = Json::string(edits.model);
+        match &head.model_span {
+            Some(span) => patch.replace(span.clone(), name.text()),
+            None => front = format!(r#""model":{},"#, name.text()),
+        }
+    }
     if let Some(most) = edits.max_output_tokens
         && head.max_output_tokens.is_none_or(|asked| asked > most)
     {
         match &head.max_output_tokens_span {
             Some(span) => patch.replace(span.clone(), most.to_string()),
-            None => front = format!(r#""max_completion_tokens":{most},"#),
+            None => front.push_str(&format!(r#""max_completion_tokens":{most},"#)),
         }
     }
     if let Some((second, span)) = &head.second_limit

@@ -71,3 +71,24 @@ fn edited(sample: &Sample) -> Option<String> {
     after.extra = hub.extra.clone();
     (after != hub).then(|| format!("{}: more than the edits changed", sample.id))
 }
+
+#[test]
+fn a_model_that_is_named_elsewhere_stands_in_the_edited_body_whatever_it_named() {
+    for dialect in dialect::Dialect::ALL {
+        for own in ["", r#""model":"theirs","#, r#""model":"ours","#] {
+            let body = Bytes::from(format!(r#"{{{own}"max_tokens":9,"messages":[]}}"#));
+            let codec = dialect.server();
+            let mut head = codec.head(&body).unwrap();
+            head.name_model("ours".to_owned());
+            let edits = Edits {
+                model: "ours",
+                force_usage: false,
+                max_output_tokens: None,
+            };
+            let out = codec.patch(&head, &edits).apply(&body);
+            let expected = r#"{"model":"ours","max_tokens":9,"messages":[]}"#;
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{dialect:?} {own}");
+            codec.decode_request(&body).unwrap();
+        }
+    }
+}
