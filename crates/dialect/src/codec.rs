@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::chat::{Request, Response, StreamEvent, Usage};
+use crate::chat::{Request, Response, StreamEvent, Usage, Words};
 use crate::failure::{ClientFailure, ProviderError};
 use crate::frame::Frame;
 use crate::head::Head;
@@ -33,6 +33,9 @@ pub trait ServerCodec: Sync {
     /// # Errors
     /// [`Invalid`] naming the field.
     fn decode_request(&self, body: &[u8]) -> Result<Request, Invalid>;
+
+    /// What the dialect calls the parts of a request.
+    fn words(&self) -> &'static Words;
 
     /// Writes a whole answer.
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8>;

@@ -165,7 +165,11 @@ fn a_commands_value_is_kept_for_its_time_to_live() {
         let mode = Mode::Serve(&mut commands);
         load(&written.path(), &Overrides::default(), &env, mode).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(runs).unwrap(), "ran\n", "it ran once");
+    assert_eq!(
+        std::fs::read_to_string(runs).unwrap(),
+        "ran\n",
+        "it ran once"
+    );
     assert!(!commands.stale(Instant::now() + Duration::from_secs(3_000)));
     assert!(commands.stale(Instant::now() + Duration::from_secs(4_000)));
 }

@@ -43,6 +43,10 @@ impl ServerCodec for Anthropic {
         request::decode(body)
     }
 
+    fn words(&self) -> &'static Words {
+        &request::WORDS
+    }
+
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {
         response::encode(response, losses)
     }

@@ -14,11 +14,23 @@ pub(super) use decode::decode;
 pub(super) use encode::encode;
 
 use super::wire::{kind_of, text};
+use crate::chat::Words;
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Kind, Reader, escape_into};
 use crate::needs::Need;
 use crate::patch::Patch;
+
+/// What this dialect calls the parts of a request; it has no word for several answers.
+pub(super) const WORDS: Words = Words {
+    stop: "stop_sequences",
+    candidates: "n",
+    output: "output_config.format",
+    schema: "output_config.format",
+    reasoning: "thinking",
+    effort: "output_config.effort",
+    budget: "thinking.budget_tokens",
+};
 
 /// Members that the head reads, and which may therefore stand only once.
 const HEAD: [&str; 8] = [

@@ -12,6 +12,8 @@ use crate::json::{Invalid, Json, Kind, Reader, Writer};
 pub struct Extra {
     fields: Vec<(String, Json)>,
     notes: Vec<&'static str>,
+    /// Names of fields that say nothing to an application.
+    asides: &'static [&'static str],
 }
 
 impl Extra {
@@ -34,9 +36,16 @@ impl Extra {
         self.notes.contains(&note)
     }
 
-    /// The fields that say something: leaving out a `null` loses nothing.
+    /// Says which fields, should they stand here, are of the provider's own housekeeping.
+    /// They are kept and written like others, but leaving them loses nothing.
+    pub fn set_asides(&mut self, names: &'static [&'static str]) {
+        self.asides = names;
+    }
+
+    /// The fields that say something: leaving out a `null` or an aside loses nothing.
     pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
-        self.iter().filter(|(_, value)| !value.is_null())
+        self.iter()
+            .filter(|(name, value)| !value.is_null() && !self.asides.contains(name))
     }
 
     /// The field of that name.

@@ -10,6 +10,7 @@ mod message;
 mod request;
 mod response;
 mod usage;
+mod words;
 
 pub use event::{Delta, PartStart, Start, StreamEvent};
 pub use extra::{Extra, given};
@@ -22,3 +23,4 @@ pub use request::{
 };
 pub use response::{Candidate, Finish, FinishReason, Response};
 pub use usage::Usage;
+pub use words::Words;

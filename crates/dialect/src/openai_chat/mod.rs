@@ -18,7 +18,7 @@ mod response;
 mod stream;
 mod wire;
 
-use crate::chat::{Request, Response, Usage};
+use crate::chat::{Request, Response, Usage, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
     ServerCodec, TargetModel, Transport,
@@ -44,6 +44,10 @@ impl ServerCodec for OpenaiChat {
 
     fn decode_request(&self, body: &[u8]) -> Result<Request, Invalid> {
         request::decode(body)
+    }
+
+    fn words(&self) -> &'static Words {
+        &request::WORDS
     }
 
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {

@@ -15,11 +15,22 @@ use self::turn::write_own_message;
 use super::response::report_extra;
 use super::wire::{OWN, spelled, write_cache};
 use crate::chat::{
-    Effort, OutputFormat, ReasoningRequest, Request, Role, Tool, ToolChoice, ToolKind,
+    Effort, OutputFormat, ReasoningRequest, Request, Role, Tool, ToolChoice, ToolKind, Words,
 };
 use crate::codec::TargetModel;
 use crate::json::Writer;
 use crate::loss::{LossKind, Losses};
+
+/// What this dialect calls the parts of a request.
+pub(super) const WORDS: Words = Words {
+    stop: "stop",
+    candidates: "n",
+    output: "response_format",
+    schema: "response_format.json_schema",
+    reasoning: "reasoning",
+    effort: "reasoning_effort",
+    budget: "reasoning.max_tokens",
+};
 
 /// Most stop texts that OpenAI takes.
 const STOPS: usize = 4;
@@ -168,7 +179,10 @@ impl Pen<'_> {
             false => stop.get(..STOPS).unwrap_or(stop),
         };
         if sent.len() < stop.len() {
-            self.dropped("stop", "chat completions take four stop texts");
+            self.dropped(
+                request.words().stop,
+                "chat completions take four stop texts",
+            );
         }
         match sent {
             [] => {}
@@ -212,28 +226,30 @@ impl Pen<'_> {
             write_own_reasoning(out, asked);
             return;
         }
-        report_extra(&asked.extra, "reasoning.", self.losses);
-        let effort = match (&asked.effort, asked.budget_tokens) {
+        let words = request.words();
+        report_extra(&asked.extra, &format!("{}.", words.reasoning), self.losses);
+        let (path, effort) = match (&asked.effort, asked.budget_tokens) {
             _ if asked.enabled == Some(false) => {
-                self.left("reasoning", "left to the model, which may have no switch");
+                let why = "left to the model, which may have no switch";
+                self.left(words.reasoning, why);
                 return;
             }
-            (Some(Effort::Max), _) => "high",
+            (Some(Effort::Max), _) => (words.effort, "high"),
             (Some(effort), _) => {
                 out.key("reasoning_effort").string(effort.name());
                 return;
             }
-            (None, Some(..2048)) => "low",
-            (None, Some(..16384)) => "medium",
-            (None, Some(_)) => "high",
+            (None, Some(..2048)) => (words.budget, "low"),
+            (None, Some(..16384)) => (words.budget, "medium"),
+            (None, Some(_)) => (words.budget, "high"),
             (None, None) => {
-                self.left("reasoning", "how much is left to the model");
+                self.left(words.reasoning, "how much is left to the model");
                 return;
             }
         };
         out.key("reasoning_effort").string(effort);
         self.losses.tuning(
-            "reasoning",
+            path,
             LossKind::Approximated,
             "chat completions know efforts in a few words",
         );

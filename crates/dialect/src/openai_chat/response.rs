@@ -11,7 +11,7 @@ pub(super) mod usage;
 use self::message::{answer, in_content, words, write_list, write_said};
 use self::usage::{usage, write_usage};
 use super::failure;
-use super::wire::{OWN, spelled, text};
+use super::wire::{ASIDES, OWN, spelled, text};
 use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response, Usage};
 use crate::codec::{Broken, ModelEntry};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
@@ -209,6 +209,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
         extra: Extra::default(),
     };
     response.extra.note(spelled::OURS);
+    response.extra.set_asides(&ASIDES);
     let mut error = None;
     let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
@@ -303,6 +304,7 @@ fn reported(error: &str) -> Broken {
 fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {
     let mut candidate = Candidate::new(0);
     candidate.extra.note(spelled::NO_LOGPROBS);
+    candidate.extra.set_asides(&ASIDES);
     reader.object(|key, member| {
         match (key, member.peek()?) {
             ("index", Kind::Number) => candidate.index = member.u64()?,

@@ -62,6 +62,18 @@ pub(super) mod spelled {
     pub(crate) const ANY: &str = "any";
 }
 
+/// Members of an answer, and of its choices, that tell of the provider's own housekeeping:
+/// the build that answered, who answered behind a router and in whose words, how long it
+/// took. An application's answer is the same without them.
+pub(super) const ASIDES: [&str; 6] = [
+    "system_fingerprint",
+    "object",
+    "provider",
+    "native_finish_reason",
+    "x_groq",
+    "timings",
+];
+
 /// Kinds of [`Opaque`] that stand elsewhere than among the content's parts.
 pub(super) mod opaque {
     /// An answer in sound.

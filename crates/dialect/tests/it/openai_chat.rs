@@ -469,14 +469,15 @@ fn what_chat_completions_cannot_say_is_named() {
         .iter()
         .map(|loss| loss.path.as_str())
         .collect();
-    assert_eq!(refused, ["messages[0].content[0]", "tools[0]", "stop"]);
+    let expected = ["messages[0].content[0]", "tools[0]", "stop_sequences"];
+    assert_eq!(refused, expected);
     let told: Vec<&str> = losses
         .as_slice()
         .iter()
         .filter(|loss| !loss.functional)
         .map(|loss| loss.path.as_str())
         .collect();
-    assert_eq!(told, ["top_k", "reasoning", "betas"]);
+    assert_eq!(told, ["top_k", "thinking.budget_tokens", "betas"]);
 }
 
 fn sealed() -> Opaque {

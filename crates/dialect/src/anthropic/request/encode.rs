@@ -196,7 +196,7 @@ impl Writing<'_> {
             Some(OutputFormat::Json | OutputFormat::JsonSchema { .. }) => {
                 let why = "answers in JSON need a schema";
                 self.losses
-                    .functional("response_format", LossKind::Dropped, why);
+                    .functional(request.words().output, LossKind::Dropped, why);
             }
             Some(OutputFormat::Text) | None => {}
         }
@@ -230,7 +230,7 @@ impl Writing<'_> {
     }
 
     fn schema_words(&mut self, words: [&Option<String>; 2], strict: Option<bool>, extra: &Extra) {
-        let at = "response_format.json_schema";
+        let at = self.request.words().schema;
         for (word, name) in words.into_iter().zip(["name", "description"]) {
             if word.is_some() {
                 self.lost(format!("{at}.{name}"), "the schema alone is sent");
@@ -253,8 +253,11 @@ impl Writing<'_> {
                 continue;
             }
             let why = "the API refuses white space alone";
-            self.losses
-                .functional(format!("stop[{at}]"), LossKind::Dropped, why);
+            self.losses.functional(
+                format!("{}[{at}]", request.words().stop),
+                LossKind::Dropped,
+                why,
+            );
         }
         if !stops.is_empty() || request.extra.noted(spelled::NO_STOPS) {
             out.key("stop_sequences").array(|out| {
@@ -294,7 +297,8 @@ impl Writing<'_> {
         }
         if request.candidates.is_some_and(|n| n > 1) {
             let why = "a message is one answer";
-            self.losses.functional("n", LossKind::Dropped, why);
+            let path = request.words().candidates;
+            self.losses.functional(path, LossKind::Dropped, why);
         }
         if request.logprobs.is_some_and(|l| l.enabled) {
             let why = "messages carry none";

@@ -52,7 +52,11 @@ impl Writing<'_> {
             }
             return true;
         }
-        lose_extra(self.losses, "reasoning", &reasoning.extra);
+        lose_extra(
+            self.losses,
+            self.request.words().reasoning,
+            &reasoning.extra,
+        );
         if reasoning.enabled == Some(false) || reasoning.effort == Some(Effort::None) {
             out.key("thinking").object(|out| {
                 out.key("type").string("disabled");
@@ -71,16 +75,17 @@ impl Writing<'_> {
 
     /// The tokens to think with, where the API allows thinking at all.
     fn budget(&mut self, reasoning: &ReasoningRequest) -> Option<u64> {
+        let words = self.request.words();
         let (path, wanted) = match (&reasoning.effort, reasoning.budget_tokens) {
-            (_, Some(tokens)) => ("reasoning.max_tokens", tokens),
+            (_, Some(tokens)) => (words.budget, tokens),
             (Some(effort), None) => {
                 let Some(tokens) = tokens(effort) else {
-                    self.lost("reasoning_effort", "the word is not known");
+                    self.lost(words.effort, "the word is not known");
                     return None;
                 };
-                ("reasoning_effort", tokens)
+                (words.effort, tokens)
             }
-            (None, None) if reasoning.enabled == Some(true) => ("reasoning", MIDDLE_BUDGET),
+            (None, None) if reasoning.enabled == Some(true) => (words.reasoning, MIDDLE_BUDGET),
             (None, None) => return None,
         };
         let forced = matches!(

@@ -226,7 +226,7 @@ impl Pen<'_> {
                     self.losses.tuning(
                         at,
                         LossKind::Moved,
-                        "a tool message holds text only; it follows in a user message",
+                        "a tool message holds text only, so it follows in a user message",
                     );
                     moved.push(part);
                 }

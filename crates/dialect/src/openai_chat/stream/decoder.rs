@@ -137,6 +137,7 @@ impl Decoder {
                 self.started = true;
                 let mut start = std::mem::take(&mut self.start);
                 start.extra.note(spelled::OURS);
+                start.extra.set_asides(&ASIDES);
                 events.push(StreamEvent::Start(Box::new(start)));
             }
             if any && !error {
@@ -158,19 +159,9 @@ impl Decoder {
 
     /// A member beside the choices: part of the envelope at first, later a repetition.
     fn envelope(&mut self, key: &str, kind: Kind, reader: &mut Reader<'_>) -> Result<(), Invalid> {
-        const REPEATED: [&str; 9] = [
-            "id",
-            "model",
-            "created",
-            "service_tier",
-            "system_fingerprint",
-            "provider",
-            "x_groq",
-            "obfuscation",
-            "p",
-        ];
+        const REPEATED: [&str; 6] = ["id", "model", "created", "service_tier", "obfuscation", "p"];
         if self.started {
-            if !REPEATED.contains(&key) {
+            if !REPEATED.contains(&key) && !ASIDES.contains(&key) {
                 pass(&mut self.unknown, "", key);
             }
             return reader.skip().map(drop);
@@ -324,6 +315,7 @@ fn is_empty_array(reader: &Reader<'_>) -> bool {
 /// What else stood beside a choice's last delta.
 fn last_extra(mut choice: Reader<'_>) -> Result<Extra, Invalid> {
     let mut extra = Extra::default();
+    extra.set_asides(&ASIDES);
     choice.object(|key, member| {
         match (key, member.peek()?) {
             // Probabilities came in events of their own, beside the deltas.

@@ -9,7 +9,7 @@ use super::{events, fold, others, target};
 use crate::canon::{Canon, canon, difference, strings};
 use crate::corpus::{Sample, none, requests, streams, wholes};
 
-/// Members whose strings are words of the dialect and not of the application.
+/// Members whose strings are words of the dialect or its provider and not of the application.
 const WORDS: &[&str] = &[
     "type",
     "role",
@@ -29,6 +29,9 @@ const WORDS: &[&str] = &[
     "service_tier",
     "id",
     "model",
+    "system_fingerprint",
+    "provider",
+    "native_finish_reason",
 ];
 
 #[test]
