@@ -87,7 +87,7 @@ pub fn tokens(headers: &mut HeaderMap, usage: &Usage) {
     }
 }
 
-/// `path reason; …`, bounded, in visible ASCII.
+/// `path reason; …`, bounded, in visible ASCII. A semicolon stands between losses only.
 #[must_use]
 pub fn loss_list(losses: &[Loss]) -> String {
     let mut list = String::new();
@@ -100,12 +100,10 @@ pub fn loss_list(losses: &[Loss]) -> String {
         if at > 0 {
             list.push_str("; ");
         }
-        list.extend(item.chars().map(|c| {
-            if c.is_ascii_graphic() || c == ' ' {
-                c
-            } else {
-                '?'
-            }
+        list.extend(item.chars().map(|c| match c {
+            ';' => ',',
+            c if c.is_ascii_graphic() || c == ' ' => c,
+            _ => '?',
         }));
     }
     list

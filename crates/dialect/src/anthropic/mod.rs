@@ -15,7 +15,7 @@ mod response;
 mod stream;
 mod wire;
 
-use crate::chat::{Request, Response, Usage};
+use crate::chat::{Request, Response, Usage, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
     ServerCodec, TargetModel, Transport,

@@ -235,8 +235,11 @@ impl Pen<'_> {
                 return;
             }
             (Some(Effort::Max), _) => (words.effort, "high"),
-            (Some(effort), _) => {
+            (Some(effort), budget) => {
                 out.key("reasoning_effort").string(effort.name());
+                if budget.is_some() {
+                    self.left(words.budget, "the effort says how much");
+                }
                 return;
             }
             (None, Some(..2048)) => (words.budget, "low"),

@@ -26,6 +26,7 @@ mod road_gone;
 mod road_input;
 mod road_keys;
 mod road_ledger;
+mod road_losses;
 mod road_paths;
 mod road_secrets;
 mod road_sockets;

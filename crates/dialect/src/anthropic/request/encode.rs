@@ -244,7 +244,7 @@ impl Writing<'_> {
         lose_extra(self.losses, at, extra);
     }
 
-    fn rest(&mut self, out: &mut Writer) {
+    fn stops(&mut self, out: &mut Writer) {
         let request = self.request;
         let mut stops = Vec::new();
         for (at, stop) in request.stop.iter().enumerate() {
@@ -266,6 +266,11 @@ impl Writing<'_> {
                 });
             });
         }
+    }
+
+    fn rest(&mut self, out: &mut Writer) {
+        let request = self.request;
+        self.stops(out);
         if request.user.is_some() || self.shared("metadata").is_some() {
             out.key("metadata").object(|out| {
                 if let Some(user) = &request.user {

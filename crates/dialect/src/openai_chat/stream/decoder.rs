@@ -13,7 +13,7 @@ use crate::json::{Invalid, Kind, Reader};
 use crate::openai_chat::failure;
 use crate::openai_chat::response::finish;
 use crate::openai_chat::response::usage::usage;
-use crate::openai_chat::wire::spelled;
+use crate::openai_chat::wire::{ASIDES, spelled};
 
 /// Most choices in one answer.
 const CHOICES: usize = 128;

@@ -3,7 +3,6 @@
 mod broken;
 mod chop;
 mod cut;
-mod fields;
 mod fold;
 mod generated;
 mod head;

@@ -1,7 +1,7 @@
 //! What crosses from one dialect to another is there, or its loss is named.
 
 use dialect::Dialect;
-use dialect::chat::PartKind;
+use dialect::chat::{FinishReason, PartKind};
 use dialect::codec::EncoderOptions;
 use dialect::loss::{Loss, Losses};
 
@@ -243,19 +243,28 @@ fn said(
     candidates
         .map(|candidate| {
             let (mut text, mut calls) = (String::new(), Vec::new());
+            let mut refused = false;
             for part in candidate.parts {
                 match part.kind {
-                    PartKind::Text(more) | PartKind::Refusal(more) => text.push_str(&more),
+                    PartKind::Text(more) => text.push_str(&more),
+                    PartKind::Refusal(more) => {
+                        text.push_str(&more);
+                        refused = true;
+                    }
                     PartKind::ToolCall(call) => {
-                        let arguments = canon(&call.arguments);
+                        // A call without arguments has none, however that is written.
+                        let arguments = Some(call.arguments.as_str()).filter(|a| !a.is_empty());
+                        let arguments = canon(arguments.unwrap_or("{}"));
                         calls.push(format!("{} {} {arguments:?}", call.id, call.name));
                     }
                     _ => {}
                 }
             }
-            let reason = candidate
-                .finish
-                .map(|finish| format!("{:?}", finish.reason));
+            // Some dialects tell a refusal by its part, some by the end.
+            let reason = candidate.finish.map(|finish| match refused {
+                true => format!("{:?}", FinishReason::Refusal),
+                false => format!("{:?}", finish.reason),
+            });
             (text, calls, reason.unwrap_or_default())
         })
         .collect()
