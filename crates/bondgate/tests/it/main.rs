@@ -12,6 +12,7 @@
 mod accepted;
 mod broken;
 mod cli;
+mod client;
 mod cuts;
 mod data_dir;
 mod docs;
@@ -22,4 +23,5 @@ mod program;
 mod recorded;
 mod reload;
 mod sdk;
+mod serving;
 mod zero_config;

@@ -3,12 +3,13 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sim::{Script, Sim};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 /// The key that every configuration of these tests issues.
 pub(crate) const KEY: &str = "test-key-0123456789abcdef";
@@ -42,10 +43,15 @@ impl Program {
 
     /// Starts it in a folder.
     pub(crate) fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bondgate"))
-            .args(arguments)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bondgate"));
+        command.args(arguments).env_remove("BONDGATE_CONFIG");
+        Self::start_by(command, folder)
+    }
+
+    /// Starts it in a folder by a command that was made for it.
+    pub(crate) fn start_by(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command
             .current_dir(folder.path())
-            .env_remove("BONDGATE_CONFIG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -78,6 +84,20 @@ impl Program {
         line.unwrap_or_else(|| panic!("no line has {part}"))
     }
 
+    /// Waits for a line on stderr that has this in it; gives all that was said up to there.
+    pub(crate) fn said_up_to(&self, part: &str) -> String {
+        let mut said = String::new();
+        loop {
+            let line = self.stderr.line(|_| true);
+            let line = line.unwrap_or_else(|| panic!("no line has {part}: {said}"));
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains(part) {
+                return said;
+            }
+        }
+    }
+
     /// Replaces its configuration.
     pub(crate) fn rewrite(&self, configuration: &str) {
         write(&self.folder, configuration);
@@ -95,6 +115,13 @@ impl Program {
             .args([&format!("-{name}"), &pid])
             .status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// Stops it; gives all that it wrote and that nobody waited for.
+    pub(crate) fn wrote(self) -> String {
+        self.signal("TERM");
+        let stdout = self.stdout.all();
+        stdout + &self.stderr.all()
     }
 
     /// Waits until it has ended; gives its exit code and what it wrote to stderr.
@@ -162,26 +189,30 @@ impl Drop for Program {
 /// A simulated provider that runs on a thread of its own.
 pub(crate) struct SimThread {
     /// The provider.
-    pub(crate) sim: std::sync::Arc<Sim>,
-    _runtime: tokio::runtime::Runtime,
+    pub(crate) sim: Arc<Sim>,
+    /// Its thread ends with this.
+    _stop: oneshot::Sender<()>,
 }
 
 impl SimThread {
     /// Starts it with that script.
     pub(crate) fn start(script: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("an event loop");
         let script = Script::from_json(script).expect("the script is right");
-        let sim = runtime
-            .block_on(Sim::start("127.0.0.1:0", script))
-            .expect("the sim starts");
-        Self {
-            sim: std::sync::Arc::new(sim),
-            _runtime: runtime,
-        }
+        let (say, started) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("an event loop");
+            runtime.block_on(async {
+                let sim = Sim::start("127.0.0.1:0", script).await;
+                let _ = say.send(Arc::new(sim.expect("the sim starts")));
+                let _ = stopped.await;
+            });
+        });
+        let sim = started.recv().expect("the sim starts");
+        Self { sim, _stop: stop }
     }
 
     /// Providers of both dialects on it, for a configuration.
