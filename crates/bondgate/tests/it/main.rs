@@ -22,6 +22,7 @@ mod process;
 mod program;
 mod recorded;
 mod reload;
+mod reload_live;
 mod sdk;
 mod serving;
 mod zero_config;
