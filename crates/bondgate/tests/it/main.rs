@@ -10,6 +10,7 @@
 )]
 
 mod accepted;
+mod authority;
 mod broken;
 mod cli;
 mod client;
@@ -25,4 +26,6 @@ mod reload;
 mod reload_live;
 mod sdk;
 mod serving;
+mod tls;
+mod upstreams;
 mod zero_config;

@@ -316,3 +316,13 @@ async fn compressed_requests_are_taken_and_bombs_are_not() {
     assert_eq!(got.status, 415, "{got:?}");
     assert_eq!(sim.sim.seen().len(), 3);
 }
+
+#[test]
+fn a_warning_at_the_start_says_in_which_file() {
+    let folder = TempDir::new().unwrap();
+    let text = "listen: 127.0.0.1:0\ndata: data\nproviders: { ollama: {} }\n";
+    std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();
+    let gateway = Program::start_by(bondgate(&[]), folder);
+    let said = gateway.said("there are no keys");
+    assert!(said.starts_with("bondgate: bondgate.yaml:1:1: "), "{said}");
+}
