@@ -43,7 +43,8 @@ pub enum Command {
     /// Run the gateway.
     #[command(
         after_help = "A change of the file, of a file it refers to, or SIGHUP reloads the configuration; \
-a bad one is refused whole and the last good one keeps serving.
+a bad one is refused whole and the last good one keeps serving. BONDGATE_LOG says how much is logged to \
+stderr [default: warn]; `exchange=debug` gives a line for each request.
 
 Examples:
   bondgate serve
