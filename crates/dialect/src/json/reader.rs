@@ -36,11 +36,7 @@ impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, Invalid> {
         match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => Ok(Self::over(text)),
-            Err(e) => Err(Invalid {
-                path: String::new(),
-                at: Some(e.valid_up_to()),
-                message: "the text is not valid UTF-8".into(),
-            }),
+            Err(e) => Err(wrong(e.valid_up_to(), "the text is not valid UTF-8")),
         }
     }
 
@@ -165,11 +161,7 @@ impl<'a> Reader<'a> {
         }
         unescape(inner)
             .map(Cow::Owned)
-            .map_err(|(offset, message)| Invalid {
-                path: String::new(),
-                at: Some(start + offset),
-                message: message.into(),
-            })
+            .map_err(|(offset, message)| wrong(start + offset, message))
     }
 
     /// Reads `true` or `false`.
@@ -294,11 +286,7 @@ impl<'a> Reader<'a> {
     }
 
     fn error(&self, message: impl Into<Cow<'static, str>>) -> Invalid {
-        Invalid {
-            path: String::new(),
-            at: Some(self.at),
-            message: message.into(),
-        }
+        wrong(self.at, message)
     }
 
     #[inline]
@@ -499,7 +487,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn wrong(at: usize, message: &'static str) -> Invalid {
+fn wrong(at: usize, message: impl Into<Cow<'static, str>>) -> Invalid {
     Invalid {
         path: String::new(),
         at: Some(at),
