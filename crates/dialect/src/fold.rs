@@ -219,6 +219,9 @@ fn weight(event: &StreamEvent) -> usize {
     text + STEP
 }
 
+/// Most members of an object of probabilities that are joined.
+const MEMBERS: usize = 16;
+
 /// Joins objects whose members are arrays or `null`, `{"content": […], "refusal": null}`,
 /// by appending their arrays; of objects of another form the last one counts.
 fn join_logprobs(steps: &[Json]) -> Option<Json> {
@@ -260,6 +263,9 @@ fn gather<'a>(step: &'a Json, members: &mut Vec<(String, Vec<&'a str>)>) -> Resu
                 members.push((key.to_owned(), Vec::new()));
                 members.len() - 1
             });
+        if members.len() > MEMBERS {
+            return Err(Invalid::new("more members than probabilities have"));
+        }
         if reader.null()? {
             return Ok(());
         }

@@ -20,7 +20,7 @@ pub(super) const AT_THE_END: [&str; 3] = ["stop_details", "container", "context_
 
 /// Reads a whole answer.
 pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
-    let mut reader = Reader::new(body)?;
+    let mut reader = Reader::new(body)?.with_unique_keys();
     let mut answer = Response {
         origin: OWN,
         id: String::new(),
@@ -41,7 +41,9 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
             "model" => answer.model = text(member)?,
             "role" => drop(text(member)?),
             "content" => parts = Some(content(member)?.0),
-            "stop_reason" if !member.null()? => reason = Some(text(member)?),
+            "stop_reason" if !member.null()? => {
+                reason = Some(text(member)?).filter(|word| !word.is_empty());
+            }
             "stop_sequence" if !member.null()? => stop = Some(text(member)?),
             "stop_reason" | "stop_sequence" => {}
             "usage" if !member.null()? => {
@@ -73,15 +75,23 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
 pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
     let (mut used, mut ended, mut listed) = (None, false, false);
     let (mut is_message, mut is_error) = (false, false);
-    let mut reader = Reader::new(body)?;
+    let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
         match (key, member.peek()?) {
             ("type", Kind::String) => {
                 let kind = member.string()?;
                 (is_message, is_error) = (kind == "message", kind == "error");
             }
-            ("stop_reason", Kind::String) => ended = member.string().map(|_| true)?,
-            ("content", Kind::Array) => listed = member.skip().map(|_| true)?,
+            ("stop_reason", Kind::String) => ended = !member.string()?.is_empty(),
+            ("content", Kind::Array) => {
+                listed = true;
+                member.array(|_, block| {
+                    if block.peek()? != Kind::Object {
+                        return block.object(|_, _| Ok(()));
+                    }
+                    block.skip().map(drop)
+                })?;
+            }
             ("usage", Kind::Object) => used = Some(read_usage(member)?.counted().0),
             ("error", kind) => {
                 is_error |= kind != Kind::Null;

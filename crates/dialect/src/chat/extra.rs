@@ -70,6 +70,12 @@ impl Extra {
             .map(|(name, value)| (name.as_str(), value))
     }
 
+    /// How many fields are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
     /// Whether nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -39,6 +39,12 @@ impl Invalid {
     }
 }
 
+impl From<crate::codec::Broken> for Invalid {
+    fn from(broken: crate::codec::Broken) -> Self {
+        Self::new(broken.why)
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {

@@ -11,7 +11,7 @@ pub(super) mod usage;
 use self::message::{answer, in_content, words, write_list, write_said};
 use self::usage::{usage, write_usage};
 use super::failure;
-use super::wire::{ASIDES, OWN, spelled, text};
+use super::wire::{ASIDES, OWN, required, spelled, text};
 use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response, Usage};
 use crate::codec::{Broken, ModelEntry};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
@@ -251,7 +251,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
 /// Checks that an answer is complete and reads its usage; passes over the rest.
 pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
     let (mut used, mut error, mut open) = (None, None, Some("the answer has no choices"));
-    let mut reader = Reader::new(body)?;
+    let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
         match (key, member.peek()?) {
             ("usage", Kind::Object) => used = Some(usage(member)?),
@@ -280,23 +280,27 @@ pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
 }
 
 fn is_finished(choice: &mut Reader<'_>) -> Result<bool, Invalid> {
-    let mut finished = false;
+    let (mut finished, mut said) = (false, None);
     choice.object(|key, member| {
         match (key, member.peek()?) {
+            ("message", Kind::Object) => said = Some(member.skip()?),
             ("finish_reason", Kind::String) => {
-                finish(text(member)?).map_err(|broken| Invalid::new(broken.why))?;
+                finish(text(member)?)?;
                 finished = true;
             }
+            ("error", Kind::Object | Kind::String) => return Err(reported(member.raw()?).into()),
             _ => {
                 member.skip()?;
             }
         }
         Ok(())
     })?;
+    required(said, "message")?;
     Ok(finished)
 }
 
-fn reported(error: &str) -> Broken {
+/// What the provider says of a failure in place of an answer, or of one choice of it.
+pub(super) fn reported(error: &str) -> Broken {
     let said = failure::object(error).message;
     Broken::new(format!("the provider reported an error: {said}"))
 }
@@ -305,10 +309,12 @@ fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {
     let mut candidate = Candidate::new(0);
     candidate.extra.note(spelled::NO_LOGPROBS);
     candidate.extra.set_asides(&ASIDES);
+    let mut said = None;
     reader.object(|key, member| {
         match (key, member.peek()?) {
             ("index", Kind::Number) => candidate.index = member.u64()?,
             ("message", _) => {
+                said = Some(());
                 let mut message = answer(member)?;
                 if let Some(name) = message.name.take() {
                     message.extra.push("name", Json::string(&name));
@@ -321,15 +327,14 @@ fn choice(reader: &mut Reader<'_>) -> Result<Candidate, Invalid> {
                 candidate.parts = message.parts;
                 candidate.message_extra = message.extra;
             }
-            ("finish_reason", Kind::String) => match finish(text(member)?) {
-                Ok(finish) => candidate.finish = Some(finish),
-                Err(broken) => return Err(Invalid::new(broken.why)),
-            },
+            ("finish_reason", Kind::String) => candidate.finish = Some(finish(text(member)?)?),
+            ("error", Kind::Object | Kind::String) => return Err(reported(member.raw()?).into()),
             ("logprobs", Kind::Object) => candidate.logprobs = Some(member.json()?),
             _ => candidate.extra.push(key, member.json()?),
         }
         Ok(())
     })?;
+    required(said, "message")?;
     Ok(candidate)
 }
 
@@ -372,7 +377,7 @@ const BROKEN: [&str; 4] = [
     "insufficient_system_resource",
 ];
 
-/// Reads a `finish_reason`.
+/// Reads a `finish_reason`, which may be an empty string in a whole answer (Snowflake's are).
 ///
 /// # Errors
 /// [`Broken`] where it says that the answer broke off.

@@ -66,6 +66,9 @@ pub(crate) fn finish_word<'a>(end: &'a Finish, turned: &Turned) -> &'a str {
     }
 }
 
+/// Most members of a usage object that are kept.
+const MEMBERS: usize = 64;
+
 /// A usage object, or several of one stream together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
@@ -78,7 +81,7 @@ pub(crate) struct Counts {
     /// Input and output of compactions, which are billed and not in the counts above.
     aside: (u64, u64),
     service_tier: Option<String>,
-    /// All members as they stood, the later ones in place of the earlier.
+    /// The members as they stood, the later ones in place of the earlier; at most [`MEMBERS`].
     members: Vec<(String, Json)>,
 }
 
@@ -94,8 +97,9 @@ impl Counts {
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Invalid> {
         reader.object(|key, member| {
             let mut value = member.clone();
+            let known = self.members.iter().position(|(name, _)| name == key);
             if member.null()? {
-                if !self.members.iter().any(|(name, _)| name == key) {
+                if known.is_none() && self.members.len() < MEMBERS {
                     self.members.push((key.to_owned(), value.json()?));
                 }
                 return Ok(());
@@ -121,10 +125,13 @@ impl Counts {
                     member.skip()?;
                 }
             }
-            let value = value.json()?;
-            match self.members.iter_mut().find(|(name, _)| name == key) {
-                Some((_, old)) => *old = value,
-                None => self.members.push((key.to_owned(), value)),
+            let full = self.members.len() == MEMBERS;
+            match known.and_then(|at| self.members.get_mut(at)) {
+                Some((_, old)) => *old = value.json()?,
+                None if !full => {
+                    self.members.push((key.to_owned(), value.json()?));
+                }
+                None => {}
             }
             Ok(())
         })

@@ -10,6 +10,8 @@ use crate::json::{Invalid, Json, Kind, Reader};
 
 /// Most bytes of a block that is put together.
 const BYTES: usize = 16 << 20;
+/// Most members that such a block may have.
+const MEMBERS: usize = 256;
 
 /// A block that grows.
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ impl Assembly {
         let mut members = Vec::new();
         block.reader().object(|name, value| {
             members.push((name.to_owned(), Member::Raw(value.json()?)));
-            Ok(())
+            few(&members)
         })?;
         Ok(Self {
             members,
@@ -61,7 +63,7 @@ impl Assembly {
                     Some((_, old)) => *old = value,
                     None => self.members.push((name.to_owned(), value)),
                 }
-                Ok(())
+                few(&self.members)
             }
         })?;
         self.bytes = self.bytes.saturating_add(delta.offset() - start);
@@ -72,10 +74,12 @@ impl Assembly {
     }
 
     fn grow(&mut self, name: &str, more: &str) -> Result<(), Invalid> {
-        let at = self.members.iter().position(|(known, _)| known == name);
-        let Some((_, member)) = at.and_then(|at| self.members.get_mut(at)) else {
+        let Some(at) = self.members.iter().position(|(known, _)| known == name) else {
             let text = Member::Text(more.to_owned());
             self.members.push((name.to_owned(), text));
+            return few(&self.members);
+        };
+        let Some((_, member)) = self.members.get_mut(at) else {
             return Ok(());
         };
         match member {
@@ -120,6 +124,13 @@ impl Assembly {
             });
         }))
     }
+}
+
+fn few(members: &[(String, Member)]) -> Result<(), Invalid> {
+    if members.len() > MEMBERS {
+        return Err(Invalid::new("a block has more members than any has"));
+    }
+    Ok(())
 }
 
 /// The first letters of a name that someone else chose, to be kept or shown.

@@ -251,17 +251,22 @@ impl Decoder {
                 ("type", _) => {
                     member.skip()?;
                 }
-                ("text" | "thinking", Kind::String) => {
+                (_, Kind::Null) => {
+                    member.skip()?;
+                }
+                ("text" | "thinking", _) => {
                     let words = text(member)?;
                     if !words.is_empty() {
                         deltas.push(Delta::Text(words));
                     }
                 }
-                ("signature", Kind::String) => {
+                ("signature", _) => {
                     let signed = signature(member)?;
                     deltas.extend(signed.map(|signed| Delta::Opaque(Box::new(signed))));
                 }
-                ("data", Kind::String) => {
+                ("data", _) => {
+                    let mut value = member.clone();
+                    value.string()?;
                     let data = own(REDACTED, member.json()?);
                     deltas.push(Delta::Opaque(Box::new(data)));
                 }
@@ -270,12 +275,10 @@ impl Decoder {
                     deltas.push(Delta::Citation(citation));
                     Ok(())
                 })?,
-                ("id", Kind::String) => id = Some(text(member)?),
-                ("name", Kind::String) => name = Some(text(member)?),
+                ("id", _) => id = Some(text(member)?),
+                ("name", _) => name = Some(text(member)?),
                 ("input", Kind::Object) => input = given_input(member)?,
-                ("input", _) => {
-                    member.skip()?;
-                }
+                ("input", _) => member.object(|_, _| Ok(()))?,
                 _ => self.unknown.pass(member, "content_block", key)?,
             }
             Ok(())

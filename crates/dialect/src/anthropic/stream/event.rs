@@ -40,7 +40,7 @@ impl Event {
                 }
             };
             if !member.null()? {
-                *slot = Some(text(member)?);
+                *slot = Some(text(member)?).filter(|word| !word.is_empty());
             }
             Ok(())
         })

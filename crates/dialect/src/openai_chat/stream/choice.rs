@@ -3,19 +3,23 @@
 //! The wire has no parts, so they begin where the kind of delta changes. Calls
 //! may be open side by side; none may end with arguments that are not whole.
 
+use std::mem;
+
 use super::chunk::{CallStep, Detail, Said};
 use crate::Dialect;
-use crate::chat::{Citation, Delta, FinishReason, PartKind, PartStart, StreamEvent, ToolCallKind};
+use crate::chat::{
+    Citation, Delta, FinishReason, Part, PartKind, PartStart, StreamEvent, ToolCallKind,
+};
 use crate::codec::Broken;
-use crate::json::Reader;
+use crate::json::{Json, Reader};
 use crate::openai_chat::response::message::words;
 use crate::openai_chat::response::reasoning::{detail, thought_text};
 use crate::openai_chat::wire::call::{citation, made_up_id};
-use crate::openai_chat::wire::{OWN, part::part};
+use crate::openai_chat::wire::{OWN, own, part::part};
 
 /// Most tool calls in one choice.
 const CALLS: usize = 1024;
-/// Most bytes of one call's arguments that are kept to be checked.
+/// Most bytes of arguments that are kept to be checked, of all open calls of a choice.
 const CHECKED_BYTES: usize = 1024 * 1024;
 
 /// One answer as far as it has come.
@@ -47,14 +51,19 @@ struct Call {
     kind: ToolCallKind,
     open: bool,
     arguments: String,
+    /// How much of `arguments` was looked at and found unfinished.
+    unfinished: usize,
     /// Whether `arguments` outgrew its bound and is not kept.
     unchecked: bool,
 }
 
 impl Call {
-    /// Whether nothing more can come: an object that is closed.
-    fn is_complete(&self) -> bool {
-        self.kind == ToolCallKind::Function
+    /// Whether nothing more can come: an object that is closed. What did not grow since
+    /// it was last asked is not read again.
+    fn is_complete(&mut self) -> bool {
+        let grown = self.arguments.len() > mem::replace(&mut self.unfinished, self.arguments.len());
+        grown
+            && self.kind == ToolCallKind::Function
             && self.arguments.trim_ascii_end().ends_with('}')
             && is_json(&self.arguments)
     }
@@ -97,10 +106,12 @@ impl Choice {
         }
         if let Some(mut list) = said.list {
             list.array(|_, element| {
+                let mut whole = element.clone();
                 let part = part(element)?;
                 match (words(&part), thought_text(&part)) {
                     (Some(words), _) => self.say(Speech::Text, words, events),
-                    (None, "") => {}
+                    (None, "") if matches!(part.kind, PartKind::Reasoning(_)) => {}
+                    (None, "") => self.show(part, whole.json()?, events),
                     (None, words) => self.say(Speech::Reasoning(None), words, events),
                 }
                 Ok(())
@@ -251,6 +262,27 @@ impl Choice {
         Ok(worded)
     }
 
+    /// Tells of a part of the content that came whole and has no other form in a stream.
+    fn show(&mut self, part: Part, whole: Json, events: &mut Vec<StreamEvent>) {
+        let opaque = match part.kind {
+            PartKind::Opaque(opaque) => opaque,
+            PartKind::Text(_)
+            | PartKind::Image(_)
+            | PartKind::Audio(_)
+            | PartKind::Video(_)
+            | PartKind::Document(_)
+            | PartKind::Reasoning(_)
+            | PartKind::ToolCall(_)
+            | PartKind::ToolResult(_)
+            | PartKind::Refusal(_) => own("", whole),
+        };
+        let part = self.begin(PartStart::Opaque(Box::new(opaque)), events);
+        events.push(StreamEvent::PartEnd {
+            candidate: self.index,
+            part,
+        });
+    }
+
     fn cite(&mut self, citation: Citation, events: &mut Vec<StreamEvent>) {
         let part = self.speak(Speech::Text, events);
         events.push(StreamEvent::Delta {
@@ -277,13 +309,14 @@ impl Choice {
             None => self.begin_call(&step, events)?,
         };
         let (candidate, words) = (self.index, step.arguments.unwrap_or_default());
+        let kept: usize = self.calls.iter().map(|call| call.arguments.len()).sum();
         let Some(call) = self.calls.get_mut(at).filter(|_| !words.is_empty()) else {
             return Ok(());
         };
         if !call.open {
             return Err(Broken::new("arguments came for a tool call that had ended"));
         }
-        if call.arguments.len() + words.len() > CHECKED_BYTES {
+        if kept + words.len() > CHECKED_BYTES {
             call.unchecked = true;
             call.arguments = String::new();
         }
@@ -337,6 +370,7 @@ impl Choice {
             kind,
             open: true,
             arguments: String::new(),
+            unfinished: 0,
             unchecked: false,
         });
         Ok(self.calls.len() - 1)
@@ -352,7 +386,7 @@ impl Choice {
         self.hush(events);
         let short = matches!(reason, FinishReason::Length | FinishReason::ContentFilter);
         for call in self.calls.iter_mut().filter(|call| call.open) {
-            let arguments = std::mem::take(&mut call.arguments);
+            let arguments = mem::take(&mut call.arguments);
             let whole = call.kind == ToolCallKind::Custom
                 || call.unchecked
                 || arguments.trim_ascii().is_empty()

@@ -13,6 +13,8 @@ pub(super) struct Turn<'a> {
     pub(super) index: u64,
     pub(super) said: Said<'a>,
     pub(super) finish: Option<Cow<'a, str>>,
+    /// What the provider says of a failure of this choice alone.
+    pub(super) error: Option<&'a str>,
     pub(super) logprobs: Option<Reader<'a>>,
 }
 
@@ -40,8 +42,13 @@ impl<'a> Turn<'a> {
             let kind = member.peek()?;
             match key {
                 "index" => turn.index = member.u64()?,
-                "delta" if kind == Kind::Object => turn.said.read(member, unknown)?,
-                "finish_reason" if kind == Kind::String => turn.finish = Some(member.string()?),
+                "delta" if kind != Kind::Null => turn.said.read(member, unknown)?,
+                "finish_reason" if kind != Kind::Null => {
+                    // Some providers write one of these as long as there is no reason.
+                    let none = |raw: &str| matches!(raw, "" | "null");
+                    turn.finish = Some(member.string()?).filter(|raw| !none(raw));
+                }
+                "error" if kind != Kind::Null => turn.error = Some(member.raw()?),
                 "logprobs" if kind == Kind::Object => turn.logprobs = Some(later(member)?),
                 _ => {
                     if kind != Kind::Null {

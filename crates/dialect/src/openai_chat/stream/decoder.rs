@@ -4,6 +4,8 @@
 //! it copies only what the events carry. It must never skip what it cannot
 //! read, and never let arguments pass as whole that are not.
 
+use std::mem;
+
 use super::choice::Choice;
 use super::chunk::Turn;
 use crate::chat::{Extra, Start, StreamEvent, Usage};
@@ -11,14 +13,16 @@ use crate::codec::{Broken, End, EventDecoder};
 use crate::frame::Frame;
 use crate::json::{Invalid, Kind, Reader};
 use crate::openai_chat::failure;
-use crate::openai_chat::response::finish;
 use crate::openai_chat::response::usage::usage;
+use crate::openai_chat::response::{finish, reported};
 use crate::openai_chat::wire::{ASIDES, spelled};
 
 /// Most choices in one answer.
 const CHOICES: usize = 128;
-/// Most names of unknown fields that are kept.
-const UNKNOWN: usize = 32;
+/// Most members beside the choices that are kept for the envelope.
+const BESIDE: usize = 64;
+/// Most names of unknown fields that are kept, and most letters of one.
+const UNKNOWN: (usize, usize) = (32, 64);
 
 /// The reader of one stream.
 #[derive(Clone, Debug)]
@@ -98,9 +102,16 @@ impl Decoder {
         reader.object(|key, member| {
             let kind = member.peek()?;
             match key {
-                "choices" if kind == Kind::Array => {
-                    known = true;
-                    if self.started {
+                "choices" if kind == Kind::Null => {
+                    member.skip()?;
+                }
+                "choices" => {
+                    if mem::replace(&mut known, true) {
+                        return Err(Invalid::new("this member stands here twice"));
+                    }
+                    if kind != Kind::Array {
+                        member.array(|_, _| Ok(()))?;
+                    } else if self.started {
                         told = self.turns(member, events)?;
                     } else {
                         // The envelope comes first, wherever its members stand.
@@ -131,28 +142,38 @@ impl Decoder {
         })?;
         reader.end()?;
         told?;
-        if let Some(mut choices) = waiting {
-            let any = choices.peek()? == Kind::Array && !is_empty_array(&choices);
-            if !error && (any || !self.start.id.is_empty()) {
-                self.started = true;
-                let mut start = std::mem::take(&mut self.start);
-                start.extra.note(spelled::OURS);
-                start.extra.set_asides(&ASIDES);
-                events.push(StreamEvent::Start(Box::new(start)));
-            }
-            if any && !error {
-                self.turns(&mut choices, events)??;
-            }
-        }
         if error {
             self.failed(data, events);
             return Ok(());
+        }
+        if let Some(choices) = waiting {
+            self.begin(choices, events)?;
         }
         if !known && used.is_none() {
             return Err(Broken::new("data that is no chunk of an answer"));
         }
         if let Some(used) = used {
             events.push(StreamEvent::Usage(Box::new(used)));
+        }
+        Ok(())
+    }
+
+    /// Tells the envelope, if it is one, and reads the choices of the same chunk.
+    fn begin(
+        &mut self,
+        mut choices: Reader<'_>,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Broken> {
+        let any = !is_empty_array(&choices);
+        if any || !self.start.id.is_empty() {
+            self.started = true;
+            let mut start = mem::take(&mut self.start);
+            start.extra.note(spelled::OURS);
+            start.extra.set_asides(&ASIDES);
+            events.push(StreamEvent::Start(Box::new(start)));
+        }
+        if any {
+            self.turns(&mut choices, events)??;
         }
         Ok(())
     }
@@ -178,6 +199,10 @@ impl Decoder {
             }
             // Padding against guesses from a chunk's length.
             ("obfuscation" | "p", _) => {
+                reader.skip()?;
+            }
+            _ if start.extra.len() == BESIDE => {
+                pass(&mut self.unknown, "", key);
                 reader.skip()?;
             }
             _ => {
@@ -234,6 +259,11 @@ impl Decoder {
         let Some(choice) = self.choices.get_mut(at) else {
             return Ok(());
         };
+        if let Some(error) = turn.error {
+            return Err(reported(error));
+        }
+        let finish = turn.finish.map(|raw| finish(raw.into_owned()));
+        let finish = finish.transpose()?;
         if choice.finished {
             // Some providers say the end twice.
             return if turn.said.is_empty() {
@@ -249,8 +279,7 @@ impl Decoder {
                 value: logprobs.json()?,
             });
         }
-        if let Some(raw) = turn.finish {
-            let finish = finish(raw.into_owned())?;
+        if let Some(finish) = finish {
             choice.end(finish.reason, events)?;
             events.push(StreamEvent::Finish {
                 candidate: index,
@@ -297,8 +326,12 @@ impl EventDecoder for Decoder {
 }
 
 fn pass(unknown: &mut Vec<String>, place: &str, name: &str) {
+    let (names, letters) = UNKNOWN;
+    let name = name
+        .get(..name.floor_char_boundary(letters))
+        .unwrap_or_default();
     let seen = |known: &String| known.strip_prefix(place) == Some(name);
-    if unknown.len() < UNKNOWN && !unknown.iter().any(seen) {
+    if unknown.len() < names && !unknown.iter().any(seen) {
         unknown.push(format!("{place}{name}"));
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Encoder {
     envelope: Vec<u8>,
     choices: Vec<Choice>,
     usage: Option<Box<Usage>>,
+    /// Whether the end or a failure was told; nothing may follow.
+    closed: bool,
     losses: Losses,
 }
 
@@ -74,6 +76,7 @@ impl Encoder {
             envelope: Vec::new(),
             choices: Vec::new(),
             usage: None,
+            closed: false,
             losses: Losses::default(),
         };
         encoder.start(&Start::default());
@@ -296,6 +299,7 @@ impl Encoder {
             report_finish(finish, index, &mut self.losses);
         }
         let ours = self.ours;
+        let greeting = !mem::replace(&mut self.choice(index).greeted, true);
         self.chunk(out, |out| {
             let turn = Turn {
                 index,
@@ -307,7 +311,11 @@ impl Encoder {
                 extra: Some(extra).filter(|_| ours),
                 ..Turn::default()
             };
-            turn.write(out, |_| ());
+            turn.write(out, |out| {
+                if greeting {
+                    out.key("role").string("assistant");
+                }
+            });
         });
     }
 
@@ -326,6 +334,9 @@ impl Encoder {
 
 impl EventEncoder for Encoder {
     fn push(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
+        if self.closed {
+            return;
+        }
         match event {
             StreamEvent::Start(start) => self.start(start),
             StreamEvent::PartStart {
@@ -360,6 +371,7 @@ impl EventEncoder for Encoder {
             // Failures are told by `fail`, with what the gateway knows of them.
             StreamEvent::Ping | StreamEvent::Error(_) => {}
             StreamEvent::End => {
+                self.closed = true;
                 if let Some(usage) = self.usage.take().filter(|_| self.options.include_usage) {
                     let ours = self.ours;
                     self.chunk(out, |out| {
@@ -379,6 +391,9 @@ impl EventEncoder for Encoder {
     }
 
     fn fail(&mut self, failure: &ClientFailure, out: &mut Vec<u8>) {
+        if mem::replace(&mut self.closed, true) {
+            return;
+        }
         let start = out.len();
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&failure::encode(failure));

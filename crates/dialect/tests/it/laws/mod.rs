@@ -6,6 +6,7 @@ mod cut;
 mod fold;
 mod generated;
 mod head;
+mod hostile;
 mod robust;
 mod round_trip;
 mod translate;
