@@ -36,6 +36,17 @@ impl Writer {
         self.out
     }
 
+    /// Writes what `inner` writes, unless it says afterwards that it was nothing; says the same.
+    pub fn attempt(&mut self, inner: impl FnOnce(&mut Self) -> bool) -> bool {
+        let (length, comma) = (self.out.len(), self.comma);
+        let something = inner(self);
+        if !something {
+            self.out.truncate(length);
+            self.comma = comma;
+        }
+        something
+    }
+
     /// Appends bytes that are no part of the JSON text, such as a stream's framing.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.out.extend_from_slice(bytes);

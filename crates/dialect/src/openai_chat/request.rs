@@ -36,7 +36,14 @@ pub(super) const WORDS: Words = Words {
 const STOPS: usize = 4;
 
 /// Fields of other dialects without which an answer does something else.
-const FUNCTIONAL: [&str; 2] = ["mcp_servers", "container"];
+const FUNCTIONAL: [(&str, &str); 3] = [
+    ("mcp_servers", "the provider of another dialect runs it"),
+    ("container", "the provider of another dialect runs it"),
+    (
+        "inference_geo",
+        "where an answer is made cannot be asked for",
+    ),
+];
 
 /// Writes a request for a provider of this dialect.
 pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -74,10 +81,9 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
             request.extra.write_but(out, &["stream_options"]);
         } else {
             for (name, _) in request.extra.said() {
-                if FUNCTIONAL.contains(&name) {
-                    pen.dropped(name, "the provider of another dialect runs it");
-                } else {
-                    pen.left(name, "chat completions have no such field");
+                match FUNCTIONAL.iter().find(|(known, _)| *known == name) {
+                    Some((_, why)) => pen.dropped(name, why),
+                    None => pen.left(name, "chat completions have no such field"),
                 }
             }
         }
@@ -173,6 +179,13 @@ impl Pen<'_> {
         if request.extra.get("response_format").is_none() || !self.ours {
             write_output(out, request.output.as_ref());
         }
+        if let Some(OutputFormat::JsonSchema { strict: None, .. }) = request.output
+            && !self.ours
+        {
+            let why = "followed as well as the model can, since not every schema can be enforced";
+            let path = request.words().output;
+            self.losses.tuning(path, LossKind::Approximated, why);
+        }
         let stop = request.stop.as_slice();
         let sent = match self.ours {
             true => stop,
@@ -232,15 +245,20 @@ impl Pen<'_> {
             _ if asked.enabled == Some(false) => {
                 let why = "left to the model, which may have no switch";
                 self.left(words.reasoning, why);
+                if asked.effort.is_some() {
+                    self.left(words.effort, "reasoning is off");
+                }
                 return;
             }
-            (Some(Effort::Max), _) => (words.effort, "high"),
             (Some(effort), budget) => {
-                out.key("reasoning_effort").string(effort.name());
                 if budget.is_some() {
                     self.left(words.budget, "the effort says how much");
                 }
-                return;
+                if *effort != Effort::Max {
+                    out.key("reasoning_effort").string(effort.name());
+                    return;
+                }
+                (words.effort, "high")
             }
             (None, Some(..2048)) => (words.budget, "low"),
             (None, Some(..16384)) => (words.budget, "medium"),

@@ -118,19 +118,10 @@ impl Writing<'_> {
         parts.sort_by_key(|(_, part)| {
             !matches!(part.kind, PartKind::ToolResult(_) | PartKind::Reasoning(_))
         });
-        if let (
-            [
-                (
-                    _,
-                    Part {
-                        kind: PartKind::Text(words),
-                        ..
-                    },
-                ),
-            ],
-            true,
-        ) = (parts.as_slice(), first.bare)
+        if let ([(_, only)], true) = (parts.as_slice(), first.bare)
+            && let PartKind::Text(words) = &only.kind
             && !words.is_empty()
+            && only.citations.is_empty()
         {
             out.object(|out| {
                 out.key("role").string(role(first.role));
@@ -138,25 +129,24 @@ impl Writing<'_> {
             });
             return;
         }
-        let mut content = Writer::default();
-        let mut written = 0;
-        content.array(|content| {
-            let mut blocks = self.blocks();
-            for (path, part) in &parts {
-                written += usize::from(blocks.write(content, part, path));
-            }
+        let wrote = out.attempt(|out| {
+            let mut wrote = false;
+            out.object(|out| {
+                out.key("role").string(role(first.role));
+                out.key("content").array(|out| {
+                    let mut blocks = self.blocks();
+                    for (path, part) in &parts {
+                        wrote |= blocks.write(out, part, path);
+                    }
+                });
+            });
+            wrote
         });
-        if written == 0 {
+        if !wrote {
             let why = "the API takes no empty messages";
             let path = format!("messages[{at}]");
             self.losses.functional(path, LossKind::Dropped, why);
-            return;
         }
-        let content = String::from_utf8(content.into_bytes()).unwrap_or_default();
-        out.object(|out| {
-            out.key("role").string(role(first.role));
-            out.key("content").raw(&content);
-        });
     }
 }
 

@@ -112,6 +112,11 @@ impl Blocks<'_> {
     /// The API refuses empty texts, so those of other dialects are left out.
     fn text(&mut self, out: &mut Writer, part: &Part, words: &str, path: &str) -> bool {
         if words.is_empty() && !self.ours {
+            if part.cache.is_some() {
+                let why = "the API takes no empty text to mark";
+                let path = format!("{path}.cache_control");
+                self.losses.tuning(path, LossKind::Dropped, why);
+            }
             return false;
         }
         self.object(out, ("text", part), path, |blocks, out| {

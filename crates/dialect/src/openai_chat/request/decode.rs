@@ -82,13 +82,13 @@ fn member_of(request: &mut Request, key: &str, reader: &mut Reader<'_>) -> Resul
             request.stop.push(text(reader)?);
         }
         ("stop", _) => {
-            let raw = reader.clone().json()?;
+            let mut whole = reader.clone();
             reader.array(|_, element| {
                 request.stop.push(text(element)?);
                 Ok(())
             })?;
             if request.stop.is_empty() {
-                extra.push(key, raw);
+                extra.push(key, whole.json()?);
             }
         }
         ("n", _) => request.candidates = Some(candidates(reader)?),
@@ -100,13 +100,13 @@ fn member_of(request: &mut Request, key: &str, reader: &mut Reader<'_>) -> Resul
         }
         ("stream_options", _) => stream_options(request, reader)?,
         ("tools", _) => {
-            let raw = reader.clone().json()?;
+            let mut whole = reader.clone();
             reader.array(|_, element| {
                 request.tools.push(tool(element)?);
                 Ok(())
             })?;
             if request.tools.is_empty() {
-                extra.push(key, raw);
+                extra.push(key, whole.json()?);
             }
         }
         ("tool_choice", _) => request.tool_choice = Some(tool_choice(reader, extra)?),
@@ -155,7 +155,7 @@ fn reasoning(reader: &mut Reader<'_>) -> Result<ReasoningRequest, Invalid> {
 }
 
 fn stream_options(request: &mut Request, reader: &mut Reader<'_>) -> Result<(), Invalid> {
-    let raw = reader.clone().json()?;
+    let mut whole = reader.clone();
     let mut inner = Extra::default();
     let mut switch = None;
     reader.object(|key, member| {
@@ -170,7 +170,7 @@ fn stream_options(request: &mut Request, reader: &mut Reader<'_>) -> Result<(), 
     if switch == Some(false) {
         request.extra.note(spelled::USAGE_OFF);
     } else if switch.is_none() && inner.is_empty() {
-        request.extra.push("stream_options", raw);
+        request.extra.push("stream_options", whole.json()?);
     }
     request.extra.keep_inner("stream_options", &inner);
     Ok(())
@@ -225,7 +225,7 @@ fn tool(reader: &mut Reader<'_>) -> Result<Tool, Invalid> {
 }
 
 fn tool_choice(reader: &mut Reader<'_>, extra: &mut Extra) -> Result<ToolChoice, Invalid> {
-    let raw = reader.clone().json()?;
+    let mut whole = reader.clone();
     if reader.peek()? == Kind::String {
         return Ok(match &*reader.string()? {
             "auto" => ToolChoice::Auto,
@@ -235,7 +235,7 @@ fn tool_choice(reader: &mut Reader<'_>, extra: &mut Extra) -> Result<ToolChoice,
                 extra.note(spelled::ANY);
                 ToolChoice::Required
             }
-            _ => ToolChoice::Other(raw),
+            _ => ToolChoice::Other(whole.json()?),
         });
     }
     let (mut name, mut odd) = (None, false);
@@ -260,12 +260,12 @@ fn tool_choice(reader: &mut Reader<'_>, extra: &mut Extra) -> Result<ToolChoice,
     })?;
     Ok(match name {
         Some(name) if !odd => ToolChoice::Tool(name),
-        Some(_) | None => ToolChoice::Other(raw),
+        Some(_) | None => ToolChoice::Other(whole.json()?),
     })
 }
 
 fn response_format(request: &mut Request, reader: &mut Reader<'_>) -> Result<(), Invalid> {
-    let raw = reader.clone().json()?;
+    let mut whole = reader.clone();
     let (mut kind, mut beside) = (String::new(), false);
     let (mut name, mut description, mut schema, mut strict) = (None, None, None, None);
     let mut extra = Extra::default();
@@ -307,7 +307,7 @@ fn response_format(request: &mut Request, reader: &mut Reader<'_>) -> Result<(),
     };
     if beside {
         // Of a form that some engines have: kept whole, and understood as far as it goes.
-        request.extra.push("response_format", raw);
+        request.extra.push("response_format", whole.json()?);
     }
     Ok(())
 }

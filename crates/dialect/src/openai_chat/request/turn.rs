@@ -168,9 +168,25 @@ impl Pen<'_> {
         if plain(part).is_some() {
             self.losses
                 .tuning(at, LossKind::Approximated, "the document goes as text");
+            self.within(part, at);
             return Ok(());
         }
         write_part(&mut Writer::default(), part, false)
+    }
+
+    /// What a document that goes as text leaves behind beside its words.
+    fn within(&mut self, part: &Part, at: &str) {
+        let PartKind::Document(media) = &part.kind else {
+            return;
+        };
+        if media.name.is_some() {
+            self.left(format!("{at}.title"), "the words alone are sent");
+        }
+        if let MediaSource::Parts(parts) = &media.source {
+            for (place, part) in parts.iter().enumerate() {
+                self.beside(part, &format!("{at}.source.content[{place}]"));
+            }
+        }
     }
 
     fn part(&mut self, out: &mut Writer, part: &Part) {

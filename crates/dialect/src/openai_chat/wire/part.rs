@@ -54,26 +54,28 @@ pub(crate) fn part(reader: &mut Reader<'_>) -> Result<Part, Invalid> {
     Ok(part)
 }
 
-/// The text of a list of one text part; none where the list is anything else.
+/// The text of a list of one plain text part; none where the list is anything else.
 fn lone_text(reader: &mut Reader<'_>) -> Result<Option<String>, Invalid> {
-    let mut texts = Vec::new();
-    let mut odd = false;
+    let (mut texts, mut odd) = (Vec::new(), false);
     reader.array(|_, element| {
-        let part = part(element)?;
-        odd |= part.cache.is_some() || !part.extra.is_empty();
-        match part.kind {
-            PartKind::Text(text) => texts.push(text),
-            PartKind::Image(_)
-            | PartKind::Audio(_)
-            | PartKind::Video(_)
-            | PartKind::Document(_)
-            | PartKind::Reasoning(_)
-            | PartKind::ToolCall(_)
-            | PartKind::ToolResult(_)
-            | PartKind::Refusal(_)
-            | PartKind::Opaque(_) => odd = true,
+        if element.peek()? != Kind::Object {
+            odd = true;
+            return element.skip().map(drop);
         }
-        Ok(())
+        element.object(|key, member| match (key, member.peek()?) {
+            ("type", Kind::String) => {
+                odd |= member.string()? != "text";
+                Ok(())
+            }
+            ("text", Kind::String) => {
+                texts.push(text(member)?);
+                Ok(())
+            }
+            _ => {
+                odd = true;
+                member.skip().map(drop)
+            }
+        })
     })?;
     Ok(texts.pop().filter(|_| texts.is_empty() && !odd))
 }
@@ -133,6 +135,7 @@ fn address(url: String) -> (Option<String>, MediaSource) {
         .strip_prefix("data:")
         .and_then(|rest| rest.split_once(";base64,"))
     {
+        Some(("", data)) => (None, MediaSource::Base64(data.to_owned())),
         Some((kind, data)) => (Some(kind.to_owned()), MediaSource::Base64(data.to_owned())),
         None => (None, MediaSource::Url(url)),
     }

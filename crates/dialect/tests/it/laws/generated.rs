@@ -228,7 +228,10 @@ fn holds(hub: &Request) -> Result<(), TestCaseError> {
             None
         );
         prop_assert_eq!(more.as_slice(), []);
-        prop_assert_eq!(losses.as_slice(), [], "{:?}: {}", to, once);
+        // That schemas are enforced is not promised everywhere.
+        let lost = losses.as_slice().iter();
+        let lost: Vec<_> = lost.filter(|l| l.path != "output_config.format").collect();
+        prop_assert!(lost.is_empty(), "{:?}: {:?} {}", to, lost, once);
         prop_assert_eq!(essence(hub), essence(&again), "{:?}: {}", to, once);
         let bound = hub.max_output_tokens.or(again.max_output_tokens);
         prop_assert_eq!(again.max_output_tokens, bound);

@@ -3,6 +3,7 @@
 mod broken;
 mod chop;
 mod cut;
+mod fields;
 mod fold;
 mod generated;
 mod head;

@@ -1,0 +1,342 @@
+//! No field of a request is passed over in silence: taking any one of them out changes
+//! what another dialect is sent, or what is named as lost, or else it is one that says
+//! what goes without saying, and stands in a list here.
+//!
+//! The requests are the recorded ones, the fixtures, and those that the vendors' own
+//! schemas allow, one for each form of each field.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use dialect::Dialect;
+use dialect::loss::{Loss, Losses};
+use serde_json::{Map, Value, json};
+
+use super::{others, target};
+use crate::corpus::{none, requests};
+
+/// Members that may be left out, by the end of their path and what they say: the target
+/// does the same without them.
+const USUAL: &[(&str, &str)] = &[
+    // The gateway names the model.
+    ("/model", "*"),
+    // What a member is goes without saying.
+    ("/tool_calls/*/type", r#""function""#),
+    ("/tool_calls/*/type", r#""custom""#),
+    ("/tools/*/type", r#""function""#),
+    ("/tools/*/type", r#""custom""#),
+    ("/tool_choice/type", r#""function""#),
+    ("/cache_control/type", r#""ephemeral""#),
+    ("/parameters/type", r#""object""#),
+    ("/source/media_type", r#""text/plain""#),
+    // What happens anyhow.
+    ("/stream", "false"),
+    ("/stream_options", r#"{"include_usage":true}"#),
+    ("/n", "1"),
+    ("/logprobs", "false"),
+    ("/top_p", "1"),
+    ("/top_p", "1.0"),
+    ("/frequency_penalty", "0.0"),
+    ("/presence_penalty", "0.0"),
+    ("/modalities", r#"["text"]"#),
+    ("/response_format", r#"{"type":"text"}"#),
+    ("/json_schema/strict", "true"),
+    ("/function/strict", "false"),
+    ("/function/arguments", r#""{}""#),
+    ("/tool_choice", r#""auto""#),
+    ("/parallel_tool_calls", "true"),
+    ("/image_url/detail", r#""auto""#),
+    ("/content/*/is_error", "false"),
+    ("/content/*", r#"{"text":"","type":"text"}"#),
+    // Said by a budget or an effort that stands beside it.
+    ("/thinking/type", r#""enabled""#),
+    ("/thinking", r#"{"type":"adaptive"}"#),
+    ("/reasoning/enabled", "true"),
+    // Named with what it belongs to.
+    ("/top_logprobs", "*"),
+    // The same reasoning under another of its names.
+    ("/reasoning", "*"),
+    ("/reasoning_content", "*"),
+    ("/reasoning_details/*/type", "*"),
+    ("/reasoning_details/*/text", "*"),
+    ("/reasoning_details/*/signature", "*"),
+];
+
+#[test]
+fn no_field_of_a_real_request_is_passed_over() {
+    let mut complaints = Vec::new();
+    let mut seen = HashSet::new();
+    for sample in requests() {
+        let Ok(request) = serde_json::from_str(&sample.text) else {
+            continue;
+        };
+        complaints.extend(passed_over(sample.dialect, &request, None, &mut seen));
+    }
+    none(&complaints, seen.len());
+}
+
+#[test]
+fn no_field_of_the_vendors_schemas_is_passed_over() {
+    let mut complaints = Vec::new();
+    let mut seen = HashSet::new();
+    for dialect in Dialect::ALL {
+        let Some((root, schema)) = schema(dialect) else {
+            println!("SKIPPED: the schemas are not here");
+            return;
+        };
+        let Value::Object(properties) = &schema["properties"] else {
+            panic!("{} has no properties", dialect.name());
+        };
+        for (name, property) in properties {
+            for example in examples(property, &root, 0) {
+                let mut request = least(dialect);
+                request[name] = example;
+                complaints.extend(passed_over(dialect, &request, Some(name), &mut seen));
+            }
+        }
+    }
+    none(&complaints, seen.len());
+}
+
+/// A request and what is known of the fields looked at so far.
+struct Search<'a> {
+    dialect: Dialect,
+    request: &'a Value,
+    whole: Vec<Crossed>,
+    seen: &'a mut HashSet<String>,
+    complaints: Vec<String>,
+}
+
+/// What another dialect is sent, and what is lost on the way.
+type Crossed = (Vec<u8>, Vec<Loss>);
+
+/// The members, of all or of the one named, that could be taken out and nobody would know.
+fn passed_over(
+    dialect: Dialect,
+    request: &Value,
+    only: Option<&str>,
+    seen: &mut HashSet<String>,
+) -> Vec<String> {
+    let Some(whole) = crossed(dialect, request) else {
+        return Vec::new();
+    };
+    let mut search = Search {
+        dialect,
+        request,
+        whole,
+        seen,
+        complaints: Vec::new(),
+    };
+    for pointer in members(request, "") {
+        if only.is_none_or(|name| pointer[1..] == *name) {
+            search.look(&pointer);
+        }
+    }
+    search.complaints
+}
+
+impl Search<'_> {
+    fn look(&mut self, pointer: &str) {
+        let value = self.request.pointer(pointer).unwrap();
+        let path = generic(pointer);
+        let (parent, _) = pointer.rsplit_once('/').unwrap();
+        let around = self.request.pointer(parent).filter(|_| !parent.is_empty());
+        let around = around.map(Value::to_string).unwrap_or_default();
+        let new = self.seen.insert(format!("{path} {value} {around}"));
+        if !new || silent(value) || usual(&path, value) {
+            return;
+        }
+        let mut without = self.request.clone();
+        remove(&mut without, pointer);
+        let less = crossed(self.dialect, &without);
+        if less.as_ref() == Some(&self.whole) {
+            let dialect = self.dialect.name();
+            self.complaints
+                .push(format!("{dialect}: {path} = {value:.100} in {around:.300}"));
+            return;
+        }
+        // What is lost as a whole and named needs no names for what was in it.
+        let lost = less.is_some_and(|less| {
+            let sent = less.iter().zip(&self.whole);
+            sent.into_iter().all(|(less, whole)| less.0 == whole.0)
+        });
+        if !lost {
+            for inner in members(value, pointer) {
+                self.look(&inner);
+            }
+        }
+    }
+}
+
+/// What the other dialects are sent and what is lost on the way; none where it is refused.
+fn crossed(dialect: Dialect, request: &Value) -> Option<Vec<Crossed>> {
+    let text = request.to_string();
+    let hub = dialect.server().decode_request(text.as_bytes()).ok()?;
+    let cross = |(_, codec): (Dialect, &'static dyn dialect::codec::ClientCodec)| {
+        let mut losses = Losses::default();
+        let out = codec.encode_request(&hub, &target("m"), &mut losses);
+        (out, losses.into_vec())
+    };
+    Some(others(dialect).map(cross).collect())
+}
+
+/// Nothing is said by a `null` or by what is empty.
+fn silent(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn usual(path: &str, value: &Value) -> bool {
+    let value = value.to_string();
+    USUAL
+        .iter()
+        .any(|(end, said)| path.ends_with(end) && (*said == value || *said == "*"))
+}
+
+/// A pointer without the numbers of elements.
+fn generic(pointer: &str) -> String {
+    let steps = pointer.split('/').map(|step| match step.parse::<usize>() {
+        Ok(_) => "*",
+        Err(_) => step,
+    });
+    steps.collect::<Vec<_>>().join("/")
+}
+
+/// Pointers of the members or elements of a value.
+fn members(value: &Value, at: &str) -> Vec<String> {
+    let names: Vec<String> = match value {
+        Value::Object(members) => members.keys().cloned().collect(),
+        Value::Array(list) => (0..list.len()).map(|place| place.to_string()).collect(),
+        _ => Vec::new(),
+    };
+    let plain = names.iter().filter(|name| !name.contains(['/', '~']));
+    plain.map(|name| format!("{at}/{name}")).collect()
+}
+
+fn remove(value: &mut Value, pointer: &str) {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    match value.pointer_mut(parent).unwrap() {
+        Value::Object(members) => drop(members.remove(name)),
+        Value::Array(list) => drop(list.remove(name.parse().unwrap())),
+        _ => panic!("{pointer} is no member"),
+    }
+}
+
+/// The smallest request in which a field may stand.
+fn least(dialect: Dialect) -> Value {
+    let tool = match dialect {
+        Dialect::OpenaiChat => json!({"type": "function", "function": {"name": "f"}}),
+        Dialect::AnthropicMessages => json!({"name": "f", "input_schema": {"type": "object"}}),
+    };
+    let mut request = json!({
+        "model": "m",
+        "messages": [{"role": "user", "content": "Go"}],
+        "tools": [tool],
+    });
+    if dialect == Dialect::AnthropicMessages {
+        request["max_tokens"] = json!(2048);
+    }
+    request
+}
+
+/// A vendor's schemas, and in them that of a request.
+fn schema(dialect: Dialect) -> Option<(Value, Value)> {
+    let (file, at) = match dialect {
+        Dialect::OpenaiChat => (
+            "openai-openapi.json",
+            "/components/schemas/CreateChatCompletionRequest",
+        ),
+        Dialect::AnthropicMessages => ("anthropic_MessageCreateParams.json", ""),
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/schemas");
+    let root: Value = serde_json::from_str(&fs::read_to_string(folder.join(file)).ok()?).unwrap();
+    let merged = merged(root.pointer(at).unwrap(), &root);
+    Some((root, merged))
+}
+
+/// A schema with the parts that it is made of put together.
+fn merged(schema: &Value, root: &Value) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return merged(root.pointer(&reference[1..]).unwrap(), root);
+    }
+    let mut all = Map::new();
+    let mut properties = Map::new();
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        let part = merged(part, root);
+        properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+        all.extend(part.as_object().cloned().unwrap_or_default());
+    }
+    properties.extend(
+        schema["properties"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
+    );
+    all.extend(schema.as_object().cloned().unwrap_or_default());
+    if !properties.is_empty() {
+        all.insert("properties".to_owned(), Value::Object(properties));
+    }
+    all.remove("allOf");
+    Value::Object(all)
+}
+
+/// A value for each form that a schema allows.
+fn examples(schema: &Value, root: &Value, depth: u8) -> Vec<Value> {
+    const DEPTH: u8 = 9;
+    if depth == DEPTH {
+        return Vec::new();
+    }
+    let schema = merged(schema, root);
+    if !schema["const"].is_null() {
+        return vec![schema["const"].clone()];
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        return words.clone();
+    }
+    let forms = schema["anyOf"].as_array().or(schema["oneOf"].as_array());
+    if let Some(forms) = forms {
+        return forms
+            .iter()
+            .flat_map(|form| examples(form, root, depth + 1))
+            .collect();
+    }
+    match schema["type"].as_str() {
+        Some("string") => vec![json!("words")],
+        Some("integer") => vec![json!(7), json!(4000)],
+        Some("number") => vec![json!(0.5)],
+        Some("boolean") => vec![json!(true), json!(false)],
+        Some("array") => examples(&schema["items"], root, depth + 1)
+            .into_iter()
+            .map(|item| json!([item]))
+            .collect(),
+        Some("object") | None if schema["properties"].is_object() => objects(&schema, root, depth),
+        Some("object") => vec![json!({"key": "words"})],
+        _ => Vec::new(),
+    }
+}
+
+/// An object with all its members, and one for each further form of each of them.
+fn objects(schema: &Value, root: &Value, depth: u8) -> Vec<Value> {
+    let mut full = Map::new();
+    let mut further = Vec::new();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let mut forms = examples(property, root, depth + 1).into_iter();
+        if let Some(first) = forms.next() {
+            full.insert(name.clone(), first);
+        }
+        further.extend(forms.map(|form| (name.clone(), form)));
+    }
+    let mut all = vec![Value::Object(full.clone())];
+    for (name, form) in further {
+        let mut other = full.clone();
+        other.insert(name, form);
+        all.push(Value::Object(other));
+    }
+    all
+}
