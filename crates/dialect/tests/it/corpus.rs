@@ -24,6 +24,18 @@ pub(crate) struct Sample {
     pub(crate) fixture: bool,
 }
 
+impl Sample {
+    /// Whether a sweep over its bytes looks at that one: at each byte, but of a long sample
+    /// only at one in eleven, unless the long form of the tests is asked for.
+    pub(crate) fn looks_at(&self, at: usize) -> bool {
+        const SHORT: usize = 16 << 10;
+        const STEP: usize = 11;
+        static ALL: LazyLock<bool> =
+            LazyLock::new(|| std::env::var("BONDGATE_LONG").is_ok_and(|long| long == "1"));
+        *ALL || self.text.len() < SHORT || at.is_multiple_of(STEP)
+    }
+}
+
 /// Requests.
 pub(crate) fn requests() -> &'static [Sample] {
     static ALL: LazyLock<Vec<Sample>> = LazyLock::new(|| {
