@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use policy::failure::{AttemptFailure, Code, Failure, ProviderSaid};
 use policy::model::Target;
+use tokio::time::timeout;
 
 use crate::exchange::Exchange;
 use crate::memory::{Memory, Permit};
@@ -20,6 +21,12 @@ pub const WHOLE_MAX: usize = 8 * 1024 * 1024;
 
 /// Largest error answer that is read, in bytes.
 const ERROR_MAX: usize = 1024 * 1024;
+
+/// How long an error answer is read: its status says enough to go on.
+const ERROR_WAITS: Duration = Duration::from_secs(2);
+
+/// The phase that all attempts and the whole answer make up.
+pub const TOTAL: &str = "total";
 
 /// What is said where [`Memory`] lends nothing.
 pub const NO_ROOM: &str = "the gateway has no memory for the answer at the moment";
@@ -223,9 +230,9 @@ pub async fn refused(
 ) -> Failed {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
-    let bytes = match collect(body, ERROR_MAX, memory).await {
-        Ok(Collected::Whole(bytes, _) | Collected::Long(bytes, ..)) => bytes,
-        Err(_) => Bytes::new(),
+    let bytes = match timeout(ERROR_WAITS, collect(body, ERROR_MAX, memory)).await {
+        Ok(Ok(Collected::Whole(bytes, _) | Collected::Long(bytes, ..))) => bytes,
+        Ok(Err(_)) | Err(_) => Bytes::new(),
     };
     let error = decode(&bytes);
     let kind = AttemptFailure::classify(status, &error);

@@ -18,7 +18,9 @@ use store::journal::Dispatched;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Gateway;
-use crate::answer::{Answer, Collected, Content, Failed, WHOLE_MAX, collect, no_room, refused};
+use crate::answer::{
+    Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, no_room, refused,
+};
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
 use crate::outgoing::{Encoded, Outgoing};
@@ -110,7 +112,7 @@ async fn all_attempts(
                         let failure = *failure;
                         return Err(Refused { failure, exchange });
                     }
-                    Err(failed) if failed.timed_out == Some("total") => {
+                    Err(failed) if failed.timed_out == Some(TOTAL) => {
                         last = Some(failed);
                         Move::Stop
                     }
@@ -202,7 +204,7 @@ impl One<'_> {
             Err(_elapsed) if patience < self.deadline => {
                 Err(Failed::timed_out(AttemptFailure::Ambiguous, "first_token"))
             }
-            Err(_elapsed) => Err(Failed::timed_out(AttemptFailure::Ambiguous, "total")),
+            Err(_elapsed) => Err(Failed::timed_out(AttemptFailure::Ambiguous, TOTAL)),
         };
         let result = result.map_err(|failed| failed.concealed(self.target));
         let took = began.elapsed();

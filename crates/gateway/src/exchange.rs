@@ -87,7 +87,8 @@ impl Attempt {
 pub struct Used {
     /// What the provider says.
     pub usage: Option<Usage>,
-    /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing.
+    /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing; of
+    /// an answer that is too large to be read, all of its bytes.
     pub output_bytes: u64,
 }
 

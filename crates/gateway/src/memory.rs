@@ -2,10 +2,12 @@
 //!
 //! One [`Memory`] a process. Whoever keeps bytes that a peer chose the number of holds a [`Permit`]
 //! for them; what does not fit is answered 503 `overloaded`. Atomics only, so that every core may
-//! ask on the road. It counts what is declared to it, it never allocates and never waits.
+//! ask on the road. It counts what is declared to it and never waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
 
 /// The account of buffered bytes. Cheap to clone; clones share the account.
 #[derive(Clone, Debug)]
@@ -63,6 +65,10 @@ impl Permit {
     /// Takes `more` bytes on top. False, and nothing is taken, where they would pass the limit.
     #[must_use]
     pub fn grow(&mut self, more: usize) -> bool {
+        // The account is shared by all cores: it is left alone where nothing changes.
+        if more == 0 {
+            return true;
+        }
         let limit = self.account.limit;
         let taken = self
             .account
@@ -79,8 +85,21 @@ impl Permit {
     /// Gives back `less` of the bytes held, at most all of them.
     pub fn shrink(&mut self, less: usize) {
         let less = less.min(self.held);
+        if less == 0 {
+            return;
+        }
         self.held -= less;
         self.account.held.fetch_sub(less, Ordering::Relaxed);
+    }
+
+    /// The bytes, for which this permit is held until the last of their copies is gone: they may
+    /// wait in a connection for a reader that is slow.
+    #[must_use]
+    pub fn keep_for(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Kept {
+            bytes,
+            _permit: self,
+        })
     }
 
     /// The bytes that this permit holds.
@@ -92,12 +111,25 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.account.held.fetch_sub(self.held, Ordering::Relaxed);
+        self.shrink(self.held);
+    }
+}
+
+struct Kept {
+    bytes: Bytes,
+    _permit: Permit,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::Memory;
 
     #[test]
@@ -122,5 +154,17 @@ mod tests {
         assert_eq!((permit.held(), memory.held()), (6, 6));
         permit.shrink(100);
         assert_eq!((permit.held(), memory.held()), (0, 0));
+    }
+
+    #[test]
+    fn bytes_keep_their_permit_until_the_last_copy_is_gone() {
+        let memory = Memory::new(10);
+        let permit = memory.try_reserve(5).unwrap();
+        let bytes = permit.keep_for(Bytes::from_static(b"bytes"));
+        let end = bytes.slice(3..);
+        drop(bytes);
+        assert_eq!((end.as_ref(), memory.held()), (b"es".as_slice(), 5));
+        drop(end);
+        assert_eq!(memory.held(), 0);
     }
 }

@@ -132,17 +132,25 @@ impl Pump {
         self.complete
     }
 
+    /// Whether there are bytes that may go to the client now.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Bytes that may go to the client now.
     pub fn take_ready(&mut self) -> Option<Bytes> {
-        if self.ready.is_empty() {
+        let length = self.ready.len();
+        if length == 0 {
             return None;
         }
         let mut pieces = self.ready.drain();
         let first = pieces.next()?;
-        let Some(second) = pieces.next() else {
+        if first.len() == length {
             return Some(first);
-        };
-        let mut joined = [first, second].concat();
+        }
+        let mut joined = Vec::with_capacity(length);
+        joined.extend_from_slice(&first);
         pieces.for_each(|piece| joined.extend_from_slice(&piece));
         Some(joined.into())
     }
@@ -236,15 +244,19 @@ impl Pump {
         let semantic = self.meter(exchange)?;
         let piece = self.for_client(raw, exchange);
         let piece = piece.map(|piece| self.detailed(piece, exchange));
-        self.options
-            .hold
-            .offer(piece, &self.events, &mut self.ready)
-            .map_err(|_| {
-                Break::new(format!(
-                    "a tool call is longer than the {HELD_MAX} bytes that may wait"
-                ))
-            })?;
+        self.offer(piece)?;
         Ok(semantic)
+    }
+
+    /// Lets the piece that means the events at hand go on, or wait.
+    fn offer(&mut self, piece: Option<Piece>) -> Result<(), Break> {
+        let hold = &mut self.options.hold;
+        let offered = hold.offer(piece, &self.events, &mut self.ready);
+        offered.map_err(|_| {
+            Break::new(format!(
+                "a tool call is longer than the {HELD_MAX} bytes that may wait"
+            ))
+        })
     }
 
     /// The piece, with what the gateway did where it tells of usage and the client wants that.
@@ -347,20 +359,18 @@ impl Pump {
         self.events.clear();
         self.decoder.finish(end, &mut self.events)?;
         self.meter(exchange)?;
+        let mut out = Vec::new();
         if let Gear::Second(encoder) = &mut self.options.gear {
-            let mut out = Vec::new();
             for event in &self.events {
                 encoder.push(event, &mut out);
             }
             exchange
                 .losses
                 .extend_from_slice(encoder.losses().as_slice());
-            let piece = self.detailed(Piece::Written(out.into()), exchange);
-            self.options
-                .hold
-                .offer(Some(piece), &self.events, &mut self.ready)
-                .map_err(|_| Break::new("too much waits"))?;
         }
+        let piece = (!out.is_empty()).then(|| Piece::Written(out.into()));
+        let piece = piece.map(|piece| self.detailed(piece, exchange));
+        self.offer(piece)?;
         if self.complete {
             Ok(Flow::Complete)
         } else {

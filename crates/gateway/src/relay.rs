@@ -13,15 +13,14 @@ use dialect::Dialect;
 use dialect::codec::{EncoderOptions, EventEncoder};
 use http::{HeaderValue, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use policy::failure::{Code, Failure};
+use policy::failure::{AttemptFailure, Code, Failure};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::Timings;
-use crate::answer::{Answer, Content, Failed};
+use crate::answer::{Answer, Content, Failed, TOTAL};
 use crate::attempt::Attempting;
 use crate::exchange::{Exchange, Outcome};
-use crate::memory::Permit;
-use crate::pump::{Break, Flow, Pump};
+use crate::pump::{Flow, Pump};
 use crate::rescue::{rescue, tell};
 use crate::respond;
 use crate::upstream::UpstreamBody;
@@ -30,8 +29,6 @@ use crate::upstream::UpstreamBody;
 pub enum Body {
     /// All of it.
     Full(Option<Bytes>),
-    /// All of it, with the room that it takes.
-    Held(Option<Bytes>, Permit),
     /// A stream under way.
     Stream(Box<Stream>),
     /// A stream whose attempts are still under way.
@@ -94,13 +91,13 @@ fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body> {
             }
             exchange.conclude(Outcome::Answered);
             exchange.settle();
-            Body::Held(Some(bytes), room)
+            Body::full(room.keep_for(bytes))
         }
         Content::Stream(pump) => {
             Body::Stream(Box::new(Stream::new(dialect, *pump, exchange, pace)))
         }
         Content::Long(first, room, rest) => Body::Long(Box::new(Long {
-            first: Some((first, room)),
+            first: Some(room.keep_for(first)),
             rest,
             exchange,
             deadline: Box::pin(sleep_until(pace.deadline)),
@@ -243,9 +240,13 @@ impl Stream {
             if pump.is_complete() {
                 return Poll::Ready(self.complete());
             }
-            if let Some(bytes) = pump.take_ready() {
-                self.clock.sent();
-                return Poll::Ready(Some(bytes));
+            if pump.has_ready() {
+                // A provider that never pauses leaves the timer no turn.
+                if self.clock.sent() {
+                    self.time_out(TOTAL);
+                    continue;
+                }
+                return Poll::Ready(pump.take_ready());
             }
             match pump.poll(context, &mut self.exchange) {
                 Poll::Ready(Ok(Flow::Open { semantic })) => {
@@ -255,7 +256,7 @@ impl Stream {
                 }
                 Poll::Ready(Ok(Flow::Complete)) => {}
                 Poll::Ready(Err(broken)) => {
-                    let failure = broke(broken, &mut self.exchange);
+                    let failure = broke(Failed::from(broken), &mut self.exchange);
                     self.fail(&failure);
                 }
                 Poll::Pending => match self.clock.poll(context) {
@@ -266,10 +267,7 @@ impl Stream {
                             return Poll::Ready(Some(Bytes::from_static(sign)));
                         }
                     }
-                    Poll::Ready(Tick::TimedOut(phase)) => {
-                        let why = format!("the answer broke off at the `{phase}` timeout");
-                        self.fail(&Failure::new(Code::Timeout, why));
-                    }
+                    Poll::Ready(Tick::TimedOut(phase)) => self.time_out(phase),
                 },
             }
         }
@@ -285,6 +283,19 @@ impl Stream {
         last
     }
 
+    fn is_over(&self) -> bool {
+        self.pump.is_none() && self.last_words.is_none()
+    }
+
+    fn time_out(&mut self, phase: &'static str) {
+        let failed = Failed {
+            why: format!("the answer broke off at the `{phase}` timeout"),
+            ..Failed::timed_out(AttemptFailure::MidStream, phase)
+        };
+        let failure = broke(failed, &mut self.exchange);
+        self.fail(&failure);
+    }
+
     fn fail(&mut self, failure: &Failure) {
         let approved = self.pump.take().and_then(|mut pump| pump.take_ready());
         let words = fail(encoder(self.dialect), failure, &mut self.exchange);
@@ -296,8 +307,7 @@ impl Stream {
 }
 
 /// Enters that the last attempt broke after it had begun to answer, and says what the client is told.
-fn broke(broken: Break, exchange: &mut Exchange) -> Failure {
-    let mut failed = Failed::from(broken);
+fn broke(mut failed: Failed, exchange: &mut Exchange) -> Failure {
     if let Some(attempt) = exchange.attempts.last_mut() {
         failed = failed.concealed(&attempt.target);
         attempt.failure = Some(failed.kind);
@@ -306,7 +316,11 @@ fn broke(broken: Break, exchange: &mut Exchange) -> Failure {
     if let Some(ours) = failed.ours {
         return *ours;
     }
-    let mut failure = Failure::new(Code::ProviderFailed, failed.why);
+    let code = match failed.timed_out {
+        Some(_phase) => Code::Timeout,
+        None => Code::ProviderFailed,
+    };
+    let mut failure = Failure::new(code, failed.why);
     failure.provider = failed.said;
     failure
 }
@@ -351,8 +365,10 @@ impl Clock {
         self.last_said = Instant::now();
     }
 
-    fn sent(&mut self) {
+    /// Takes note that bytes go out; says whether all of it should be over.
+    fn sent(&mut self) -> bool {
         self.last_sent = Instant::now();
+        self.last_sent >= self.pace.deadline
     }
 
     /// The timer may be early, since it is not moved with each event, but never late.
@@ -367,7 +383,7 @@ impl Clock {
             }
             let now = Instant::now();
             if now >= self.pace.deadline {
-                return Poll::Ready(Tick::TimedOut("total"));
+                return Poll::Ready(Tick::TimedOut(TOTAL));
             }
             if now >= idle {
                 return Poll::Ready(Tick::TimedOut("idle"));
@@ -384,8 +400,8 @@ impl Clock {
 
 /// A whole answer too large to hold, relayed as it comes.
 pub struct Long {
-    /// What was read before it was known to be too large, with the room that it takes.
-    first: Option<(Bytes, Permit)>,
+    /// What was read before it was known to be too large.
+    first: Option<Bytes>,
     rest: Box<UpstreamBody>,
     exchange: Box<Exchange>,
     deadline: Pin<Box<Sleep>>,
@@ -393,22 +409,20 @@ pub struct Long {
 
 impl Long {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        if let Some((first, _room)) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(self.metered(first))));
+        }
+        if self.deadline.as_mut().poll(context).is_ready() {
+            self.break_off(Code::Timeout);
+            let why = format!("no end within the `{TOTAL}` timeout");
+            return Poll::Ready(Some(Err(Cut(why))));
         }
         loop {
             match Pin::new(&mut *self.rest).poll_frame(context) {
-                Poll::Pending if self.deadline.as_mut().poll(context).is_pending() => {
-                    return Poll::Pending;
-                }
-                Poll::Pending => {
-                    self.break_off(Code::Timeout);
-                    let why = "no end within the `total` timeout".to_owned();
-                    return Poll::Ready(Some(Err(Cut(why))));
-                }
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
+                        return Poll::Ready(Some(Ok(self.metered(data))));
                     }
                 }
                 Poll::Ready(None) if self.rest.end() == crate::upstream::BodyEnd::Clean => {
@@ -429,6 +443,12 @@ impl Long {
 }
 
 impl Long {
+    /// Nobody reads it, so its bytes are all that can be counted.
+    fn metered(&mut self, bytes: Bytes) -> Bytes {
+        self.exchange.used.output_bytes += bytes.len() as u64;
+        bytes
+    }
+
     fn break_off(&mut self, code: Code) {
         self.exchange.conclude(Outcome::Broken(code));
         self.exchange.settle();
@@ -445,7 +465,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
             let next = match &mut *self {
-                Body::Full(bytes) | Body::Held(bytes, _) => Poll::Ready(bytes.take().map(Ok)),
+                Body::Full(bytes) => Poll::Ready(bytes.take().map(Ok)),
                 Body::Stream(stream) => stream.poll(context).map(|bytes| bytes.map(Ok)),
                 Body::Long(long) => long.poll(context),
                 Body::Late(late) => match late.poll(context) {
@@ -466,14 +486,16 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Full(None) | Body::Held(None, _))
+        match self {
+            Body::Full(bytes) => bytes.is_none(),
+            Body::Stream(stream) => stream.is_over(),
+            Body::Late(_) | Body::Long(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Body::Full(bytes) | Body::Held(bytes, _) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
-            }
+            Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Body::Stream(_) | Body::Late(_) | Body::Long(_) => SizeHint::default(),
         }
     }

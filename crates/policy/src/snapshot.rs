@@ -10,6 +10,9 @@ use crate::provider::Provider;
 /// Output limit sent where a dialect demands one and neither client nor configuration gave one.
 pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 
+/// How much of a name that is no model's is compared with those that are, in bytes.
+const NEAR_BYTES: usize = 128;
+
 /// One accepted configuration.
 pub struct Snapshot {
     /// Hash of the configuration, stamped on every exchange.
@@ -91,7 +94,9 @@ impl Snapshot {
     /// Logical models that the key may call and whose names are near this one; at most three.
     #[must_use]
     pub fn near(&self, name: &str, key: &VirtualKey) -> Vec<String> {
-        let wanted = name.get(..name.len().min(128)).unwrap_or(name);
+        // A name may be as long as a request; comparing takes its length times theirs.
+        let wanted = name.get(..name.floor_char_boundary(NEAR_BYTES));
+        let wanted = wanted.unwrap_or_default();
         let mut near: Vec<(usize, &str)> = self
             .callable(key)
             .map(|(known, _)| (distance(wanted, known), known))

@@ -138,6 +138,29 @@ async fn a_whole_answer_too_large_to_hold_is_relayed() {
         assert_eq!(got.status, 200);
         assert!(got.whole && got.body == answer);
         assert_eq!(got.header("x-bondgate-tokens"), "");
+        let settled = road.settled(1).await.remove(0);
+        assert_eq!(settled.outcome, "answered");
+        assert!(!settled.complete, "nobody read what it used");
+        assert!(settled.output_tokens >= (12 << 20) / 4);
+        road.at_rest().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_counts_until_its_client_has_read_it() {
+    for (dialect, bytes) in [
+        (Dialect::OpenaiChat, 7 << 20),
+        (Dialect::AnthropicMessages, 12 << 20),
+    ] {
+        let answer = long(dialect, bytes);
+        let puppet = Puppet::answering(200, "application/json", &answer).await;
+        let road = Road::to(vec![target(provider("a", dialect, puppet.address), "x")]);
+        let mut line = Ask::new(dialect, "hi").open(&road).await;
+        line.until(|got| got.status == 200).await;
+        let held = road.shared.memory.held();
+        assert!(held >= 7 << 20, "{held} bytes are held");
+        let got = line.rest().await;
+        assert!(got.whole && got.body == answer);
         assert_eq!(road.outcome().await, "answered");
         road.at_rest().await;
     }

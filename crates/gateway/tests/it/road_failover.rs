@@ -6,9 +6,11 @@ use std::time::Duration;
 use dialect::Dialect;
 use policy::model::{Fallback, Recovery, Retry};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::asking::{Ask, assert_error, has_terminator};
 use crate::harness::{PAIRS, Road, echo, faulty, model, nobody, provider, scripted, sim, target};
+use crate::puppet::Stage;
 
 fn other(dialect: Dialect) -> Dialect {
     match dialect {
@@ -99,6 +101,23 @@ async fn a_port_where_nobody_listens_goes_to_the_next_target() {
             assert_eq!(got.header("x-bondgate-attempts"), "2");
         }
     }
+}
+
+#[tokio::test]
+async fn an_error_whose_body_never_ends_goes_to_the_next_target() {
+    let chat = Dialect::OpenaiChat;
+    let (stage, good) = (Stage::open().await, sim().await);
+    let road = Road::to(vec![
+        target(provider("a", chat, stage.address), "x"),
+        echo("b", chat, &good),
+    ]);
+    let line = Ask::new(chat, "hi").open(&road).await;
+    let mut stream = stage.request().await;
+    let head = "HTTP/1.1 503 X\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let got = line.rest().await;
+    assert_eq!(got.said(), "hi", "{}", got.text());
+    assert_eq!(got.header("x-bondgate-attempts"), "2");
 }
 
 #[tokio::test]

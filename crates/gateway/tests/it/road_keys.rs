@@ -202,6 +202,24 @@ async fn an_unknown_model_is_told_with_those_near_it() {
 }
 
 #[tokio::test]
+async fn only_the_beginning_of_a_name_is_compared_however_long_it_is() {
+    let sim = sim().await;
+    let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
+    "fast-summary".clone_into(&mut own.name);
+    let road = Road::start(snapshot(vec![own]));
+    for first in ["", "x"] {
+        let name = format!("{first}{}fast-summary", "é".repeat(100_000));
+        for client in Dialect::ALL {
+            let ask = Ask::new(client, "hi").with("model", name.as_str().into());
+            let got = ask.send(&road).await;
+            assert_error(client, &got, 404, "model_not_found");
+            assert!(!got.message().contains("near"), "{}", got.text());
+            assert!(got.text().len() < 2000, "{} bytes", got.text().len());
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_providers_own_model_is_for_keys_that_may_go_there_directly() {
     let sim = sim().await;
     let mut all = snapshot(vec![model(vec![echo("p", Dialect::OpenaiChat, &sim)])]);
