@@ -3,8 +3,6 @@
 //! A lone half of a surrogate pair may pass where bytes are copied, but never
 //! becomes text.
 
-use memchr::memchr;
-
 use super::special::special;
 
 /// Appends `text` as a JSON string, quotes included.
@@ -37,8 +35,8 @@ pub(super) fn escape_length(bytes: &[u8]) -> Result<usize, &'static str> {
     match bytes.get(1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
         Some(b'u') if unit(bytes).is_some() => Ok(6),
-        Some(b'u') => Err("`\\u` needs four hexadecimal digits"),
-        _ => Err("an unknown escape in a string"),
+        Some(b'u') => Err(NO_DIGITS),
+        _ => Err(UNKNOWN),
     }
 }
 
@@ -54,38 +52,55 @@ fn unit(bytes: &[u8]) -> Option<u16> {
     })
 }
 
-/// Resolves the escapes of a string that `string_end` has passed.
+pub(super) const BARE_CONTROL: &str = "a control character stands unescaped in a string";
+pub(super) const NO_END: &str = "a string does not end";
+const UNKNOWN: &str = "an unknown escape in a string";
+const NO_DIGITS: &str = "`\\u` needs four hexadecimal digits";
+
+/// Reads a string that begins at `start`, behind its opening quote: its characters, and
+/// the offset of the closing quote. Fails with the offset of what is wrong.
 ///
 /// A lone half of a surrogate pair is grammatical JSON and passes where bytes
 /// are copied, but it names no character, so it cannot become text.
-pub(super) fn unescape(inner: &str) -> Result<String, (usize, &'static str)> {
-    const LONE: &str = "half a surrogate pair stands alone in a string";
-    let bytes = inner.as_bytes();
-    let mut out = String::with_capacity(inner.len());
-    let mut at = 0;
-    while let Some(step) = memchr(b'\\', bytes.get(at..).unwrap_or_default()) {
-        out.push_str(inner.get(at..at + step).unwrap_or_default());
-        at += step;
-        let rest = bytes.get(at..).unwrap_or_default();
-        let mut length = 2;
-        out.push(match rest.get(1) {
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let (code, read) = code_point(rest).ok_or((at, LONE))?;
-                length = read;
-                char::from_u32(code).ok_or((at, LONE))?
+pub(super) fn unescape(text: &str, start: usize) -> Result<(String, usize), (usize, &'static str)> {
+    let bytes = text.as_bytes();
+    let mut out = String::new();
+    let mut at = start;
+    while let Some(found) = special(bytes, at) {
+        out.push_str(text.get(at..found).unwrap_or_default());
+        match bytes.get(found) {
+            Some(b'"') => return Ok((out, found)),
+            Some(b'\\') => {
+                let escape = bytes.get(found..).unwrap_or_default();
+                let (character, length) = character(escape).map_err(|why| (found, why))?;
+                out.push(character);
+                at = found + length;
             }
-            Some(plain) => char::from(*plain),
-            None => return Err((at, "an unknown escape in a string")),
-        });
-        at += length;
+            _ => return Err((found, BARE_CONTROL)),
+        }
     }
-    out.push_str(inner.get(at..).unwrap_or_default());
-    Ok(out)
+    Err((start, NO_END))
+}
+
+/// The character that the escape at the start of `bytes` stands for, and the escape's length.
+#[inline]
+fn character(bytes: &[u8]) -> Result<(char, usize), &'static str> {
+    let character = match bytes.get(1) {
+        Some(plain @ (b'"' | b'\\' | b'/')) => char::from(*plain),
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'u') => {
+            const LONE: &str = "half a surrogate pair stands alone in a string";
+            unit(bytes).ok_or(NO_DIGITS)?;
+            let (code, length) = code_point(bytes).ok_or(LONE)?;
+            return Ok((char::from_u32(code).ok_or(LONE)?, length));
+        }
+        _ => return Err(UNKNOWN),
+    };
+    Ok((character, 2))
 }
 
 /// The character that one `\uXXXX`, or a surrogate pair of them, names, and how many bytes that took.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::escape::{escape_length, unescape};
+use super::escape::{BARE_CONTROL, NO_END, escape_length, unescape};
 use super::invalid::cut;
 use super::seen::Seen;
 use super::special::special;
@@ -153,15 +153,14 @@ impl<'a> Reader<'a> {
         self.expect(Kind::String)?;
         self.at += 1;
         let start = self.at;
-        let (end, escaped) = self.string_end()?;
-        let inner = self.slice(start, end);
-        self.at = end + 1;
-        if !escaped {
-            return Ok(Cow::Borrowed(inner));
+        let bytes = self.text.as_bytes();
+        if let Some(end) = special(bytes, start).filter(|end| bytes.get(*end) == Some(&b'"')) {
+            self.at = end + 1;
+            return Ok(Cow::Borrowed(self.slice(start, end)));
         }
-        unescape(inner)
-            .map(Cow::Owned)
-            .map_err(|(offset, message)| wrong(start + offset, message))
+        let (text, end) = unescape(self.text, start).map_err(|(at, why)| wrong(at, why))?;
+        self.at = end + 1;
+        Ok(Cow::Owned(text))
     }
 
     /// Reads `true` or `false`.
@@ -367,30 +366,23 @@ impl<'a> Reader<'a> {
         Err(self.error("a value was expected"))
     }
 
-    /// From just after the opening quote: offset of the closing one, and whether escapes stand between.
+    /// From just after the opening quote: offset of the closing one.
     #[inline]
-    fn string_end(&self) -> Result<(usize, bool), Invalid> {
+    fn string_end(&self) -> Result<usize, Invalid> {
         let bytes = self.text.as_bytes();
         let mut at = self.at;
-        let mut escaped = false;
         while let Some(found) = special(bytes, at) {
             at = found;
             match bytes.get(at) {
-                Some(b'"') => return Ok((at, escaped)),
+                Some(b'"') => return Ok(at),
                 Some(b'\\') => {
-                    escaped = true;
                     let rest = bytes.get(at..).unwrap_or_default();
                     at += escape_length(rest).map_err(|message| wrong(at, message))?;
                 }
-                _ => {
-                    return Err(wrong(
-                        at,
-                        "a control character stands unescaped in a string",
-                    ));
-                }
+                _ => return Err(wrong(at, BARE_CONTROL)),
             }
         }
-        Err(self.error("a string does not end"))
+        Err(self.error(NO_END))
     }
 
     fn skip_number(&mut self) -> Result<(), Invalid> {
@@ -449,8 +441,7 @@ impl<'a> Reader<'a> {
                 }
                 Kind::String => {
                     self.at += 1;
-                    let (end, _) = self.string_end()?;
-                    self.at = end + 1;
+                    self.at = self.string_end()? + 1;
                 }
                 Kind::Number => self.skip_number()?,
                 Kind::Bool => {
@@ -480,8 +471,7 @@ impl<'a> Reader<'a> {
     fn skip_key(&mut self) -> Result<(), Invalid> {
         self.white();
         self.take(b'"', "a member name in double quotes was expected")?;
-        let (end, _) = self.string_end()?;
-        self.at = end + 1;
+        self.at = self.string_end()? + 1;
         self.white();
         self.take(b':', "`:` was expected after a member name")
     }
