@@ -289,7 +289,8 @@ impl Core {
         };
         let service = {
             let gateway = gateway.clone();
-            move |request, _from| serve::serve(gateway.clone(), request)
+            // Boxed, so that a connection keeps no room for a request while it relays a stream.
+            move |request, _from| Box::pin(serve::serve(gateway.clone(), request))
         };
         if let Err(error) =
             listener::serve(self.socket, self.door, service, tasks.clone(), self.drain).await

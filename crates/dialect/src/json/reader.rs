@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::escape::{BARE_CONTROL, NO_END, escape_length, unescape};
+use super::escape::{BARE_CONTROL, NO_END, escape_length, is_simple, unescape};
 use super::invalid::cut;
 use super::seen::Seen;
 use super::special::special;
@@ -375,6 +375,7 @@ impl<'a> Reader<'a> {
             at = found;
             match bytes.get(at) {
                 Some(b'"') => return Ok(at),
+                Some(b'\\') if bytes.get(at + 1).is_some_and(|next| is_simple(*next)) => at += 2,
                 Some(b'\\') => {
                     let rest = bytes.get(at..).unwrap_or_default();
                     at += escape_length(rest).map_err(|message| wrong(at, message))?;
