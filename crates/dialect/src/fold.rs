@@ -27,16 +27,7 @@ impl Accumulator {
     #[must_use]
     pub fn new(origin: Dialect) -> Self {
         Self {
-            response: Response {
-                origin,
-                id: String::new(),
-                model: String::new(),
-                created: None,
-                candidates: Vec::new(),
-                usage: None,
-                service_tier: None,
-                extra: Extra::default(),
-            },
+            response: Response::new(origin),
             logprobs: BTreeMap::new(),
             complete: false,
             bytes: 0,

@@ -21,16 +21,7 @@ pub(super) const AT_THE_END: [&str; 3] = ["stop_details", "container", "context_
 /// Reads a whole answer.
 pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
     let mut reader = Reader::new(body)?.with_unique_keys();
-    let mut answer = Response {
-        origin: OWN,
-        id: String::new(),
-        model: String::new(),
-        created: None,
-        candidates: Vec::new(),
-        usage: None,
-        service_tier: None,
-        extra: Extra::default(),
-    };
+    let mut answer = Response::new(OWN);
     answer.extra.note(spelled::ANSWER);
     let mut candidate = Candidate::new(0);
     let (mut kind, mut parts, mut reason, mut stop) = (String::new(), None, None, None);

@@ -25,6 +25,23 @@ pub struct Response {
     pub extra: Extra,
 }
 
+impl Response {
+    /// An empty answer of that dialect.
+    #[must_use]
+    pub fn new(origin: Dialect) -> Self {
+        Self {
+            origin,
+            id: String::new(),
+            model: String::new(),
+            created: None,
+            candidates: Vec::new(),
+            usage: None,
+            service_tier: None,
+            extra: Extra::default(),
+        }
+    }
+}
+
 /// One of the answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {

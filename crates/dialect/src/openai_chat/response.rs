@@ -198,16 +198,7 @@ fn write_answer_content(out: &mut Writer, candidate: &Candidate) {
 
 /// Reads a whole answer.
 pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
-    let mut response = Response {
-        origin: OWN,
-        id: String::new(),
-        model: String::new(),
-        created: None,
-        candidates: Vec::new(),
-        usage: None,
-        service_tier: None,
-        extra: Extra::default(),
-    };
+    let mut response = Response::new(OWN);
     response.extra.note(spelled::OURS);
     response.extra.set_asides(&ASIDES);
     let mut error = None;

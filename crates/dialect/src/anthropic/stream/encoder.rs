@@ -293,15 +293,8 @@ impl Encoder {
         (kind, name, words): (&str, &str, &str),
         out: &mut Vec<u8>,
     ) {
-        self.block(part, out);
-        part.grown = true;
-        let index = self.blocks.saturating_sub(1);
-        frame(out, "content_block_delta", |out| {
-            out.key("index").number(index);
-            out.key("delta").object(|out| {
-                out.key("type").string(kind);
-                out.key(name).string(words);
-            });
+        self.write_delta(part, kind, out, |delta| {
+            delta.key(name).string(words);
         });
     }
 
@@ -311,6 +304,19 @@ impl Encoder {
         (kind, name, raw): (&str, &str, &Json),
         out: &mut Vec<u8>,
     ) {
+        self.write_delta(part, kind, out, |delta| {
+            delta.key(name).json(raw);
+        });
+    }
+
+    /// Writes a delta of that type with the members that `inner` writes.
+    fn write_delta(
+        &mut self,
+        part: &mut Part,
+        kind: &str,
+        out: &mut Vec<u8>,
+        inner: impl FnOnce(&mut Writer),
+    ) {
         self.block(part, out);
         part.grown = true;
         let index = self.blocks.saturating_sub(1);
@@ -318,7 +324,7 @@ impl Encoder {
             out.key("index").number(index);
             out.key("delta").object(|out| {
                 out.key("type").string(kind);
-                out.key(name).json(raw);
+                inner(out);
             });
         });
     }
