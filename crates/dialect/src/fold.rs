@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::Dialect;
 use crate::chat::{
-    Candidate, Delta, Extra, Part, PartKind, PartStart, Reasoning, Response, StreamEvent, ToolCall,
+    Candidate, Delta, Part, PartKind, PartStart, Reasoning, Response, StreamEvent, ToolCall,
 };
 use crate::json::{Invalid, Json, Writer};
 

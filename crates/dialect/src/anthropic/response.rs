@@ -10,7 +10,7 @@ use usage::{Turned, finish, finish_word, read_usage, write_usage};
 use super::wire::read::content;
 use super::wire::write::{Blocks, lose_extra};
 use super::wire::{OWN, required, spelled, text};
-use crate::chat::{Candidate, Extra, PartKind, Response, Usage};
+use crate::chat::{Candidate, PartKind, Response, Usage};
 use crate::codec::{Broken, ModelEntry};
 use crate::json::{Kind, Reader, Writer};
 use crate::loss::{LossKind, Losses};
