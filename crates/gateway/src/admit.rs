@@ -4,12 +4,14 @@ use dialect::Dialect;
 use dialect::head::Head;
 use http::HeaderMap;
 use policy::failure::Failure;
+use policy::money::Nanos;
+use policy::reservation::Reservation;
 
 use crate::identify::Caller;
 use crate::options::Options;
 
 /// What came with the request beside its body.
-pub struct Call {
+pub(crate) struct Call {
     /// The dialect that the client speaks.
     pub dialect: Dialect,
     /// What it asks of the gateway itself.
@@ -19,10 +21,17 @@ pub struct Call {
 }
 
 /// What all later spending of the request draws on.
-pub struct Grant(());
+pub(crate) struct Grant(());
+
+impl Grant {
+    /// Holds an amount; there is no other way to a reservation on the road.
+    pub(crate) fn hold(&self, amount: Nanos) -> Reservation {
+        Reservation::new(amount)
+    }
+}
 
 /// A request that may be worked on.
-pub struct Admitted {
+pub(crate) struct Admitted {
     /// Who asks.
     pub caller: Caller,
     /// How.
@@ -37,7 +46,7 @@ pub struct Admitted {
 ///
 /// # Errors
 /// None yet: limits of requests and concurrency refuse here.
-pub fn admit(caller: Caller, call: Call, head: Head) -> Result<Admitted, Failure> {
+pub(crate) fn admit(caller: Caller, call: Call, head: Head) -> Result<Admitted, Failure> {
     Ok(Admitted {
         caller,
         call,

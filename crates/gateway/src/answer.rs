@@ -17,7 +17,7 @@ use crate::pump::{Break, Pump};
 use crate::upstream::{BodyEnd, SendError, UpstreamBody};
 
 /// Largest whole answer that is held until it is known to be whole, in bytes.
-pub const WHOLE_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const WHOLE_MAX: usize = 8 * 1024 * 1024;
 
 /// Largest error answer that is read, in bytes.
 const ERROR_MAX: usize = 1024 * 1024;
@@ -26,13 +26,13 @@ const ERROR_MAX: usize = 1024 * 1024;
 const ERROR_WAITS: Duration = Duration::from_secs(2);
 
 /// The phase that all attempts and the whole answer make up.
-pub const TOTAL: &str = "total";
+pub(crate) const TOTAL: &str = "total";
 
 /// What is said where [`Memory`] lends nothing.
-pub const NO_ROOM: &str = "the gateway has no memory for the answer at the moment";
+pub(crate) const NO_ROOM: &str = "the gateway has no memory for the answer at the moment";
 
 /// An answer that may go to the client.
-pub struct Answer {
+pub(crate) struct Answer {
     /// The record of the request.
     pub exchange: Box<Exchange>,
     /// The provider's own id of the request.
@@ -42,7 +42,7 @@ pub struct Answer {
 }
 
 /// An answer.
-pub enum Content {
+pub(crate) enum Content {
     /// Whole and checked, in the client's dialect.
     Whole(Bytes, Permit),
     /// A stream that has begun to say something.
@@ -52,7 +52,7 @@ pub enum Content {
 }
 
 /// How an attempt failed.
-pub struct Failed {
+pub(crate) struct Failed {
     /// What kind.
     pub kind: AttemptFailure,
     /// In a clause that a client may read.
@@ -70,7 +70,7 @@ pub struct Failed {
 impl Failed {
     /// A failure of that kind.
     #[must_use]
-    pub fn new(kind: AttemptFailure, why: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: AttemptFailure, why: impl Into<String>) -> Self {
         Self {
             kind,
             why: why.into(),
@@ -83,7 +83,7 @@ impl Failed {
 
     /// A phase ran out of time.
     #[must_use]
-    pub fn timed_out(kind: AttemptFailure, phase: &'static str) -> Self {
+    pub(crate) fn timed_out(kind: AttemptFailure, phase: &'static str) -> Self {
         Self {
             timed_out: Some(phase),
             ..Self::new(kind, format!("no answer within the `{phase}` timeout"))
@@ -94,7 +94,7 @@ impl Failed {
 impl Failed {
     /// The same without the credential of the target that it was, should the provider have repeated it.
     #[must_use]
-    pub fn concealed(mut self, target: &Target) -> Self {
+    pub(crate) fn concealed(mut self, target: &Target) -> Self {
         self.why = conceal(target, self.why);
         if let Some(said) = &mut self.said {
             let error = &mut said.error;
@@ -156,7 +156,7 @@ impl From<SendError> for Failed {
 }
 
 /// A body read whole, with the room that it takes.
-pub enum Collected {
+pub(crate) enum Collected {
     /// All of it.
     Whole(Bytes, Permit),
     /// More than the bound: what was read, and the rest.
@@ -165,7 +165,7 @@ pub enum Collected {
 
 /// What the attempt came to because the gateway itself was short of room; nothing else is tried.
 #[must_use]
-pub fn no_room() -> Failed {
+pub(crate) fn no_room() -> Failed {
     let failure = Failure::new(Code::Overloaded, NO_ROOM).retry_after(Duration::from_secs(1));
     Failed {
         ours: Some(Box::new(failure)),
@@ -177,7 +177,7 @@ pub fn no_room() -> Failed {
 ///
 /// # Errors
 /// [`Failed`] where the body breaks, or the room is not there.
-pub async fn collect(
+pub(crate) async fn collect(
     mut body: UpstreamBody,
     max: usize,
     memory: &Memory,
@@ -223,7 +223,7 @@ pub async fn collect(
 }
 
 /// Reads an error answer and classifies it.
-pub async fn refused(
+pub(crate) async fn refused(
     response: Response<UpstreamBody>,
     decode: impl Fn(&[u8]) -> dialect::failure::ProviderError,
     memory: &Memory,

@@ -21,17 +21,17 @@ use crate::Gateway;
 use crate::answer::{
     Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, no_room, refused,
 };
+use crate::clock::Pace;
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
-use crate::relay::Pace;
 use crate::reserve::Reserved;
 use crate::route::{Move, Route};
 use crate::upstream::UpstreamBody;
 
 /// No answer, and why.
-pub struct Refused {
+pub(crate) struct Refused {
     /// Why.
     pub failure: Failure,
     /// The record of the request.
@@ -39,7 +39,7 @@ pub struct Refused {
 }
 
 /// Attempts under way.
-pub struct Attempting {
+pub(crate) struct Attempting {
     /// Id of the exchange.
     pub id: Arc<str>,
     /// Whether the client wants a stream.
@@ -52,7 +52,7 @@ pub struct Attempting {
 
 /// Starts to send the request.
 #[must_use]
-pub fn attempt(gateway: Gateway, reserved: Reserved, exchange: Box<Exchange>) -> Attempting {
+pub(crate) fn attempt(gateway: Gateway, reserved: Reserved, exchange: Box<Exchange>) -> Attempting {
     let most = reserved.planned.plan.model.timeouts.total;
     let own = reserved.planned.screened.admitted.call.options.timeout;
     let deadline = exchange.opened + own.map_or(most, |own| own.min(most));
@@ -389,12 +389,13 @@ fn conclude(
     };
     let Failed {
         kind,
-        why,
+        why: _,
         said,
         retry_after,
         timed_out,
         ours: _,
     } = failed;
+    let why = exchange.attempts.last().map_or("", Attempt::told);
     let about_the_request = matches!(
         kind,
         AttemptFailure::BadRequest | AttemptFailure::ContextWindow | AttemptFailure::ContentPolicy

@@ -12,7 +12,7 @@ use policy::provider::Auth;
 use policy::secret::ProviderKey;
 
 /// The credentials that a request may still show.
-pub struct Credentials {
+pub(crate) struct Credentials {
     start: usize,
     spent: Vec<Spent>,
 }
@@ -24,7 +24,7 @@ struct Spent {
 }
 
 /// What an attempt shows.
-pub enum Shown {
+pub(crate) enum Shown {
     /// Nothing: the provider asks for none, or none is configured.
     Nothing,
     /// This one.
@@ -36,7 +36,7 @@ pub enum Shown {
 impl Credentials {
     /// All of them; a provider's `start`th is the first, counted round.
     #[must_use]
-    pub fn new(start: usize) -> Self {
+    pub(crate) fn new(start: usize) -> Self {
         Self {
             start,
             spent: Vec::new(),
@@ -45,7 +45,7 @@ impl Credentials {
 
     /// What the next attempt at a target shows.
     #[must_use]
-    pub fn choose(&self, target: &Arc<Target>) -> Shown {
+    pub(crate) fn choose(&self, target: &Arc<Target>) -> Shown {
         let keys = &target.provider.keys;
         if keys.is_empty() || target.provider.auth == Auth::None {
             return Shown::Nothing;
@@ -60,7 +60,7 @@ impl Credentials {
 
     /// Takes note of how an attempt failed that showed `key`. Whether another one is worth
     /// a try at the same target.
-    pub fn after(
+    pub(crate) fn after(
         &mut self,
         key: Option<Arc<ProviderKey>>,
         target: &Arc<Target>,

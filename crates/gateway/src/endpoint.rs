@@ -4,13 +4,15 @@
 //! byte of its body is read.
 
 use dialect::Dialect;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use policy::failure::{Code, Failure};
 
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The dialect of request, answer and errors.
     pub dialect: Dialect,
     /// What is asked for.
@@ -19,7 +21,7 @@ pub struct Endpoint {
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// An answer of a model.
     Chat {
         /// The model, where the path names it.
@@ -38,12 +40,12 @@ pub enum Operation {
     Ready,
 }
 
-/// Finds what method and path ask for.
+/// Finds what method and path ask for in that dialect.
 ///
 /// # Errors
 /// `not_found`, with the method that the path takes where only that is wrong.
-pub fn find(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint, Failure> {
-    let dialect = spoken(path, headers);
+pub(crate) fn find(method: &Method, path: &str, dialect: Dialect) -> Result<Endpoint, Failure> {
+    let path = said_once(path);
     let path = path
         .strip_suffix('/')
         .filter(|rest| !rest.is_empty())
@@ -74,17 +76,25 @@ pub fn find(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint
 
 /// The dialect in which the client expects an answer, known or not.
 #[must_use]
-pub fn spoken(path: &str, headers: &HeaderMap) -> Dialect {
+pub(crate) fn spoken(path: &str, headers: &HeaderMap) -> Dialect {
+    let path = said_once(path);
     let below = path.strip_prefix("/v1").unwrap_or(path);
     let below = below.strip_prefix("/messages");
     let messages = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     // Where a path names neither, as for models, the header that all of Anthropic's clients send does.
-    let chat = path.contains("/chat/completions");
-    if messages || (!chat && headers.contains_key("anthropic-version")) {
+    let is_chat = || path.contains("/chat/completions");
+    if messages || (headers.contains_key(ANTHROPIC_VERSION) && !is_chat()) {
         Dialect::AnthropicMessages
     } else {
         Dialect::OpenaiChat
     }
+}
+
+/// The path without the `/v1` of a base URL to which the client has added its own.
+fn said_once(path: &str) -> &str {
+    path.strip_prefix("/v1")
+        .filter(|rest| rest.starts_with("/v1/"))
+        .unwrap_or(path)
 }
 
 /// Paths that name a model: `/openai/deployments/{model}/chat/completions`, and
@@ -118,15 +128,16 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Method};
     use policy::failure::Code;
 
-    use super::{Endpoint, Operation, find};
+    use super::{Endpoint, Operation, find, spoken};
 
     fn get(path: &str) -> Option<Operation> {
-        let found = find(&Method::GET, path, &HeaderMap::new());
+        let found = find(&Method::GET, path, OpenaiChat);
         found.ok().map(|endpoint| endpoint.operation)
     }
 
     fn post(path: &str, headers: &HeaderMap) -> (Dialect, Operation) {
-        let Endpoint { dialect, operation } = find(&Method::POST, path, headers).unwrap();
+        let spoken = spoken(path, headers);
+        let Endpoint { dialect, operation } = find(&Method::POST, path, spoken).unwrap();
         (dialect, operation)
     }
 
@@ -137,7 +148,12 @@ mod tests {
         versioned.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         for headers in [&bare, &versioned] {
             let chat = Operation::Chat { model: None };
-            for path in ["/v1/messages", "/messages", "/v1/messages/"] {
+            for path in [
+                "/v1/messages",
+                "/messages",
+                "/v1/messages/",
+                "/v1/v1/messages",
+            ] {
                 let found = post(path, headers);
                 assert_eq!(found, (AnthropicMessages, chat.clone()), "{path}");
             }
@@ -145,8 +161,8 @@ mod tests {
                 assert_eq!(post(path, headers), (OpenaiChat, chat.clone()), "{path}");
             }
         }
-        let list = find(&Method::GET, "/v1/models", &versioned).unwrap();
-        assert_eq!(list.dialect, AnthropicMessages);
+        assert_eq!(spoken("/v1/models", &versioned), AnthropicMessages);
+        assert_eq!(spoken("/v1/models", &bare), OpenaiChat);
     }
 
     #[test]
@@ -157,6 +173,8 @@ mod tests {
         assert_eq!(get("/openai/v1/models/sim%2Fecho%20b"), one("sim/echo b"));
         assert_eq!(get("/v1/models/%FF"), None, "no text");
         assert_eq!(get("/v1/models/"), Some(Operation::Models));
+        assert_eq!(get("/v1/v1/models"), Some(Operation::Models));
+        assert_eq!(get("/v1/v1"), None);
         let deployed = "/openai/deployments/a%2Fb/chat/completions";
         let model = Some("a/b".to_owned());
         let found = post(deployed, &HeaderMap::new());
@@ -165,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_wrong_method_is_told_which_one_is_right() {
-        let wrong = find(&Method::DELETE, "/v1/models/fast", &HeaderMap::new()).unwrap_err();
+        let wrong = find(&Method::DELETE, "/v1/models/fast", OpenaiChat).unwrap_err();
         assert_eq!(wrong.code, Code::NotFound);
         assert!(wrong.message.contains("takes GET"), "{}", wrong.message);
     }

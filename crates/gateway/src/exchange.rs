@@ -24,7 +24,7 @@ use crate::upstream::{BodyEnd, UpstreamBody};
 use crate::{Gateway, Shared};
 
 /// One request and what became of it.
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// Its id, a ULID.
     pub id: Arc<str>,
     /// When it began, in milliseconds since 1970.
@@ -52,12 +52,12 @@ pub struct Exchange {
 }
 
 /// One try at one target.
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The target.
     pub target: Arc<Target>,
     /// How it failed, or `None` for the one that answered.
     pub failure: Option<AttemptFailure>,
-    /// Why it failed, in a clause that a client may read.
+    /// Why it failed, for records; clients are told [`Attempt::told`].
     pub why: String,
     /// The provider's status, where it gave one.
     pub status: Option<u16>,
@@ -70,7 +70,7 @@ pub struct Attempt {
 impl Attempt {
     /// A try that begins.
     #[must_use]
-    pub fn new(target: &Arc<Target>) -> Self {
+    pub(crate) fn new(target: &Arc<Target>) -> Self {
         Self {
             target: Arc::clone(target),
             failure: None,
@@ -80,11 +80,22 @@ impl Attempt {
             used: Used::default(),
         }
     }
+
+    /// Why it failed, in a clause that a client may read. What a provider says of a credential
+    /// concerns the operator alone, and may repeat parts of it.
+    #[must_use]
+    pub(crate) fn told(&self) -> &str {
+        if self.failure == Some(AttemptFailure::Credential) {
+            "it does not take the gateway's credential"
+        } else {
+            &self.why
+        }
+    }
 }
 
 /// What a try used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Used {
+pub(crate) struct Used {
     /// What the provider says.
     pub usage: Option<Usage>,
     /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing; of
@@ -101,7 +112,7 @@ impl Used {
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// With a whole answer.
     Answered,
     /// With an error instead of an answer.
@@ -115,7 +126,7 @@ pub enum Outcome {
 impl Outcome {
     /// The word in records.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Outcome::Answered => "answered",
             Outcome::Refused(code) => code.name(),
@@ -128,7 +139,7 @@ impl Outcome {
 impl Exchange {
     /// Opens the record of a request.
     #[must_use]
-    pub fn open(gateway: &Gateway) -> Box<Self> {
+    pub(crate) fn open(gateway: &Gateway) -> Box<Self> {
         let shared = Arc::clone(&gateway.shared);
         let at_ms = shared.now_ms();
         let ulid =
@@ -153,25 +164,25 @@ impl Exchange {
     }
 
     /// Says how it ended; the first word stands.
-    pub fn conclude(&mut self, outcome: Outcome) {
+    pub(crate) fn conclude(&mut self, outcome: Outcome) {
         self.outcome.get_or_insert(outcome);
     }
 
     /// Number of attempts, as clients are told.
     #[must_use]
-    pub fn attempt_count(&self) -> u32 {
+    pub(crate) fn attempt_count(&self) -> u32 {
         u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)
     }
 
     /// The target that answered, or the last that was tried.
     #[must_use]
-    pub fn target(&self) -> Option<&Arc<Target>> {
+    pub(crate) fn target(&self) -> Option<&Arc<Target>> {
         self.attempts.last().map(|attempt| &attempt.target)
     }
 
     /// What the gateway did, as a JSON object for clients that asked.
     #[must_use]
-    pub fn details(&self) -> Vec<u8> {
+    pub(crate) fn details(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.object(|out| {
             out.key("request_id").string(&self.id);
@@ -198,7 +209,7 @@ impl Exchange {
 
     /// Reads the end of a body whose meaning is complete, so that its connection
     /// can serve again; gives up after a second.
-    pub fn finish_reading(&self, mut body: UpstreamBody) {
+    pub(crate) fn finish_reading(&self, mut body: UpstreamBody) {
         if body.end() != BodyEnd::Open {
             return;
         }
@@ -209,7 +220,7 @@ impl Exchange {
     }
 
     /// Settles it, once: what was dispatched is charged, what was not is released.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         if std::mem::replace(&mut self.settled, true) {
             return;
         }

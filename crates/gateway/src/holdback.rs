@@ -10,15 +10,15 @@ use dialect::frame::sse::{RawFrame, Run};
 use policy::model::ToolCalls;
 
 /// Most bytes that wait.
-pub const HELD_MAX: usize = 1024 * 1024;
+pub(crate) const HELD_MAX: usize = 1024 * 1024;
 
 /// More than [`HELD_MAX`] bytes would have to wait.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TooMuch;
+pub(crate) struct TooMuch;
 
 /// Bytes for the client.
 #[derive(Debug)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// A frame as the provider sent it.
     Frame(RawFrame),
     /// Bytes written anew.
@@ -28,22 +28,16 @@ pub enum Piece {
 impl Piece {
     /// Its length in bytes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Piece::Frame(frame) => frame.bytes().len(),
             Piece::Written(bytes) => bytes.len(),
         }
     }
 
-    /// Whether it has no bytes.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Its bytes.
     #[must_use]
-    pub fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         match self {
             Piece::Frame(frame) => frame.into_bytes(),
             Piece::Written(bytes) => bytes,
@@ -60,7 +54,7 @@ impl Piece {
 
 /// What waits.
 #[derive(Debug, Default)]
-pub struct HoldBack {
+pub(crate) struct HoldBack {
     whole: bool,
     /// Tool calls that have begun and not ended, as (candidate, part).
     open: Vec<(u64, u64)>,
@@ -71,7 +65,7 @@ pub struct HoldBack {
 impl HoldBack {
     /// A hold-back for that delivery of tool calls.
     #[must_use]
-    pub fn new(tool_calls: ToolCalls) -> Self {
+    pub(crate) fn new(tool_calls: ToolCalls) -> Self {
         Self {
             whole: tool_calls == ToolCalls::Whole,
             ..Self::default()
@@ -83,7 +77,7 @@ impl HoldBack {
     ///
     /// # Errors
     /// [`TooMuch`] where the bound is reached.
-    pub fn offer(
+    pub(crate) fn offer(
         &mut self,
         piece: Option<Piece>,
         events: &[StreamEvent],
@@ -134,7 +128,7 @@ impl HoldBack {
 
     /// How many bytes wait.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.bytes
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use policy::caller::VirtualKey;
@@ -9,12 +10,13 @@ use policy::failure::{Code, Failure};
 use policy::snapshot::Snapshot;
 use store::keys::{KeyHasher, equal};
 
-/// Headers that carry a key and nothing else, in the order in which they count.
-const HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
 /// An authenticated caller.
 #[derive(Clone)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// The key it showed.
     pub key: Arc<VirtualKey>,
 }
@@ -23,7 +25,7 @@ pub struct Caller {
 ///
 /// # Errors
 /// `invalid_key` where there is no key, two different ones, or one that is not good.
-pub fn identify(
+pub(crate) fn identify(
     headers: &HeaderMap,
     uri: &Uri,
     snapshot: &Snapshot,
@@ -31,14 +33,14 @@ pub fn identify(
     now_ms: i64,
 ) -> Result<Caller, Failure> {
     let mut shown = Shown::default();
-    for value in headers.get_all(http::header::AUTHORIZATION) {
+    for value in headers.get_all(AUTHORIZATION) {
         shown.add(from_authorization(
             value
                 .to_str()
                 .map_err(|_| refuse("the header authorization is no text"))?,
         )?)?;
     }
-    for name in HEADERS {
+    for name in [X_API_KEY, X_GOOG_API_KEY, API_KEY] {
         for value in headers.get_all(name) {
             shown.add(
                 value

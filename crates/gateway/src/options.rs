@@ -14,7 +14,7 @@ const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What the client asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub(crate) struct Options {
     /// All attempts together may take this long.
     pub timeout: Option<Duration>,
     /// How much a translation may lose.
@@ -28,7 +28,7 @@ impl Options {
     ///
     /// # Errors
     /// `invalid_request` naming the header.
-    pub fn read(headers: &HeaderMap) -> Result<Self, Failure> {
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, Failure> {
         let mut options = Self::default();
         for (name, value) in headers {
             let Some(option) = name.as_str().strip_prefix("x-bondgate-") else {

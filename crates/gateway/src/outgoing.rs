@@ -9,7 +9,7 @@ use dialect::codec::{Edits, TargetModel};
 use dialect::json::{Json, Writer};
 use dialect::loss::{Loss, Losses};
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
@@ -23,20 +23,22 @@ use crate::plan::Planned;
 use crate::refuse;
 use crate::respond::loss_list;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// A request that can be written for any target of its plan.
-pub struct Outgoing {
-    planned: Planned,
+pub(crate) struct Outgoing {
+    planned: Box<Planned>,
     /// The request in the hub, decoded when the first target needs it.
     decoded: Option<(Box<chat::Request>, Permit)>,
     credentials: Credentials,
 }
 
 /// A body written for one target.
-pub struct Encoded {
+pub(crate) struct Encoded {
     /// The body.
     pub body: Bytes,
     /// Holds the memory for it.
-    pub room: Permit,
+    pub _room: Permit,
     /// The credential that goes with it.
     pub key: Option<Arc<ProviderKey>>,
     /// Whether the target speaks the client's own dialect.
@@ -48,7 +50,7 @@ pub struct Encoded {
 impl Outgoing {
     /// Takes the request over.
     #[must_use]
-    pub fn new(planned: Planned) -> Self {
+    pub(crate) fn new(planned: Box<Planned>) -> Self {
         Self {
             planned,
             decoded: None,
@@ -58,7 +60,7 @@ impl Outgoing {
 
     /// The request.
     #[must_use]
-    pub fn planned(&self) -> &Planned {
+    pub(crate) fn planned(&self) -> &Planned {
         &self.planned
     }
 
@@ -68,7 +70,11 @@ impl Outgoing {
     /// `invalid_request` where the request does not decode, `cannot_translate`
     /// where the target cannot carry what must be carried, `no_target` where every
     /// credential for it was refused already.
-    pub fn encode(&mut self, target: &Arc<Target>, memory: &Memory) -> Result<Encoded, Failure> {
+    pub(crate) fn encode(
+        &mut self,
+        target: &Arc<Target>,
+        memory: &Memory,
+    ) -> Result<Encoded, Failure> {
         let key = match self.credentials.choose(target) {
             Shown::Nothing => None,
             Shown::Key(key) => Some(key),
@@ -86,7 +92,7 @@ impl Outgoing {
             let patch = admitted.call.dialect.server().patch(&admitted.head, &edits);
             let body = patch.apply(&screened.body.bytes);
             return Ok(Encoded {
-                room: room(memory, body.len())?,
+                _room: room(memory, body.len())?,
                 body,
                 key,
                 same_dialect: true,
@@ -127,7 +133,7 @@ impl Outgoing {
             return Err(cannot_translate(target, &refused));
         }
         Ok(Encoded {
-            room: room(memory, body.len())?,
+            _room: room(memory, body.len())?,
             body: body.into(),
             key,
             same_dialect: false,
@@ -137,7 +143,7 @@ impl Outgoing {
 
     /// Takes note of how an attempt failed that showed `key`. Whether another credential is
     /// worth a try at the same target.
-    pub fn after(
+    pub(crate) fn after(
         &mut self,
         key: Option<Arc<ProviderKey>>,
         target: &Arc<Target>,
@@ -150,7 +156,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// `no_target` where the target's credential may not go to its origin.
-    pub fn request(
+    pub(crate) fn request(
         &self,
         target: &Target,
         encoded: &Encoded,
@@ -160,10 +166,9 @@ impl Outgoing {
         let transport = provider.dialect.client().transport();
         let mut request = Request::new(Full::new(encoded.body.clone()));
         *request.method_mut() = Method::POST;
-        let path = format!("{}{}", provider.base_path, transport.chat_path);
-        *request.uri_mut() = path
-            .parse()
-            .map_err(|_| no_target(target, "its path is no path"))?;
+        let path = [provider.base_path.as_str(), transport.chat_path].concat();
+        *request.uri_mut() =
+            Uri::try_from(path).map_err(|_| no_target(target, "its path is no path"))?;
         let headers = request.headers_mut();
         headers.reserve(12);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -189,13 +194,13 @@ impl Outgoing {
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, transport.forwarded);
         }
-        if let Some(key) = admitted.call.headers.get("idempotency-key") {
+        if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
             let hashed = hasher.opaque_id(
                 &admitted.caller.key.name,
                 &String::from_utf8_lossy(key.as_bytes()),
             );
             headers.insert(
-                "idempotency-key",
+                IDEMPOTENCY_KEY,
                 HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
             );
         }
@@ -239,7 +244,7 @@ fn sign(
     let secret = key
         .reveal_for(&provider.origin)
         .ok_or_else(|| no_target(target, "its key belongs to another origin"))?;
-    let mut value = HeaderValue::try_from(format!("{prefix}{secret}"))
+    let mut value = HeaderValue::try_from([prefix, secret].concat())
         .map_err(|_| no_target(target, "its key cannot stand in a header"))?;
     value.set_sensitive(true);
     headers.insert(name, value);
@@ -248,7 +253,7 @@ fn sign(
 
 /// The text without the credential of that target, which some providers repeat in their errors.
 #[must_use]
-pub fn conceal(target: &Target, text: String) -> String {
+pub(crate) fn conceal(target: &Target, text: String) -> String {
     let provider = &target.provider;
     let keys = provider.keys.iter();
     keys.filter_map(|key| key.reveal_for(&provider.origin))

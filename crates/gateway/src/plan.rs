@@ -1,7 +1,5 @@
 //! Which model the name means for this caller, and which targets serve it in what order.
 
-use std::sync::Arc;
-
 use policy::failure::{Code, Failure};
 use policy::plan::Plan;
 use policy::snapshot::{Resolved, Snapshot};
@@ -10,7 +8,7 @@ use crate::refuse::{self, quote};
 use crate::screen::Screened;
 
 /// A request with the targets that may serve it.
-pub struct Planned {
+pub(crate) struct Planned {
     /// The request.
     pub screened: Screened,
     /// The targets.
@@ -21,7 +19,7 @@ pub struct Planned {
 ///
 /// # Errors
 /// `model_not_found` with near names, `model_not_allowed`, or `no_target`.
-pub fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Planned, Failure> {
+pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planned>, Failure> {
     let name = &screened.admitted.head.model;
     let model = match snapshot.resolve(name, &screened.admitted.caller.key) {
         Resolved::Model(model) => model,
@@ -42,11 +40,5 @@ pub fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Planned, Failure>
         )
         .at("model"));
     }
-    Ok(Planned {
-        screened,
-        plan: Plan {
-            model: Arc::clone(&model),
-            ..plan
-        },
-    })
+    Ok(Box::new(Planned { screened, plan }))
 }

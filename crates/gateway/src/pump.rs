@@ -28,7 +28,7 @@ const ENVELOPE_MAX: usize = 1024 * 1024;
 const DECLARED_STEP: usize = 16 * 1024;
 
 /// How a stream reaches its client.
-pub enum Gear {
+pub(crate) enum Gear {
     /// As it came.
     First {
         /// Whether frames that only report usage are kept from the client.
@@ -39,7 +39,7 @@ pub enum Gear {
 }
 
 /// What the pump makes of a client's wishes.
-pub struct PumpOptions {
+pub(crate) struct PumpOptions {
     /// How the stream reaches its client.
     pub gear: Gear,
     /// What waits.
@@ -49,7 +49,7 @@ pub struct PumpOptions {
 }
 
 /// One stream.
-pub struct Pump {
+pub(crate) struct Pump {
     upstream: UpstreamBody,
     framer: Framer,
     decoder: Box<dyn EventDecoder>,
@@ -66,7 +66,7 @@ pub struct Pump {
 
 /// How far the stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
+pub(crate) enum Flow {
     /// It goes on; `semantic` says whether something was said just now.
     Open {
         /// Whether something was said just now.
@@ -78,7 +78,7 @@ pub enum Flow {
 
 /// Why a stream broke.
 #[derive(Clone, Debug)]
-pub struct Break {
+pub(crate) struct Break {
     /// In a clause that a client may read.
     pub why: String,
     /// What the provider said, where it said that it failed.
@@ -106,7 +106,7 @@ impl From<Broken> for Break {
 impl Pump {
     /// Takes a stream over.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         upstream: UpstreamBody,
         decoder: Box<dyn EventDecoder>,
         options: PumpOptions,
@@ -128,18 +128,18 @@ impl Pump {
 
     /// Whether the provider's proof of completion was seen.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 
     /// Whether there are bytes that may go to the client now.
     #[must_use]
-    pub fn has_ready(&self) -> bool {
+    pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
     /// Bytes that may go to the client now.
-    pub fn take_ready(&mut self) -> Option<Bytes> {
+    pub(crate) fn take_ready(&mut self) -> Option<Bytes> {
         let length = self.ready.len();
         if length == 0 {
             return None;
@@ -157,7 +157,7 @@ impl Pump {
 
     /// What is left of the provider's body after the stream is whole: only the framing's end.
     #[must_use]
-    pub fn into_rest(self) -> UpstreamBody {
+    pub(crate) fn into_rest(self) -> UpstreamBody {
         self.upstream
     }
 
@@ -165,7 +165,7 @@ impl Pump {
     ///
     /// # Errors
     /// [`Break`]
-    pub async fn until_semantic(&mut self, exchange: &mut Exchange) -> Result<(), Break> {
+    pub(crate) async fn until_semantic(&mut self, exchange: &mut Exchange) -> Result<(), Break> {
         while !self.semantic && !self.complete {
             std::future::poll_fn(|context| self.poll(context, exchange)).await?;
             if !self.semantic && self.ready.len() > ENVELOPE_MAX {
@@ -181,7 +181,7 @@ impl Pump {
     ///
     /// # Errors
     /// [`Break`] where the stream broke; what was approved before stays ready.
-    pub fn poll(
+    pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
         exchange: &mut Exchange,

@@ -5,7 +5,7 @@ use policy::failure::{Code, Failure};
 
 /// A body that is not what the dialect says.
 #[must_use]
-pub fn invalid(invalid: &Invalid) -> Failure {
+pub(crate) fn invalid(invalid: &Invalid) -> Failure {
     let failure = Failure::new(
         Code::InvalidRequest,
         format!("the request is invalid: {invalid}"),
@@ -19,13 +19,13 @@ pub fn invalid(invalid: &Invalid) -> Failure {
 
 /// A request that names no model, neither in its body nor in its path.
 #[must_use]
-pub fn no_model_named() -> Failure {
+pub(crate) fn no_model_named() -> Failure {
     invalid(&Invalid::new("field required").under("model"))
 }
 
 /// A request that must not be read further.
 #[must_use]
-pub fn malformed(why: &str) -> Failure {
+pub(crate) fn malformed(why: &str) -> Failure {
     Failure::new(
         Code::InvalidRequest,
         format!("the request is malformed: {why}"),
@@ -34,7 +34,7 @@ pub fn malformed(why: &str) -> Failure {
 
 /// A name that is no model the caller may use, with those that are near it.
 #[must_use]
-pub fn no_model(name: &str, near: &[String]) -> Failure {
+pub(crate) fn no_model(name: &str, near: &[String]) -> Failure {
     let hint = match near {
         [] => String::new(),
         names => format!("; near it: {}", names.join(", ")),
@@ -58,7 +58,7 @@ pub fn no_model(name: &str, near: &[String]) -> Failure {
 
 /// A name as it may stand in a sentence: bounded, without control characters.
 #[must_use]
-pub fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     let plain: String = name
         .chars()
         .take(120)

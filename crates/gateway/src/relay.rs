@@ -6,7 +6,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use dialect::Dialect;
@@ -16,9 +15,9 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use policy::failure::{AttemptFailure, Code, Failure};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use crate::Timings;
 use crate::answer::{Answer, Content, Failed, TOTAL};
 use crate::attempt::Attempting;
+use crate::clock::{Clock, Pace, Tick};
 use crate::exchange::{Exchange, Outcome};
 use crate::pump::{Flow, Pump};
 use crate::rescue::{rescue, tell};
@@ -52,7 +51,7 @@ impl Body {
 
 /// Waits for the answer and hands it on. The status line of a stream waits for
 /// the first semantic event, but no longer than ten seconds.
-pub async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Body> {
+pub(crate) async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Body> {
     let outcome = if attempting.stream {
         match timeout(attempting.pace.timings.head_waits, &mut attempting.answer).await {
             Ok(outcome) => outcome,
@@ -93,9 +92,7 @@ fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body> {
             exchange.settle();
             Body::full(room.keep_for(bytes))
         }
-        Content::Stream(pump) => {
-            Body::Stream(Box::new(Stream::new(dialect, *pump, exchange, pace)))
-        }
+        Content::Stream(pump) => Body::Stream(Box::new(Stream::new(dialect, pump, exchange, pace))),
         Content::Long(first, room, rest) => Body::Long(Box::new(Long {
             first: Some(room.keep_for(first)),
             rest,
@@ -149,7 +146,7 @@ impl Late {
                 ..
             })) => Poll::Ready(Turn::Flow(Box::new(Stream::new(
                 self.dialect,
-                *pump,
+                pump,
                 exchange,
                 self.attempting.pace,
             )))),
@@ -208,7 +205,7 @@ fn fail(mut encoder: Box<dyn EventEncoder>, failure: &Failure, exchange: &mut Ex
 pub struct Stream {
     dialect: Dialect,
     /// Gone once the stream is whole or broken.
-    pump: Option<Pump>,
+    pump: Option<Box<Pump>>,
     exchange: Box<Exchange>,
     clock: Clock,
     /// A failure event that waits for the bytes approved before it.
@@ -216,7 +213,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    fn new(dialect: Dialect, pump: Pump, exchange: Box<Exchange>, pace: Pace) -> Self {
+    fn new(dialect: Dialect, pump: Box<Pump>, exchange: Box<Exchange>, pace: Pace) -> Self {
         let timeouts = exchange
             .model
             .as_ref()
@@ -308,10 +305,12 @@ impl Stream {
 
 /// Enters that the last attempt broke after it had begun to answer, and says what the client is told.
 fn broke(mut failed: Failed, exchange: &mut Exchange) -> Failure {
+    let mut told = String::new();
     if let Some(attempt) = exchange.attempts.last_mut() {
         failed = failed.concealed(&attempt.target);
         attempt.failure = Some(failed.kind);
         attempt.why.clone_from(&failed.why);
+        attempt.told().clone_into(&mut told);
     }
     if let Some(ours) = failed.ours {
         return *ours;
@@ -320,82 +319,9 @@ fn broke(mut failed: Failed, exchange: &mut Exchange) -> Failure {
         Some(_phase) => Code::Timeout,
         None => Code::ProviderFailed,
     };
-    let mut failure = Failure::new(code, failed.why);
+    let mut failure = Failure::new(code, told);
     failure.provider = failed.said;
     failure
-}
-
-/// How long an answer may take, and its client be left without a sign of life.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// When all of it must be over.
-    pub deadline: Instant,
-    /// The rest.
-    pub timings: Timings,
-}
-
-/// The timeouts of a stream, on one timer.
-struct Clock {
-    timer: Option<Pin<Box<Sleep>>>,
-    idle: Duration,
-    pace: Pace,
-    last_said: Instant,
-    last_sent: Instant,
-}
-
-/// What the clock says.
-enum Tick {
-    KeepAlive,
-    TimedOut(&'static str),
-}
-
-impl Clock {
-    fn new(idle: Duration, pace: Pace) -> Self {
-        let now = Instant::now();
-        Self {
-            timer: None,
-            idle,
-            pace,
-            last_said: now,
-            last_sent: now,
-        }
-    }
-
-    fn said(&mut self) {
-        self.last_said = Instant::now();
-    }
-
-    /// Takes note that bytes go out; says whether all of it should be over.
-    fn sent(&mut self) -> bool {
-        self.last_sent = Instant::now();
-        self.last_sent >= self.pace.deadline
-    }
-
-    /// The timer may be early, since it is not moved with each event, but never late.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Tick> {
-        loop {
-            let idle = self.last_said + self.idle;
-            let silent = self.last_sent + self.pace.timings.keep_alive;
-            let due = idle.min(self.pace.deadline).min(silent);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            if timer.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            let now = Instant::now();
-            if now >= self.pace.deadline {
-                return Poll::Ready(Tick::TimedOut(TOTAL));
-            }
-            if now >= idle {
-                return Poll::Ready(Tick::TimedOut("idle"));
-            }
-            if now >= silent {
-                self.last_sent = now;
-                self.timer = None;
-                return Poll::Ready(Tick::KeepAlive);
-            }
-            timer.as_mut().reset(due);
-        }
-    }
 }
 
 /// A whole answer too large to hold, relayed as it comes.

@@ -13,7 +13,11 @@ use crate::respond;
 
 /// Answers with a failure and settles the exchange.
 #[must_use]
-pub fn rescue(dialect: Dialect, failure: &Failure, mut exchange: Box<Exchange>) -> Response<Body> {
+pub(crate) fn rescue(
+    dialect: Dialect,
+    failure: &Failure,
+    mut exchange: Box<Exchange>,
+) -> Response<Body> {
     exchange.conclude(Outcome::Refused(failure.code));
     exchange.settle();
     let told = tell(failure, &exchange);
@@ -36,7 +40,7 @@ pub fn rescue(dialect: Dialect, failure: &Failure, mut exchange: Box<Exchange>) 
 
 /// The failure as the client is told it.
 #[must_use]
-pub fn tell(failure: &Failure, exchange: &Exchange) -> ClientFailure {
+pub(crate) fn tell(failure: &Failure, exchange: &Exchange) -> ClientFailure {
     let said = failure.provider.as_ref();
     ClientFailure {
         status: status(failure),

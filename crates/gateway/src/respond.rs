@@ -29,7 +29,7 @@ const TOKENS: HeaderName = HeaderName::from_static("x-bondgate-tokens");
 const LOSS_BYTES: usize = 2048;
 
 /// Headers of every answer. `provider_id` is the provider's own id of the request.
-pub fn common(
+pub(crate) fn common(
     headers: &mut HeaderMap,
     dialect: Dialect,
     exchange: &Exchange,
@@ -47,7 +47,7 @@ pub fn common(
 }
 
 /// Headers of an answer that a target gave.
-pub fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
+pub(crate) fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
     if let Some(Ok(name)) = exchange
         .model
         .as_ref()
@@ -57,7 +57,7 @@ pub fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
     }
     if let Some(Ok(name)) = exchange
         .target()
-        .map(|target| HeaderValue::from_maybe_shared(target.name()))
+        .map(|target| HeaderValue::try_from(target.name()))
     {
         headers.insert(TARGET, name);
     }
@@ -75,21 +75,24 @@ pub fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
 }
 
 /// Header of a whole answer whose usage is known.
-pub fn tokens(headers: &mut HeaderMap, usage: &Usage) {
-    let text = format!(
-        "in={},cached={},out={}",
-        usage.total_input(),
-        usage.cache_read,
-        usage.total_output()
-    );
-    if let Ok(value) = HeaderValue::from_maybe_shared(text) {
+pub(crate) fn tokens(headers: &mut HeaderMap, usage: &Usage) {
+    let mut text = String::with_capacity(64);
+    for (name, count) in [
+        ("in=", usage.total_input()),
+        (",cached=", usage.cache_read),
+        (",out=", usage.total_output()),
+    ] {
+        text.push_str(name);
+        text.push_str(itoa::Buffer::new().format(count));
+    }
+    if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(TOKENS, value);
     }
 }
 
 /// `path reason; …`, bounded, in visible ASCII. A semicolon stands between losses only.
 #[must_use]
-pub fn loss_list(losses: &[Loss]) -> String {
+pub(crate) fn loss_list(losses: &[Loss]) -> String {
     let mut list = String::new();
     for (at, loss) in losses.iter().enumerate() {
         let item = format!("{} {}: {}", loss.path, loss.kind.name(), loss.why);
@@ -111,13 +114,13 @@ pub fn loss_list(losses: &[Loss]) -> String {
 
 /// The answer of the probe that asks whether the process runs.
 #[must_use]
-pub fn live() -> Response<Body> {
+pub(crate) fn live() -> Response<Body> {
     json(b"{\"live\":true}".to_vec())
 }
 
 /// The answer of the probe that asks whether it can serve, with what is degraded.
 #[must_use]
-pub fn ready(snapshot: &Snapshot) -> Response<Body> {
+pub(crate) fn ready(snapshot: &Snapshot) -> Response<Body> {
     let mut out = Writer::default();
     out.object(|out| {
         out.key("ready").bool(true);
@@ -129,7 +132,7 @@ pub fn ready(snapshot: &Snapshot) -> Response<Body> {
 
 /// The models that the caller may use.
 #[must_use]
-pub fn models(dialect: Dialect, snapshot: &Snapshot, caller: &Caller) -> Response<Body> {
+pub(crate) fn models(dialect: Dialect, snapshot: &Snapshot, caller: &Caller) -> Response<Body> {
     let entries: Vec<ModelEntry<'_>> = snapshot
         .callable(&caller.key)
         .map(|(id, model)| entry(id, model, "bondgate"))
@@ -141,7 +144,7 @@ pub fn models(dialect: Dialect, snapshot: &Snapshot, caller: &Caller) -> Respons
 ///
 /// # Errors
 /// `model_not_found` with near names; for one that the caller may not use, too.
-pub fn model(
+pub(crate) fn model(
     dialect: Dialect,
     snapshot: &Snapshot,
     caller: &Caller,
@@ -172,7 +175,7 @@ fn entry<'a>(id: &'a str, model: &'a Model, owner: &'a str) -> ModelEntry<'a> {
 
 /// A whole answer in JSON.
 #[must_use]
-pub fn json(body: Vec<u8>) -> Response<Body> {
+pub(crate) fn json(body: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
     response
         .headers_mut()
@@ -182,7 +185,7 @@ pub fn json(body: Vec<u8>) -> Response<Body> {
 
 /// Every failed attempt, for programs.
 #[must_use]
-pub fn attempts(exchange: &Exchange) -> Json {
+pub(crate) fn attempts(exchange: &Exchange) -> Json {
     let mut out = Writer::default();
     out.array(|out| {
         for attempt in &exchange.attempts {
@@ -192,7 +195,7 @@ pub fn attempts(exchange: &Exchange) -> Json {
             out.object(|out| {
                 out.key("target").string(&attempt.target.name());
                 out.key("kind").string(failure.name());
-                out.key("why").string(&attempt.why);
+                out.key("why").string(attempt.told());
                 if let Some(status) = attempt.status {
                     out.key("status").number(status);
                 }
@@ -202,4 +205,23 @@ pub fn attempts(exchange: &Exchange) -> Json {
         }
     });
     Json::parse(&String::from_utf8_lossy(&out.into_bytes())).unwrap_or_else(|_| Json::string(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use dialect::loss::{LossKind, Losses};
+
+    use super::loss_list;
+
+    #[test]
+    fn a_list_of_losses_can_be_taken_apart_whatever_the_fields_are_called() {
+        let mut losses = Losses::default();
+        for path in ["a; b dropped: c", "d\r\ne", "f;", "grüße"] {
+            losses.tuning(path, LossKind::Dropped, "one; or another");
+        }
+        let list = loss_list(losses.as_slice());
+        assert_eq!(list.split("; ").count(), 4, "{list}");
+        assert_eq!(list.matches(';').count(), 3, "{list}");
+        assert!(list.bytes().all(|b| (b' '..=b'~').contains(&b)));
+    }
 }

@@ -11,7 +11,7 @@ use policy::model::{Model, Recovery, Target};
 use policy::plan::Plan;
 
 /// Where a request is on its plan.
-pub struct Route {
+pub(crate) struct Route {
     model: Arc<Model>,
     targets: Vec<Arc<Target>>,
     at: usize,
@@ -27,7 +27,7 @@ pub struct Route {
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
+pub(crate) enum Move {
     /// Try the target at hand, after this wait at most.
     Try {
         /// Upper bound of the wait; the caller draws below it.
@@ -40,7 +40,7 @@ pub enum Move {
 impl Route {
     /// The start of a plan.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             model: Arc::clone(&plan.model),
             targets: plan
@@ -58,24 +58,24 @@ impl Route {
 
     /// The target at hand.
     #[must_use]
-    pub fn target(&self) -> Option<&Arc<Target>> {
+    pub(crate) fn target(&self) -> Option<&Arc<Target>> {
         self.targets.get(self.at)
     }
 
     /// Counts an attempt on the target at hand.
-    pub fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         self.attempts += 1;
         self.tries_here += 1;
     }
 
     /// Leaves the target at hand, which cannot carry the request; no attempt was made.
-    pub fn pass(&mut self) -> Move {
+    pub(crate) fn pass(&mut self) -> Move {
         self.onward().unwrap_or(Move::Stop)
     }
 
     /// Decides what follows a failed attempt; `another_key` says whether the target at hand
     /// may be shown another credential, for which the failure says nothing.
-    pub fn after(&mut self, failure: AttemptFailure, another_key: bool) -> Move {
+    pub(crate) fn after(&mut self, failure: AttemptFailure, another_key: bool) -> Move {
         if self.attempts >= self.model.retry.max_attempts {
             return Move::Stop;
         }

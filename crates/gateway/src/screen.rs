@@ -7,7 +7,7 @@ use crate::admit::Admitted;
 use crate::intake;
 
 /// A request whose content may go on.
-pub struct Screened {
+pub(crate) struct Screened {
     /// The request.
     pub admitted: Admitted,
     /// Its body.
@@ -18,7 +18,7 @@ pub struct Screened {
 ///
 /// # Errors
 /// `guardrail_blocked` naming the guardrail, never the text.
-pub fn screen(admitted: Admitted, body: intake::Body) -> Result<Screened, Failure> {
+pub(crate) fn screen(admitted: Admitted, body: intake::Body) -> Result<Screened, Failure> {
     match judge(&admitted, &body) {
         Verdict::Allow => Ok(Screened { admitted, body }),
         Verdict::Block { guardrail } => Err(Failure::new(

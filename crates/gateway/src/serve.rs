@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, request};
+use dialect::Dialect;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::failure::Failure;
 
@@ -30,11 +31,10 @@ use crate::screen::screen;
 
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let dialect = endpoint::spoken(parts.uri.path(), &parts.headers);
+    let dialect = endpoint::spoken(request.uri().path(), request.headers());
     let mut exchange = Exchange::open(&gateway);
-    match forward(&gateway, parts, body, &mut exchange).await {
-        Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, *reserved, exchange)).await,
+    match forward(&gateway, dialect, request, &mut exchange).await {
+        Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
         Ok(Way::Answer(mut response)) => {
             exchange.conclude(Outcome::Answered);
             respond::common(response.headers_mut(), dialect, &exchange, None);
@@ -47,21 +47,22 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
 /// Where the forward stages lead.
 enum Way {
     /// To a provider.
-    Send(Box<Reserved>),
+    Send(Reserved),
     /// To an answer that the gateway itself knows.
     Answer(Response<Body>),
 }
 
 async fn forward(
     gateway: &Gateway,
-    parts: request::Parts,
-    body: Incoming,
+    dialect: Dialect,
+    request: Request<Incoming>,
     exchange: &mut Exchange,
 ) -> Result<Way, Failure> {
+    let (parts, body) = request.into_parts();
     let shared = &gateway.shared;
     let snapshot = shared.snapshot.load_full();
     refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
-    let endpoint = endpoint::find(&parts.method, parts.uri.path(), &parts.headers)?;
+    let endpoint = endpoint::find(&parts.method, parts.uri.path(), dialect)?;
     let options = Options::read(&parts.headers)?;
     let model_in_path = match &endpoint.operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
@@ -115,5 +116,5 @@ async fn forward(
         Recall::Miss(planned) => planned,
     };
     let reserved = reserve(planned, exchange)?;
-    Ok(Way::Send(Box::new(reserved)))
+    Ok(Way::Send(reserved))
 }

@@ -50,7 +50,7 @@ impl Target {
     /// `provider/model`, as it stands in configuration, headers and records.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}/{}", self.provider.name, self.model)
+        [self.provider.name.as_str(), "/", self.model.as_str()].concat()
     }
 }
 

@@ -178,6 +178,25 @@ async fn a_credential_is_never_told_even_if_the_provider_repeats_it() {
 }
 
 #[tokio::test]
+async fn what_a_provider_says_of_a_credential_is_not_told() {
+    for (client, served) in PAIRS {
+        let masked = "Incorrect API key provided: sk-on****6789.";
+        for status in [401, 403] {
+            let fault = json!({ "status": { "status": status, "message": masked } });
+            let bad = faulty(fault).await;
+            let road = Road::to(vec![echo("p", served, &bad)]);
+            let got = Ask::new(client, "hi").send(&road).await;
+            assert_error(client, &got, 502, "provider_failed");
+            assert!(!got.text().contains("6789"), "{}", got.text());
+            assert!(got.message().contains("credential"), "{}", got.text());
+            let failed = &got.facts()["failures"][0];
+            assert_eq!(failed["kind"], "credential");
+            assert_eq!(failed["status"], status);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_credential_goes_to_no_other_origin_than_its_own() {
     for (client, served) in PAIRS {
         let sim = sim().await;
