@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::say;
 
 /// Says that the gateway serves. The key is shown only where it was made for this start.
 pub fn started(config: &Config, address: SocketAddr, without_file: bool, data: &Path) {
@@ -13,21 +14,26 @@ pub fn started(config: &Config, address: SocketAddr, without_file: bool, data: &
         "http"
     };
     let url = format!("{scheme}://{address}");
-    println!("bondgate {} listens on {}", env!("CARGO_PKG_VERSION"), url);
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("bondgate {version} listens on {url}\n");
     if without_file {
-        println!(
-            "\nThere is no configuration file, so these providers are on: {}.",
+        text.push_str(&format!(
+            "\nThere is no configuration file, so these providers are on: {}.\n\
+             Models are called as provider/model; sim/echo answers without any provider.\n",
             names(config)
-        );
-        println!("Models are called as provider/model; sim/echo answers without any provider.");
+        ));
         if let Some(key) = config.keys.first() {
             let secret = key.secret.reveal();
-            println!("\nThe key `{}`, new at each start: {secret}", key.name);
-            println!("\nTry it:\n{}", curl(&url, secret));
+            text.push_str(&format!(
+                "\nThe key `{}`, new at each start: {secret}\n\nTry it:\n{}\n",
+                key.name,
+                curl(&url, secret)
+            ));
         }
-        println!();
+        text.push('\n');
     }
-    println!("Data: {}", data.display());
+    text.push_str(&format!("Data: {}\n", data.display()));
+    say::announce(&text);
 }
 
 fn names(config: &Config) -> String {

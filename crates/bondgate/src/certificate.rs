@@ -13,6 +13,7 @@ use gateway::tls::{ServerFiles, ServerTls, TlsError};
 use parking_lot::Mutex;
 
 use crate::config::Tls;
+use crate::say::say;
 
 /// The listener's certificate and the files that it comes from.
 #[derive(Clone)]
@@ -65,13 +66,13 @@ impl Certificate {
         }
         state.seen = now;
         match self.tls.reload(&state.files) {
-            Ok(()) => eprintln!(
-                "bondgate: the certificate has been renewed from {}",
+            Ok(()) => say(&format!(
+                "the certificate has been renewed from {}",
                 state.files.cert.display()
-            ),
-            Err(error) => eprintln!(
-                "bondgate: the certificate is refused, the last good one keeps serving: {error}"
-            ),
+            )),
+            Err(error) => say(&format!(
+                "the certificate is refused, the last good one keeps serving: {error}"
+            )),
         }
     }
 }

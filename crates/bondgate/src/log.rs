@@ -34,6 +34,8 @@ pub fn install() -> anyhow::Result<()> {
     })?;
     let stderr = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
+        // It would tell of a stderr that is closed on stderr, and panic.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(targets)

@@ -35,6 +35,7 @@ use crate::config::interpolate::Commands;
 use crate::config::watch::{Handle, Watcher};
 use crate::config::{Config, Loaded, Mode, Overrides, Source, load, snapshot, source, zero_config};
 use crate::log;
+use crate::say::say;
 
 /// How long answers under way may take to end after the first signal to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -83,7 +84,7 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
     let config = Arc::new(loaded.config);
     let house = House::build(&config, hasher.clone())?;
     for warning in &loaded.warnings {
-        eprintln!("bondgate: {}", warning.line(origin.path()));
+        say(&warning.line(origin.path()));
     }
     // Before anybody is told that it runs: a signal may follow at once.
     let signals = Signals::install(&runtime)?;
@@ -222,8 +223,9 @@ impl House {
         let (shared, certificate) = (Arc::clone(&self.shared), self.certificate.clone());
         let handle = watcher.watch(move |accepted| {
             let next = snapshot(&accepted.config, &shared.hasher);
-            eprintln!("bondgate: configuration {} is in force", next.revision);
+            let revision = next.revision.clone();
             shared.snapshot.store(Arc::new(next));
+            say(&format!("configuration {revision} is in force"));
             if let (Some(certificate), Some(files)) = (&certificate, &accepted.config.listen.tls) {
                 certificate.follow(files);
             }
@@ -250,16 +252,16 @@ impl House {
             }
         }
         let patience = DRAIN.as_secs();
-        eprintln!(
-            "bondgate: stopping; answers under way may take {patience} s (a second signal stops at once)"
-        );
+        say(&format!(
+            "stopping; answers under way may take {patience} s (a second signal stops at once)"
+        ));
         let in_time = tokio::select! {
             in_time = self.drain.finish(DRAIN) => in_time,
             _ = terminate.recv() => self.drain.finish(Duration::ZERO).await,
             _ = interrupt.recv() => self.drain.finish(Duration::ZERO).await,
         };
         if !in_time {
-            eprintln!("bondgate: some answers were cut off");
+            say("some answers were cut off");
         }
         self.stopped.cancel();
         for core in self.cores {
@@ -295,7 +297,7 @@ impl Core {
         if let Err(error) =
             listener::serve(self.socket, self.door, service, tasks.clone(), self.drain).await
         {
-            eprintln!("bondgate: core {} cannot serve: {error}", self.number);
+            say(&format!("core {} cannot serve: {error}", self.number));
         }
         self.stopped.cancelled().await;
         drop(gateway);

@@ -20,6 +20,7 @@ use store::keys::KeyHasher;
 use super::interpolate::Commands;
 use super::load::{Loaded, Mode, Overrides, load};
 use super::{Config, Problem, Problems, revision};
+use crate::say::say;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// When a refused configuration is tried again: a file it refers to may have come, or a command
@@ -235,7 +236,7 @@ impl Watcher {
                     Some(Reload::Accepted(accepted)) => {
                         said.clear();
                         for warning in &accepted.warnings {
-                            eprintln!("bondgate: {}", warning.line(Some(&self.path)));
+                            say(&warning.line(Some(&self.path)));
                         }
                         on_accept(&accepted);
                     }
@@ -266,9 +267,9 @@ impl Handle {
 fn say_once(problems: &Problems, said: &mut String) {
     let text = problems.to_string();
     if text != *said {
-        eprintln!(
-            "bondgate: the configuration is refused, the last good one keeps serving\n{text}"
-        );
+        say(&format!(
+            "the configuration is refused, the last good one keeps serving\n{text}"
+        ));
         *said = text;
     }
 }

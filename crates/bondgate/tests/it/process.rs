@@ -97,6 +97,22 @@ fn a_hang_up_reloads_and_what_is_wrong_is_refused_whole() {
 }
 
 #[test]
+fn a_program_whose_words_nobody_reads_serves_and_reloads() {
+    let sim = SimThread::start("{}");
+    let gateway = Program::start_unheard(&configuration(&sim, &["first"]));
+    for name in ["second", "third"] {
+        gateway.rewrite(&configuration(&sim, &["first", name]));
+        gateway.signal("HUP");
+        let by = Instant::now() + PATIENCE;
+        while status_of(&gateway, name) != "200" {
+            assert!(Instant::now() < by, "the new configuration is not in force");
+        }
+    }
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended().0, Some(0));
+}
+
+#[test]
 fn a_second_program_does_not_start_in_the_same_data_directory() {
     let sim = SimThread::start("{}");
     let gateway = Program::start(&configuration(&sim, &["m"]));

@@ -49,16 +49,36 @@ impl Program {
     }
 
     /// Starts it in a folder by a command that was made for it.
-    pub(crate) fn start_by(mut command: Command, folder: TempDir) -> Self {
+    pub(crate) fn start_by(command: Command, folder: TempDir) -> Self {
+        Self::spawn(command, folder, Stdio::piped())
+    }
+
+    /// Starts it with that configuration, and nobody who reads what it writes to stderr.
+    pub(crate) fn start_unheard(configuration: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        write(&folder, configuration);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bondgate"));
+        command
+            .env_remove("BONDGATE_CONFIG")
+            .env("BONDGATE_LOG", "debug");
+        Self::spawn(command, folder, writer.into())
+    }
+
+    fn spawn(mut command: Command, folder: TempDir, stderr: Stdio) -> Self {
         let mut child = command
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .expect("the program starts");
         let stdout = Heard::of(child.stdout.take().expect("stdout is piped"));
-        let stderr = Heard::of(child.stderr.take().expect("stderr is piped"));
+        let stderr = match child.stderr.take() {
+            Some(stderr) => Heard::of(stderr),
+            None => Heard::of(std::io::empty()),
+        };
         let Some(first) = stdout.line(|line| line.contains(" listens on ")) else {
             panic!("the program ended: {}", stderr.all());
         };
