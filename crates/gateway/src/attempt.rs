@@ -24,6 +24,7 @@ use crate::answer::{
 use crate::clock::Pace;
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
+use crate::memory::Permit;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::reserve::Reserved;
@@ -208,7 +209,8 @@ impl One<'_> {
         };
         let result = result.map_err(|failed| failed.concealed(self.target));
         let took = began.elapsed();
-        exchange.waited += took;
+        let worked = std::mem::take(&mut exchange.worked);
+        exchange.waited += took.saturating_sub(worked);
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.took = took;
             if let Err(failed) = &result {
@@ -340,7 +342,7 @@ impl One<'_> {
         exchange: &mut Exchange,
     ) -> Result<Content, Failed> {
         let memory = &self.gateway.shared.memory;
-        let (bytes, mut permit) = match collect(body, WHOLE_MAX, memory).await? {
+        let (bytes, permit) = match collect(body, WHOLE_MAX, memory).await? {
             Collected::Whole(bytes, permit) => (bytes, permit),
             Collected::Long(first, permit, rest) if encoded.same_dialect => {
                 return Ok(Content::Long(first, permit, rest));
@@ -352,11 +354,26 @@ impl One<'_> {
                 return Err(Failed::new(AttemptFailure::MidStream, why));
             }
         };
-        if encoded.same_dialect {
+        let came = Instant::now();
+        let content = if encoded.same_dialect {
             exchange.used.usage = codec.weigh_response(&bytes)?;
-            return Ok(Content::Whole(bytes, permit));
-        }
-        let mut response = codec.decode_response(&bytes)?;
+            Content::Whole(bytes, permit)
+        } else {
+            self.translate(&bytes, codec, permit, exchange)?
+        };
+        exchange.worked = came.elapsed();
+        Ok(content)
+    }
+
+    /// A whole answer in the client's dialect.
+    fn translate(
+        &self,
+        bytes: &[u8],
+        codec: &dyn ClientCodec,
+        mut permit: Permit,
+        exchange: &mut Exchange,
+    ) -> Result<Content, Failed> {
+        let mut response = codec.decode_response(bytes)?;
         exchange.used.usage.clone_from(&response.usage);
         response
             .created

@@ -45,6 +45,8 @@ pub(crate) struct Exchange {
     pub reservation: Option<Reservation>,
     /// Time spent waiting for providers.
     pub waited: Duration,
+    /// Time that the try at hand spent on an answer once it had come.
+    pub worked: Duration,
     outcome: Option<Outcome>,
     settled: bool,
     shared: Arc<Shared>,
@@ -156,6 +158,7 @@ impl Exchange {
             used: Used::default(),
             reservation: None,
             waited: Duration::ZERO,
+            worked: Duration::ZERO,
             outcome: None,
             settled: false,
             shared,

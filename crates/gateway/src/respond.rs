@@ -51,7 +51,7 @@ pub(crate) fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
     if let Some(Ok(name)) = exchange
         .model
         .as_ref()
-        .map(|model| HeaderValue::from_str(&model.name))
+        .map(|model| HeaderValue::from_bytes(model.name.as_bytes()))
     {
         headers.insert(MODEL, name);
     }

@@ -143,17 +143,9 @@ impl Incomer {
             .max_buf_size(HEAD_BYTES_MAX)
             .max_header_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => return,
-            () = self.drain.begun() => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        tokio::select! {
-            _ = connection.as_mut() => {}
-            () = self.drain.over() => {}
-        }
+        let connection = pin!(connection);
+        self.to_its_end(connection, http1::Connection::graceful_shutdown)
+            .await;
     }
 
     async fn http2<I, S, F, B>(self, stream: I, service: S, info: ConnInfo)
@@ -184,15 +176,25 @@ impl Incomer {
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_ANSWERED_WITHIN)
             .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
+        let connection = pin!(connection);
+        self.to_its_end(connection, http2::Connection::graceful_shutdown)
+            .await;
+    }
+
+    /// Drives a connection; once the drain begins it is told to end with what is under way.
+    async fn to_its_end<C: Future>(
+        &self,
+        mut connection: Pin<&mut C>,
+        shut_down: impl FnOnce(Pin<&mut C>),
+    ) {
         tokio::select! {
             biased;
             _ = connection.as_mut() => return,
             () = self.drain.begun() => {}
         }
-        connection.as_mut().graceful_shutdown();
+        shut_down(connection.as_mut());
         tokio::select! {
-            _ = connection.as_mut() => {}
+            _ = connection => {}
             () = self.drain.over() => {}
         }
     }
