@@ -307,6 +307,7 @@ impl One<'_> {
         let include_usage = admitted.head.stream_usage || admitted.call.options.details;
         let gear = if encoded.same_dialect {
             Gear::First {
+                dialect: admitted.call.dialect,
                 withhold_usage: !include_usage,
             }
         } else {

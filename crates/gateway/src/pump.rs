@@ -9,8 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use dialect::Dialect;
 use dialect::chat::{Delta, StreamEvent};
-use dialect::codec::{Broken, End, EventDecoder, EventEncoder};
+use dialect::codec::{Broken, EncoderOptions, End, EventDecoder, EventEncoder};
 use dialect::failure::ProviderError;
 use dialect::frame::sse::{Framer, MAX_EVENT, RawFrame, Run};
 use http_body::Body;
@@ -31,6 +32,8 @@ const DECLARED_STEP: usize = 16 * 1024;
 pub(crate) enum Gear {
     /// As it came.
     First {
+        /// What both speak.
+        dialect: Dialect,
         /// Whether frames that only report usage are kept from the client.
         withhold_usage: bool,
     },
@@ -314,7 +317,7 @@ impl Pump {
     /// What the frame at hand is for the client, if anything.
     fn for_client(&mut self, raw: RawFrame, exchange: &mut Exchange) -> Option<Piece> {
         match &mut self.options.gear {
-            Gear::First { withhold_usage } => {
+            Gear::First { withhold_usage, .. } => {
                 let only_usage = !self.events.is_empty()
                     && self
                         .events
@@ -360,13 +363,21 @@ impl Pump {
         self.decoder.finish(end, &mut self.events)?;
         self.meter(exchange)?;
         let mut out = Vec::new();
-        if let Gear::Second(encoder) = &mut self.options.gear {
-            for event in &self.events {
-                encoder.push(event, &mut out);
+        match &mut self.options.gear {
+            Gear::Second(encoder) => {
+                for event in &self.events {
+                    encoder.push(event, &mut out);
+                }
+                exchange
+                    .losses
+                    .extend_from_slice(encoder.losses().as_slice());
             }
-            exchange
-                .losses
-                .extend_from_slice(encoder.losses().as_slice());
+            // All was said but that it is all: some clients wait for the word.
+            Gear::First { dialect, .. } if self.complete => {
+                let mut encoder = dialect.server().encoder(EncoderOptions::default());
+                encoder.push(&StreamEvent::End, &mut out);
+            }
+            Gear::First { .. } => {}
         }
         let piece = (!out.is_empty()).then(|| Piece::Written(out.into()));
         let piece = piece.map(|piece| self.detailed(piece, exchange));

@@ -261,6 +261,23 @@ async fn however_a_stream_is_cut_into_pieces_it_says_the_same() {
 }
 
 #[tokio::test]
+async fn a_proven_answer_gets_the_last_word_that_its_provider_left_out() {
+    let body = "data: {\"id\":\"c\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"all\"},\"finish_reason\":\"stop\"}]}\n\n";
+    for client in Dialect::ALL {
+        let puppet = Puppet::answering(200, "text/event-stream", body.as_bytes()).await;
+        let chat = provider("p", Dialect::OpenaiChat, puppet.address);
+        let road = Road::to(vec![target(chat, "m")]);
+        let got = Ask::stream(client, "hi").send(&road).await;
+        assert_eq!(got.said(), "all", "{client:?}");
+        assert!(got.whole && has_terminator(&got.body), "{}", got.text());
+        if client == Dialect::OpenaiChat {
+            assert_eq!(got.text(), format!("{body}data: [DONE]\n\n"));
+        }
+        assert_eq!(road.outcome().await, "answered");
+    }
+}
+
+#[tokio::test]
 async fn a_last_event_without_its_blank_line_counts_where_the_body_ended_well() {
     let bytes = concat!(
         "data: {\"id\":\"c\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":",
