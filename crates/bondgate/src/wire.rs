@@ -86,9 +86,8 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
     for warning in &loaded.warnings {
         say(&warning.line(origin.path()));
     }
-    // Before anybody is told that it runs: a signal may follow at once.
+    // Before anybody is told that it runs: a signal or a change may follow at once.
     let signals = Signals::install(&runtime)?;
-    announce::started(&config, house.address, simulated.is_some(), data.path());
     let watcher = match origin {
         Source::File(path) => {
             let first = (Arc::clone(&config), loaded.files);
@@ -96,6 +95,7 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
         }
         Source::Environment => None,
     };
+    announce::started(&config, house.address, simulated.is_some(), data.path());
     runtime.block_on(house.until_stopped(signals, watcher))?;
     drop(simulated);
     Ok(())

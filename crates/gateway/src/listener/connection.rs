@@ -72,13 +72,13 @@ impl Incomer {
                 return;
             };
             if is_http2 {
-                self.http2(stream, service, info).await;
+                Box::pin(self.http2(stream, service, info)).await;
             } else {
-                self.http1(stream, service, info).await;
+                Box::pin(self.http1(stream, service, info)).await;
             }
             return;
         };
-        let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+        let handshake = Box::pin(TlsAcceptor::from(tls.current()).accept(stream));
         let Some(stream) = self.within(self.options.handshake_timeout, handshake).await else {
             return;
         };
@@ -86,9 +86,9 @@ impl Incomer {
         let chain = session.peer_certificates().unwrap_or_default();
         info.client_certificate = chain.first().map(|leaf| leaf.clone().into_owned());
         if session.alpn_protocol() == Some(b"h2".as_slice()) {
-            self.http2(stream, service, info).await;
+            Box::pin(self.http2(stream, service, info)).await;
         } else {
-            self.http1(stream, service, info).await;
+            Box::pin(self.http1(stream, service, info)).await;
         }
     }
 
