@@ -162,7 +162,7 @@ fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<(), Failure> {
     let record = Dispatched {
         id: &exchange.id,
         at_ms: exchange.at_ms,
-        key: exchange.key.as_ref().map_or("", |key| key.name.as_str()),
+        key: exchange.key.as_ref().map_or("", |key| &*key.name),
         held: reservation.held(),
     };
     gateway.shared.journal.dispatched(&record).map_err(|e| {

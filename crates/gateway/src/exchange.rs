@@ -271,7 +271,7 @@ impl Exchange {
         tracing::debug!(
             target: "exchange",
             id = %self.id,
-            key = self.key.as_ref().map(|key| key.name.as_str()),
+            key = self.key.as_ref().map(|key| &*key.name),
             model = self.model.as_ref().map(|model| model.name.as_str()),
             target = self.target().map(|target| target.name()),
             attempts = self.attempts.len(),

@@ -1,9 +1,11 @@
-//! Who calls, and what they may use.
+//! Who calls, what they may use, and on whose account.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// Keyed hash of a virtual key's secret: HMAC-SHA-256 under the master key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub [u8; 32]);
 
 impl fmt::Debug for KeyHash {
@@ -14,13 +16,41 @@ impl fmt::Debug for KeyHash {
     }
 }
 
+/// A group that keys belong to: a team, or the organisation that teams belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The organisation that a team belongs to.
+    pub organisation: Option<Arc<Group>>,
+    /// Logical models that its keys may call; `None` for all.
+    pub models: Option<Vec<String>>,
+    /// Tags of all its requests; a key's own win.
+    pub tags: Tags,
+    /// Whether its keys may call at all.
+    pub disabled: bool,
+}
+
+/// Tags of a request, in the order of their names; each name once.
+pub type Tags = Vec<(Arc<str>, Arc<str>)>;
+
 /// A credential that we issued.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VirtualKey {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Hash of its secret.
     pub hash: KeyHash,
+    /// The team that it belongs to.
+    pub team: Option<Arc<Group>>,
+    /// The organisation, where it belongs to no team.
+    pub organisation: Option<Arc<Group>>,
+    /// The user whose it is.
+    pub user: Option<Arc<str>>,
+    /// Tags of all its requests.
+    pub tags: Tags,
+    /// What its caller may say of a request.
+    pub may_set: MaySet,
     /// Logical models that it may call; `None` for all.
     pub models: Option<Vec<String>>,
     /// Whether it may call `provider/model` too.
@@ -29,18 +59,85 @@ pub struct VirtualKey {
     pub expires_ms: Option<i64>,
 }
 
+/// What a key's caller may say of a request; a run may always be named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MaySet {
+    /// The user.
+    pub user: bool,
+    /// Every tag.
+    pub tags: bool,
+    /// These tags.
+    pub named_tags: BTreeSet<String>,
+    /// The priority.
+    pub priority: bool,
+}
+
+impl MaySet {
+    /// Whether the caller may set that tag.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> bool {
+        self.tags || self.named_tags.contains(name)
+    }
+}
+
 impl VirtualKey {
-    /// Whether the key may call that logical model.
+    /// Whether key, team and organisation all allow that logical model.
     #[must_use]
     pub fn may_call(&self, model: &str) -> bool {
-        self.models
-            .as_ref()
-            .is_none_or(|models| models.iter().any(|m| m == model))
+        let allows = |models: &Option<Vec<String>>| {
+            models
+                .as_ref()
+                .is_none_or(|models| models.iter().any(|m| m == model))
+        };
+        allows(&self.models) && self.groups().all(|group| allows(&group.models))
     }
 
     /// Whether the key is good at that time.
     #[must_use]
     pub fn is_current(&self, now_ms: i64) -> bool {
         self.expires_ms.is_none_or(|expires| now_ms < expires)
+            && self.groups().all(|group| !group.disabled)
+    }
+
+    /// The team and the organisation, as far as there are any.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.team.iter().chain(self.organisation())
+    }
+
+    /// The organisation: the team's, else the key's own.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&Arc<Group>> {
+        let of_team = self
+            .team
+            .as_ref()
+            .and_then(|team| team.organisation.as_ref());
+        of_team.or(self.organisation.as_ref())
+    }
+}
+
+/// On whose account a request runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attribution {
+    /// The key's name.
+    pub key: Arc<str>,
+    /// The team's name.
+    pub team: Option<Arc<str>>,
+    /// The organisation's name.
+    pub organisation: Option<Arc<str>>,
+    /// The user.
+    pub user: Option<Arc<str>>,
+    /// The run: an agent's piece of work over many requests.
+    pub run: Option<Arc<str>>,
+    /// The tags.
+    pub tags: Tags,
+}
+
+impl Attribution {
+    /// The value of a tag.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<&Arc<str>> {
+        let mut tags = self.tags.iter();
+        tags.find(|(known, _)| **known == *name)
+            .map(|(_, value)| value)
     }
 }

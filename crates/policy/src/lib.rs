@@ -7,6 +7,7 @@
 pub mod caller;
 pub mod failure;
 pub mod guardrail;
+pub mod limit;
 pub mod model;
 pub mod money;
 pub mod origin;
@@ -15,3 +16,4 @@ pub mod provider;
 pub mod reservation;
 pub mod secret;
 pub mod snapshot;
+pub mod viewer;

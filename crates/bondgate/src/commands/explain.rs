@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use dialect::needs::Need;
-use policy::caller::{KeyHash, VirtualKey};
+use policy::caller::VirtualKey;
 use policy::model::{Balance, Model, Target};
 use policy::plan::{Role, plan};
 use policy::snapshot::{Resolved, Snapshot};
@@ -60,16 +60,14 @@ fn read(options: &ExplainOptions) -> anyhow::Result<Snapshot> {
 fn key(snapshot: &Snapshot, name: Option<&str>) -> anyhow::Result<Arc<VirtualKey>> {
     let Some(name) = name else {
         return Ok(Arc::new(VirtualKey {
-            name: "any".to_owned(),
-            hash: KeyHash([0; 32]),
-            models: None,
+            name: "any".into(),
             direct: true,
-            expires_ms: None,
+            ..VirtualKey::default()
         }));
     };
-    let found = snapshot.keys.values().find(|key| key.name == name);
+    let found = snapshot.keys.values().find(|key| *key.name == *name);
     found.cloned().ok_or_else(|| {
-        let names = snapshot.keys.values().map(|key| key.name.as_str());
+        let names = snapshot.keys.values().map(|key| &*key.name);
         let mend = config::problem::nearest(name, names).map_or_else(
             || "name one of `keys`".to_owned(),
             |near| format!("did you mean `{near}`?"),

@@ -17,11 +17,12 @@ pub fn snapshot(config: &Config, hasher: &KeyHasher) -> Snapshot {
     let keys = config.keys.iter().map(|key| {
         let hash = hasher.hash(key.secret.reveal());
         let key = VirtualKey {
-            name: key.name.clone(),
+            name: key.name.as_str().into(),
             hash,
             models: key.models.clone(),
             direct: key.direct,
             expires_ms: key.expires_ms,
+            ..VirtualKey::default()
         };
         (hash, Arc::new(key))
     });

@@ -182,7 +182,10 @@ fn a_snapshot_finds_keys_by_hash_and_holds_no_secret_of_theirs() {
     let hasher = KeyHasher::new(b"master");
     let config = Written::new(GOOD).check().unwrap().config;
     let snapshot = snapshot(&config, &hasher);
-    assert_eq!(snapshot.keys[&hasher.hash("0123456789abcdef")].name, "app");
+    assert_eq!(
+        &*snapshot.keys[&hasher.hash("0123456789abcdef")].name,
+        "app"
+    );
     assert_eq!(snapshot.revision, revision(&config, &hasher));
     assert_eq!(snapshot.max_body, 32 << 20);
 }

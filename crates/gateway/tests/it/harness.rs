@@ -153,11 +153,9 @@ pub(crate) fn model(targets: Vec<Arc<Target>>) -> Model {
 /// A key with that secret that may call everything by its logical name.
 pub(crate) fn key(name: &str, secret: &str) -> VirtualKey {
     VirtualKey {
-        name: name.to_owned(),
+        name: name.into(),
         hash: hasher().hash(secret),
-        models: None,
-        direct: false,
-        expires_ms: None,
+        ..VirtualKey::default()
     }
 }
 
