@@ -28,9 +28,6 @@ const ERROR_WAITS: Duration = Duration::from_secs(2);
 /// The phase that all attempts and the whole answer make up.
 pub(crate) const TOTAL: &str = "total";
 
-/// What is said where [`Memory`] lends nothing.
-pub(crate) const NO_ROOM: &str = "the gateway has no memory for the answer at the moment";
-
 /// An answer that may go to the client.
 pub(crate) struct Answer {
     /// The record of the request.
@@ -81,6 +78,16 @@ impl Failed {
         }
     }
 
+    /// The cause is ours: nothing else is tried.
+    #[must_use]
+    pub(crate) fn ours(failure: Box<Failure>) -> Self {
+        let why = failure.message.clone();
+        Self {
+            ours: Some(failure),
+            ..Self::new(AttemptFailure::MidStream, why)
+        }
+    }
+
     /// A phase ran out of time.
     #[must_use]
     pub(crate) fn timed_out(kind: AttemptFailure, phase: &'static str) -> Self {
@@ -110,9 +117,9 @@ impl Failed {
 
 impl From<Break> for Failed {
     fn from(broken: Break) -> Self {
-        let Break { why, said, no_room } = broken;
-        if no_room {
-            return self::no_room();
+        let Break { why, said, ours } = broken;
+        if let Some(failure) = ours {
+            return Self::ours(failure);
         }
         match said {
             // The provider's own code may say more: it has no room, the quota is used up.
@@ -163,14 +170,17 @@ pub(crate) enum Collected {
     Long(Bytes, Permit, Box<UpstreamBody>),
 }
 
-/// What the attempt came to because the gateway itself was short of room; nothing else is tried.
+/// [`Memory`] lends nothing.
 #[must_use]
-pub(crate) fn no_room() -> Failed {
-    let failure = Failure::new(Code::Overloaded, NO_ROOM).retry_after(Duration::from_secs(1));
-    Failed {
-        ours: Some(Box::new(failure)),
-        ..Failed::new(AttemptFailure::MidStream, NO_ROOM)
-    }
+pub(crate) fn no_room() -> Failure {
+    let why = "the gateway has no memory for the answer at the moment";
+    Failure::new(Code::Overloaded, why).retry_after(Duration::from_secs(1))
+}
+
+/// What the attempt came to because of that.
+#[must_use]
+pub(crate) fn without_room() -> Failed {
+    Failed::ours(Box::new(no_room()))
 }
 
 /// Reads a body up to a bound.
@@ -182,7 +192,7 @@ pub(crate) async fn collect(
     max: usize,
     memory: &Memory,
 ) -> Result<Collected, Failed> {
-    let mut permit = memory.try_reserve(0).ok_or_else(no_room)?;
+    let mut permit = memory.try_reserve(0).ok_or_else(without_room)?;
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -191,7 +201,7 @@ pub(crate) async fn collect(
             continue;
         };
         if !permit.grow(data.len()) {
-            return Err(no_room());
+            return Err(without_room());
         }
         match first.take() {
             None if all.is_empty() => first = Some(data),

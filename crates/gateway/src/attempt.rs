@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialect::Dialect;
 use dialect::codec::{ClientCodec, EncoderOptions};
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
@@ -19,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Gateway;
 use crate::answer::{
-    Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, no_room, refused,
+    Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, refused, without_room,
 };
 use crate::clock::Pace;
 use crate::exchange::{Attempt, Exchange};
@@ -29,6 +28,7 @@ use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::reserve::Reserved;
 use crate::route::{Move, Route};
+use crate::translation::{self, Translation};
 use crate::upstream::UpstreamBody;
 
 /// No answer, and why.
@@ -311,13 +311,11 @@ impl One<'_> {
                 withhold_usage: !include_usage,
             }
         } else {
-            Gear::Second(
-                admitted
-                    .call
-                    .dialect
-                    .server()
-                    .encoder(EncoderOptions { include_usage }),
-            )
+            Gear::Second(Translation::new(
+                admitted.call.dialect,
+                EncoderOptions { include_usage },
+                self.outgoing.fidelity(),
+            ))
         };
         let options = PumpOptions {
             gear,
@@ -329,7 +327,7 @@ impl One<'_> {
             response.into_body(),
             codec.decoder(admitted.head.candidates.max(1)),
             options,
-            room.ok_or_else(no_room)?,
+            room.ok_or_else(without_room)?,
         ));
         pump.until_semantic(exchange).await?;
         Ok(Content::Stream(pump))
@@ -358,6 +356,9 @@ impl One<'_> {
         let came = Instant::now();
         let content = if encoded.same_dialect {
             exchange.used.usage = codec.weigh_response(&bytes)?;
+            if translation::may_hold_calls(&bytes) {
+                translation::calls_are_whole(&codec.decode_response(&bytes)?)?;
+            }
             Content::Whole(bytes, permit)
         } else {
             self.translate(&bytes, codec, permit, exchange)?
@@ -376,15 +377,15 @@ impl One<'_> {
     ) -> Result<Content, Failed> {
         let mut response = codec.decode_response(bytes)?;
         exchange.used.usage.clone_from(&response.usage);
+        translation::calls_are_whole(&response)?;
         response
             .created
             .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());
-        let mut losses = dialect::loss::Losses::default();
-        let dialect: Dialect = self.outgoing.planned().screened.admitted.call.dialect;
-        let written = dialect.server().encode_response(&response, &mut losses);
-        exchange.losses.extend(losses.into_vec());
+        let dialect = self.outgoing.planned().screened.admitted.call.dialect;
+        let wanted = (dialect, self.outgoing.fidelity());
+        let written = translation::whole(&response, wanted, exchange).map_err(Failed::ours)?;
         if !permit.grow(written.len().saturating_sub(permit.held())) {
-            return Err(no_room());
+            return Err(without_room());
         }
         Ok(Content::Whole(written.into(), permit))
     }

@@ -33,6 +33,7 @@ mod screen;
 pub mod serve;
 pub mod tasks;
 pub mod tls;
+mod translation;
 pub mod upstream;
 
 use std::sync::Arc;

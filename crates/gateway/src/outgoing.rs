@@ -6,8 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
-use dialect::json::{Json, Writer};
-use dialect::loss::{Loss, Losses};
+use dialect::loss::{Fidelity, Loss, Losses};
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -21,7 +20,6 @@ use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
 use crate::plan::Planned;
 use crate::refuse;
-use crate::respond::loss_list;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -62,6 +60,13 @@ impl Outgoing {
     #[must_use]
     pub(crate) fn planned(&self) -> &Planned {
         &self.planned
+    }
+
+    /// What a translation may lose, there and back.
+    #[must_use]
+    pub(crate) fn fidelity(&self) -> Fidelity {
+        let own = self.planned.screened.admitted.call.options.fidelity;
+        own.unwrap_or(self.planned.plan.model.fidelity)
     }
 
     /// Writes the body for a target.
@@ -123,14 +128,10 @@ impl Outgoing {
             .dialect
             .client()
             .encode_request(request, &model, &mut losses);
-        let fidelity = admitted
-            .call
-            .options
-            .fidelity
-            .unwrap_or(self.planned.plan.model.fidelity);
-        let refused = fidelity.refused(losses.as_slice());
+        let refused = self.fidelity().refused(losses.as_slice());
         if !refused.is_empty() {
-            return Err(cannot_translate(target, &refused));
+            let what = format!("{} cannot carry what this request says", target.name());
+            return Err(refuse::cannot_translate(&what, &refused));
         }
         Ok(Encoded {
             _room: room(memory, body.len())?,
@@ -272,31 +273,4 @@ fn no_target(target: &Target, why: &str) -> Failure {
         Code::NoTarget,
         format!("the target {} cannot be used: {why}", target.name()),
     )
-}
-
-fn cannot_translate(target: &Target, refused: &[&Loss]) -> Failure {
-    let owned: Vec<Loss> = refused.iter().map(|loss| (*loss).clone()).collect();
-    let mut fields = Writer::default();
-    fields.array(|out| {
-        for loss in &owned {
-            out.object(|out| {
-                out.key("path").string(&loss.path);
-                out.key("kind").string(loss.kind.name());
-                out.key("why").string(&loss.why);
-            });
-        }
-    });
-    let message = format!(
-        "{} cannot carry what this request says: {} (x-bondgate-fidelity: permit sends it without)",
-        target.name(),
-        loss_list(&owned),
-    );
-    let failure = Failure::new(Code::CannotTranslate, message).at(owned
-        .first()
-        .map(|loss| loss.path.clone())
-        .unwrap_or_default());
-    match Json::parse(&String::from_utf8_lossy(&fields.into_bytes())) {
-        Ok(list) => failure.with("fields", list),
-        Err(_) => failure,
-    }
 }

@@ -11,15 +11,17 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat::{Delta, StreamEvent};
-use dialect::codec::{Broken, EncoderOptions, End, EventDecoder, EventEncoder};
+use dialect::codec::{Broken, EncoderOptions, End, EventDecoder};
 use dialect::failure::ProviderError;
 use dialect::frame::sse::{Framer, MAX_EVENT, RawFrame, Run};
 use http_body::Body;
+use policy::failure::Failure;
 
-use crate::answer::NO_ROOM;
+use crate::answer::no_room;
 use crate::exchange::Exchange;
 use crate::holdback::{HELD_MAX, HoldBack, Piece};
 use crate::memory::Permit;
+use crate::translation::Translation;
 use crate::upstream::{BodyEnd, UpstreamBody};
 
 /// Most bytes that may come before the first event that says something.
@@ -38,7 +40,7 @@ pub(crate) enum Gear {
         withhold_usage: bool,
     },
     /// Written anew.
-    Second(Box<dyn EventEncoder>),
+    Second(Translation),
 }
 
 /// What the pump makes of a client's wishes.
@@ -86,16 +88,27 @@ pub(crate) struct Break {
     pub why: String,
     /// What the provider said, where it said that it failed.
     pub said: Option<Box<ProviderError>>,
-    /// Whether the gateway itself had no memory for what waits.
-    pub no_room: bool,
+    /// What the client is told where the cause is ours.
+    pub ours: Option<Box<Failure>>,
 }
 
 impl Break {
-    fn new(why: impl Into<String>) -> Self {
+    /// A break for that reason.
+    #[must_use]
+    pub(crate) fn new(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
             said: None,
-            no_room: false,
+            ours: None,
+        }
+    }
+
+    /// A break whose cause is ours.
+    #[must_use]
+    pub(crate) fn ours(failure: Box<Failure>) -> Self {
+        Self {
+            ours: Some(failure.clone()),
+            ..Self::new(failure.message)
         }
     }
 }
@@ -228,10 +241,7 @@ impl Pump {
         if due <= held {
             self.room.shrink(held - due);
         } else if !self.room.grow(due - held) {
-            return Err(Break {
-                no_room: true,
-                ..Break::new(NO_ROOM)
-            });
+            return Err(Break::ours(Box::new(no_room())));
         }
         Ok(())
     }
@@ -245,7 +255,7 @@ impl Pump {
             None => {}
         }
         let semantic = self.meter(exchange)?;
-        let piece = self.for_client(raw, exchange);
+        let piece = self.for_client(raw, exchange)?;
         let piece = piece.map(|piece| self.detailed(piece, exchange));
         self.offer(piece)?;
         Ok(semantic)
@@ -315,8 +325,12 @@ impl Pump {
     }
 
     /// What the frame at hand is for the client, if anything.
-    fn for_client(&mut self, raw: RawFrame, exchange: &mut Exchange) -> Option<Piece> {
-        match &mut self.options.gear {
+    fn for_client(
+        &mut self,
+        raw: RawFrame,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Piece>, Break> {
+        Ok(match &mut self.options.gear {
             Gear::First { withhold_usage, .. } => {
                 let only_usage = !self.events.is_empty()
                     && self
@@ -325,19 +339,11 @@ impl Pump {
                         .all(|event| matches!(event, StreamEvent::Usage(_)));
                 (!(*withhold_usage && only_usage)).then_some(Piece::Frame(raw))
             }
-            Gear::Second(encoder) => {
-                let mut out = Vec::new();
-                for event in &self.events {
-                    encoder.push(event, &mut out);
-                }
-                if self.complete {
-                    exchange
-                        .losses
-                        .extend_from_slice(encoder.losses().as_slice());
-                }
+            Gear::Second(translation) => {
+                let out = translation.write(&self.events, &*self.decoder, exchange)?;
                 (!out.is_empty()).then(|| Piece::Written(out.into()))
             }
-        }
+        })
     }
 
     /// The provider's body has ended.
@@ -364,13 +370,8 @@ impl Pump {
         self.meter(exchange)?;
         let mut out = Vec::new();
         match &mut self.options.gear {
-            Gear::Second(encoder) => {
-                for event in &self.events {
-                    encoder.push(event, &mut out);
-                }
-                exchange
-                    .losses
-                    .extend_from_slice(encoder.losses().as_slice());
+            Gear::Second(translation) => {
+                out = translation.write(&self.events, &*self.decoder, exchange)?;
             }
             // All was said but that it is all: some clients wait for the word.
             Gear::First { dialect, .. } if self.complete => {

@@ -1,7 +1,10 @@
 //! Errors of the layers below, as failures that a client can be told.
 
 use dialect::json::{Invalid, Json, Writer};
+use dialect::loss::Loss;
 use policy::failure::{Code, Failure};
+
+use crate::respond::loss_list;
 
 /// A body that is not what the dialect says.
 #[must_use]
@@ -52,6 +55,34 @@ pub(crate) fn no_model(name: &str, near: &[String]) -> Failure {
     .at("model");
     match Json::parse(&String::from_utf8_lossy(&list.into_bytes())) {
         Ok(list) => failure.with("near", list),
+        Err(_) => failure,
+    }
+}
+
+/// Losses that the fidelity does not allow; `what` says what cannot carry what.
+#[must_use]
+pub(crate) fn cannot_translate(what: &str, refused: &[&Loss]) -> Failure {
+    let owned: Vec<Loss> = refused.iter().map(|loss| (*loss).clone()).collect();
+    let mut fields = Writer::default();
+    fields.array(|out| {
+        for loss in &owned {
+            out.object(|out| {
+                out.key("path").string(&loss.path);
+                out.key("kind").string(loss.kind.name());
+                out.key("why").string(&loss.why);
+            });
+        }
+    });
+    let message = format!(
+        "{what}: {} (x-bondgate-fidelity: permit goes without)",
+        loss_list(&owned)
+    );
+    let failure = Failure::new(Code::CannotTranslate, message).at(owned
+        .first()
+        .map(|loss| loss.path.clone())
+        .unwrap_or_default());
+    match Json::parse(&String::from_utf8_lossy(&fields.into_bytes())) {
+        Ok(list) => failure.with("fields", list),
         Err(_) => failure,
     }
 }

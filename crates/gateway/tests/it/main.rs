@@ -31,6 +31,7 @@ mod road_paths;
 mod road_secrets;
 mod road_sockets;
 mod road_time;
+mod road_translated;
 mod smuggling;
 mod tls;
 mod transport;
