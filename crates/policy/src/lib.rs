@@ -5,6 +5,7 @@
 //! is the immutable view that everything here reads.
 
 pub mod caller;
+pub mod control;
 pub mod failure;
 pub mod guardrail;
 pub mod limit;
