@@ -30,12 +30,6 @@ pub fn escape_into(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Whether the byte behind a backslash makes an escape of two bytes.
-#[inline]
-pub(super) fn is_simple(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
-}
-
 /// Length of the escape at the start of `bytes`, which begins with a backslash.
 pub(super) fn escape_length(bytes: &[u8]) -> Result<usize, &'static str> {
     match bytes.get(1) {

@@ -4,6 +4,8 @@
 //! The reader is the only JSON parser on the road. It validates all that it
 //! passes over, counts depth itself, and never allocates for what is skipped.
 
+mod block;
+mod closing;
 mod escape;
 mod invalid;
 mod kind;

@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::escape::{BARE_CONTROL, NO_END, escape_length, is_simple, unescape};
+use super::block::{LANE, Lane};
+use super::closing::{Closing, closing};
+use super::escape::{BARE_CONTROL, NO_END, escape_length, unescape};
 use super::invalid::cut;
 use super::seen::Seen;
 use super::special::special;
@@ -153,10 +155,10 @@ impl<'a> Reader<'a> {
         self.expect(Kind::String)?;
         self.at += 1;
         let start = self.at;
-        let bytes = self.text.as_bytes();
-        if let Some(end) = special(bytes, start).filter(|end| bytes.get(*end) == Some(&b'"')) {
-            self.at = end + 1;
-            return Ok(Cow::Borrowed(self.slice(start, end)));
+        let closing = self.closing()?;
+        if !closing.escapes {
+            self.at = closing.at + 1;
+            return Ok(Cow::Borrowed(self.slice(start, closing.at)));
         }
         let (text, end) = unescape(self.text, start).map_err(|(at, why)| wrong(at, why))?;
         self.at = end + 1;
@@ -366,24 +368,37 @@ impl<'a> Reader<'a> {
         Err(self.error("a value was expected"))
     }
 
-    /// From just after the opening quote: offset of the closing one.
+    /// From just after the opening quote: where the string ends.
     #[inline]
-    fn string_end(&self) -> Result<usize, Invalid> {
+    fn closing(&self) -> Result<Closing, Invalid> {
+        let bytes = self.text.as_bytes();
+        // Most strings are names and short words.
+        if let Some(lane) = Lane::at(bytes, self.at) {
+            let at = self.at + lane.special().bits().trailing_zeros() as usize;
+            if bytes.get(at) == Some(&b'"') && at < self.at + LANE {
+                return Ok(Closing::plain(at));
+            }
+        }
+        closing(bytes, self.at).ok_or_else(|| self.no_closing())
+    }
+
+    /// What is wrong with the string that begins here.
+    #[cold]
+    fn no_closing(&self) -> Invalid {
         let bytes = self.text.as_bytes();
         let mut at = self.at;
         while let Some(found) = special(bytes, at) {
             at = found;
             match bytes.get(at) {
-                Some(b'"') => return Ok(at),
-                Some(b'\\') if bytes.get(at + 1).is_some_and(|next| is_simple(*next)) => at += 2,
-                Some(b'\\') => {
-                    let rest = bytes.get(at..).unwrap_or_default();
-                    at += escape_length(rest).map_err(|message| wrong(at, message))?;
-                }
-                _ => return Err(wrong(at, BARE_CONTROL)),
+                Some(b'\\') => match escape_length(bytes.get(at..).unwrap_or_default()) {
+                    Ok(length) => at += length,
+                    Err(message) => return wrong(at, message),
+                },
+                Some(b'"') => break,
+                _ => return wrong(at, BARE_CONTROL),
             }
         }
-        Err(self.error(NO_END))
+        self.error(NO_END)
     }
 
     fn skip_number(&mut self) -> Result<(), Invalid> {
@@ -442,7 +457,7 @@ impl<'a> Reader<'a> {
                 }
                 Kind::String => {
                     self.at += 1;
-                    self.at = self.string_end()? + 1;
+                    self.at = self.closing()?.at + 1;
                 }
                 Kind::Number => self.skip_number()?,
                 Kind::Bool => {
@@ -472,7 +487,7 @@ impl<'a> Reader<'a> {
     fn skip_key(&mut self) -> Result<(), Invalid> {
         self.white();
         self.take(b'"', "a member name in double quotes was expected")?;
-        self.at = self.string_end()? + 1;
+        self.at = self.closing()?.at + 1;
         self.white();
         self.take(b':', "`:` was expected after a member name")
     }

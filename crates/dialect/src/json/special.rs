@@ -1,22 +1,19 @@
 //! Finds the bytes at which a JSON string needs a closer look.
 //!
-//! Both reading and writing strings spend their time here, so bytes go by in blocks
-//! whose tests the compiler makes vector code of.
+//! Reading short strings and writing all of them spends its time here.
 
-const BLOCK: usize = 16;
+use super::block::{LANE, Lane};
 
 /// Offset, from `from` on, of the first quote, backslash or control character.
 #[inline]
 pub(super) fn special(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        // A whole byte of ones for each special one, so that their place can be counted.
-        let marks = block.map(|byte| if is_special(byte) { 0xff } else { 0 });
-        let found = u128::from_le_bytes(marks);
+    while let Some(lane) = Lane::at(bytes, at) {
+        let found = lane.special().bits();
         if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+            return Some(at + found.trailing_zeros() as usize);
         }
-        at += BLOCK;
+        at += LANE;
     }
     let rest = bytes.get(at..)?;
     let step = rest.iter().position(|byte| is_special(*byte))?;
