@@ -5,6 +5,7 @@
 //! client. Everything that a query may ask later is in the second; the first is
 //! enough to charge the request where the second never came.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dialect::chat::Usage;
@@ -13,9 +14,14 @@ use policy::limit::Resource;
 use policy::money::Nanos;
 use ulid::Ulid;
 
+/// A word of the program, such as a dialect's name: borrowed where it is written, owned where it was read.
+pub type Word = Cow<'static, str>;
+
 /// One record of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
+    /// A process began to write here.
+    Opened(Opened),
     /// A request may be billed from now on.
     Dispatched(Box<Dispatched>),
     /// More is held for a request under way.
@@ -25,15 +31,25 @@ pub enum Record {
 }
 
 impl Record {
-    /// The exchange it tells of.
+    /// The exchange it tells of; nil for [`Record::Opened`].
     #[must_use]
     pub fn id(&self) -> Ulid {
         match self {
+            Record::Opened(_) => Ulid::nil(),
             Record::Dispatched(record) => record.id,
             Record::Extended(record) => record.id,
             Record::Closed(record) => record.id,
         }
     }
+}
+
+/// A process began to write here: what was dispatched before and is not closed died with another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// How many processes have opened this journal, this one included.
+    pub epoch: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
 }
 
 /// A request that may be billed.
@@ -125,9 +141,9 @@ pub struct Exchange {
     /// Who pays.
     pub who: Attribution,
     /// The dialect that the client spoke.
-    pub dialect: &'static str,
+    pub dialect: Word,
     /// The operation, such as `chat`.
-    pub operation: &'static str,
+    pub operation: Word,
     /// The logical model that was asked for.
     pub model: Arc<str>,
     /// The target that answered or was tried last, `provider/model`; empty where none was.
@@ -137,7 +153,7 @@ pub struct Exchange {
     /// HTTP status that the client saw.
     pub status: u16,
     /// How it ended: `answered`, a failure's code, `broken`, `client_gone`.
-    pub outcome: &'static str,
+    pub outcome: Word,
     /// Whether the client wanted a stream.
     pub stream: bool,
     /// What all attempts together used.
@@ -177,21 +193,23 @@ pub struct Flags {
     pub overrun: bool,
     /// A limit in mode `report` would have refused it.
     pub would_refuse: bool,
+    /// Texts of the record were cut or left out, because it was longer than the journal keeps.
+    pub shortened: bool,
 }
 
 /// One try at one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempt {
     /// Why it was made: `initial`, `retry` or `fallback`.
-    pub kind: &'static str,
+    pub kind: Word,
     /// The target, `provider/model`.
     pub target: Arc<str>,
     /// How it ended: `answered` or the failure's kind.
-    pub outcome: &'static str,
+    pub outcome: Word,
     /// Why it failed, for operators.
     pub why: String,
     /// The phase in which it failed, or empty.
-    pub phase: &'static str,
+    pub phase: Word,
     /// Microseconds until the connection stood.
     pub connect_us: u64,
     /// Microseconds until the first semantic event or the whole answer.
