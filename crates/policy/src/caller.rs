@@ -73,6 +73,23 @@ pub struct MaySet {
 }
 
 impl MaySet {
+    /// The words that [`MaySet::allow`] knows, for messages.
+    pub const WORDS: &str = "`user`, `tags`, `tag:NAME` or `priority`";
+
+    /// Allows what a word of a configuration says; false where the word means nothing.
+    pub fn allow(&mut self, word: &str) -> bool {
+        match (word, word.strip_prefix("tag:")) {
+            ("user", _) => self.user = true,
+            ("tags", _) => self.tags = true,
+            ("priority", _) => self.priority = true,
+            (_, Some(name)) if !name.is_empty() => {
+                self.named_tags.insert(name.to_owned());
+            }
+            (_, Some(_) | None) => return false,
+        }
+        true
+    }
+
     /// Whether the caller may set that tag.
     #[must_use]
     pub fn tag(&self, name: &str) -> bool {

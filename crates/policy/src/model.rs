@@ -8,7 +8,7 @@ use dialect::loss::Fidelity;
 use crate::provider::Provider;
 
 /// A name that applications call; owns targets and policy.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Model {
     /// The name.
     pub name: String,

@@ -1,10 +1,12 @@
 //! The immutable view of configuration and keys that the road reads, swapped whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::caller::{KeyHash, VirtualKey};
+use crate::caller::{Group, KeyHash, VirtualKey};
+use crate::limit::Limit;
 use crate::model::{Balance, Fallback, Model, Target};
+use crate::money::Nanos;
 use crate::provider::Provider;
 
 /// Output limit sent where a dialect demands one and neither client nor configuration gave one.
@@ -13,7 +15,12 @@ pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 /// How much of a name that is no model's is compared with those that are, in bytes.
 const NEAR_BYTES: usize = 128;
 
-/// One accepted configuration.
+/// Largest request body where nothing else is said, in bytes.
+pub const DEFAULT_MAX_BODY: usize = 32 << 20;
+
+/// One accepted configuration, with the objects that were made at run time.
+///
+/// [`Snapshot::default`] knows nobody and serves nothing.
 pub struct Snapshot {
     /// Hash of the configuration, stamped on every exchange.
     pub revision: String,
@@ -27,6 +34,91 @@ pub struct Snapshot {
     pub defaults: Model,
     /// Largest request body, in bytes.
     pub max_body: usize,
+    /// Teams by name.
+    pub teams: BTreeMap<String, Arc<Group>>,
+    /// Organisations by name.
+    pub organisations: BTreeMap<String, Arc<Group>>,
+    /// Every limit; names are unique.
+    pub limits: Vec<Arc<Limit>>,
+    /// Tags without which a request is refused.
+    pub require_tags: Vec<Arc<str>>,
+    /// What a request without a bound or a price counts as.
+    pub ceilings: Ceilings,
+    /// Who answers for an account, by its scope as it is written, such as `team:support`.
+    pub about: BTreeMap<String, About>,
+    /// What the configuration file owns; read-only elsewhere.
+    pub of_file: FileOwned,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            revision: String::new(),
+            providers: BTreeMap::new(),
+            models: BTreeMap::new(),
+            keys: HashMap::new(),
+            defaults: Model::default(),
+            max_body: DEFAULT_MAX_BODY,
+            teams: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+            limits: Vec::new(),
+            require_tags: Vec::new(),
+            ceilings: Ceilings::default(),
+            about: BTreeMap::new(),
+            of_file: FileOwned::default(),
+        }
+    }
+}
+
+/// The most that a request may cost by the operator's word, where no bound or no price says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ceilings {
+    /// By logical model.
+    pub models: BTreeMap<String, Nanos>,
+    /// By provider.
+    pub providers: BTreeMap<String, Nanos>,
+    /// For everything else.
+    pub house: Option<Nanos>,
+}
+
+impl Ceilings {
+    /// The ceiling of a request for that model at that provider: the model's, else the
+    /// provider's, else the house's.
+    #[must_use]
+    pub fn of(&self, model: &str, provider: &str) -> Option<Nanos> {
+        let own = self.models.get(model);
+        own.or_else(|| self.providers.get(provider))
+            .copied()
+            .or(self.house)
+    }
+}
+
+/// Who answers for an account, and what it is for; shown in reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Who answers for it, such as an address of mail.
+    pub owner: Option<String>,
+    /// Where finance books it.
+    pub cost_center: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+}
+
+/// Names of the objects that the configuration file owns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileOwned {
+    /// Keys.
+    pub keys: BTreeSet<String>,
+    /// Teams.
+    pub teams: BTreeSet<String>,
+    /// Users.
+    pub users: BTreeSet<String>,
+    /// Organisations.
+    pub organisations: BTreeSet<String>,
+    /// Budgets.
+    pub budgets: BTreeSet<String>,
+    /// Providers.
+    pub providers: BTreeSet<String>,
 }
 
 /// What a name leads to for one caller.
@@ -136,7 +228,20 @@ pub fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::distance;
+    use super::*;
+
+    #[test]
+    fn the_ceiling_that_says_most_precisely_what_it_is_for_counts() {
+        let ceilings = Ceilings {
+            models: [("fast".to_owned(), Nanos(1))].into(),
+            providers: [("openai".to_owned(), Nanos(2))].into(),
+            house: Some(Nanos(3)),
+        };
+        assert_eq!(ceilings.of("fast", "openai"), Some(Nanos(1)));
+        assert_eq!(ceilings.of("slow", "openai"), Some(Nanos(2)));
+        assert_eq!(ceilings.of("slow", "other"), Some(Nanos(3)));
+        assert_eq!(Ceilings::default().of("fast", "openai"), None);
+    }
 
     #[test]
     fn distance_counts_edits() {

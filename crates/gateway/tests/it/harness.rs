@@ -167,11 +167,8 @@ fn hasher() -> KeyHasher {
 pub(crate) fn snapshot(models: Vec<Model>) -> Snapshot {
     let mut snapshot = Snapshot {
         revision: "tests".to_owned(),
-        providers: std::collections::BTreeMap::new(),
-        models: std::collections::BTreeMap::new(),
-        keys: std::collections::HashMap::new(),
         defaults: model(Vec::new()),
-        max_body: 32 * 1024 * 1024,
+        ..Snapshot::default()
     };
     for model in models {
         for target in &model.targets {
