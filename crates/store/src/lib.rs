@@ -6,3 +6,4 @@
 pub mod journal;
 pub mod keys;
 pub mod record;
+pub mod sqlite;
