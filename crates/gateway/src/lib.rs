@@ -32,6 +32,7 @@ mod route;
 mod screen;
 pub mod serve;
 pub mod tasks;
+pub mod telemetry;
 pub mod tls;
 mod translation;
 pub mod upstream;

@@ -66,13 +66,18 @@ pub(crate) fn tell(failure: &Failure, exchange: &Exchange) -> ClientFailure {
 
 fn status(failure: &Failure) -> u16 {
     match failure.code {
-        Code::InvalidRequest | Code::CannotTranslate | Code::GuardrailBlocked => 400,
+        Code::InvalidRequest
+        | Code::CannotTranslate
+        | Code::GuardrailBlocked
+        | Code::LimitTooSmall
+        | Code::TagsRequired => 400,
         Code::InvalidKey => 401,
-        Code::ModelNotAllowed => 403,
+        Code::ModelNotAllowed | Code::UnboundedRequest => 403,
         Code::ModelNotFound | Code::NotFound => 404,
         Code::SlowRequest => 408,
         Code::TooLarge => 413,
         Code::UnsupportedEncoding => 415,
+        Code::RateLimited | Code::BudgetExceeded => 429,
         Code::ProviderRejected => failure
             .provider
             .as_ref()
@@ -86,10 +91,11 @@ fn status(failure: &Failure) -> u16 {
     }
 }
 
-/// A retry helps where the gateway itself was short of something, or where a time was named.
+/// A retry helps where the gateway itself was short of something, or where a time was named: a
+/// budget that requests under way hold may have room again, one that is spent has none before its reset.
 fn worth_a_retry(failure: &Failure) -> bool {
-    failure.code.is_retryable()
-        || (failure.code == Code::ProviderFailed && failure.retry_after.is_some())
+    let timed = matches!(failure.code, Code::ProviderFailed | Code::BudgetExceeded);
+    failure.code.is_retryable() || (timed && failure.retry_after.is_some())
 }
 
 /// What passes by itself is worth asking again after a second.

@@ -189,8 +189,14 @@ pub enum Code {
     GuardrailBlocked,
     /// No key, an unknown one, an expired one, or two.
     InvalidKey,
+    /// A limit could never take the request, however empty its window.
+    LimitTooSmall,
+    /// The request lacks a tag that the house requires.
+    TagsRequired,
     /// The key may not call that model.
     ModelNotAllowed,
+    /// What the request may cost has no bound, and a hard budget applies.
+    UnboundedRequest,
     /// There is no such model.
     ModelNotFound,
     /// There is no such path.
@@ -201,6 +207,10 @@ pub enum Code {
     TooLarge,
     /// The body's encoding is not known.
     UnsupportedEncoding,
+    /// A limit of requests, tokens or concurrency is reached.
+    RateLimited,
+    /// A budget is spent, or held by requests under way.
+    BudgetExceeded,
     /// The provider refuses the request itself.
     ProviderRejected,
     /// No attempt gave an answer.
@@ -226,12 +236,17 @@ impl Code {
             Code::CannotTranslate => "cannot_translate",
             Code::GuardrailBlocked => "guardrail_blocked",
             Code::InvalidKey => "invalid_key",
+            Code::LimitTooSmall => "limit_too_small",
+            Code::TagsRequired => "tags_required",
             Code::ModelNotAllowed => "model_not_allowed",
+            Code::UnboundedRequest => "unbounded_request",
             Code::ModelNotFound => "model_not_found",
             Code::NotFound => "not_found",
             Code::SlowRequest => "slow_request",
             Code::TooLarge => "too_large",
             Code::UnsupportedEncoding => "unsupported_encoding",
+            Code::RateLimited => "rate_limited",
+            Code::BudgetExceeded => "budget_exceeded",
             Code::ProviderRejected => "provider_rejected",
             Code::ProviderFailed => "provider_failed",
             Code::Overloaded => "overloaded",
@@ -250,7 +265,12 @@ impl Code {
             | Code::CannotTranslate
             | Code::GuardrailBlocked
             | Code::InvalidKey
+            | Code::LimitTooSmall
+            | Code::TagsRequired
             | Code::ModelNotAllowed
+            | Code::UnboundedRequest
+            | Code::RateLimited
+            | Code::BudgetExceeded
             | Code::ModelNotFound
             | Code::NotFound
             | Code::SlowRequest
@@ -268,7 +288,7 @@ impl Code {
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
-            Code::Overloaded | Code::NoTarget | Code::StorageUnavailable
+            Code::Overloaded | Code::NoTarget | Code::StorageUnavailable | Code::RateLimited
         )
     }
 }
