@@ -156,7 +156,8 @@ fn begin(start: &PartStart) -> Part {
 
 fn grow(part: &mut Part, delta: &Delta) {
     match (&mut part.kind, delta) {
-        (PartKind::Text(text) | PartKind::Refusal(text), Delta::Text(more)) => text.push_str(more),
+        (PartKind::Text(text), Delta::Text(more)) => text.push_str(more),
+        (PartKind::Refusal(text), Delta::Text(more)) => text.push_str(more),
         (PartKind::Reasoning(reasoning), Delta::Text(more)) => reasoning.text.push_str(more),
         (PartKind::Reasoning(reasoning), Delta::Opaque(opaque)) => {
             reasoning.opaque = Some((**opaque).clone())

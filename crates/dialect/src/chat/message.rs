@@ -2,7 +2,7 @@
 
 use super::Extra;
 use crate::Dialect;
-use crate::json::Json;
+use crate::json::{Json, Text};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Part {
 impl Part {
     /// A text part.
     #[must_use]
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<Text>) -> Self {
         PartKind::Text(text.into()).into()
     }
 }
@@ -84,7 +84,7 @@ impl From<PartKind> for Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartKind {
     /// Text.
-    Text(String),
+    Text(Text),
     /// A picture.
     Image(Media),
     /// Sound.

@@ -12,12 +12,14 @@ mod kind;
 mod reader;
 mod seen;
 mod special;
+mod text;
 mod writer;
 
 pub use escape::escape_into;
 pub use invalid::Invalid;
 pub use kind::Kind;
 pub use reader::{MAX_DEPTH, Reader, Span};
+pub use text::Text;
 pub use writer::Writer;
 
 use std::fmt;

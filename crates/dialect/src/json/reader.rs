@@ -4,6 +4,8 @@
 //! path of the value and its byte offset. It must never accept what a strict
 //! parser refuses, since the same bytes may go on to a provider.
 
+mod skip;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -13,7 +15,7 @@ use super::escape::{BARE_CONTROL, NO_END, escape_length, unescape};
 use super::invalid::cut;
 use super::seen::Seen;
 use super::special::special;
-use super::{Invalid, Json, Kind};
+use super::{Invalid, Json, Kind, Text};
 
 /// How deep arrays and objects may nest.
 pub const MAX_DEPTH: u16 = 128;
@@ -163,6 +165,24 @@ impl<'a> Reader<'a> {
         let (text, end) = unescape(self.text, start).map_err(|(at, why)| wrong(at, why))?;
         self.at = end + 1;
         Ok(Cow::Owned(text))
+    }
+
+    /// Reads a string and keeps its text as it is written.
+    ///
+    /// # Errors
+    /// As [`Reader::string`].
+    pub fn text(&mut self) -> Result<Text, Invalid> {
+        self.expect(Kind::String)?;
+        let start = self.at;
+        let mut ahead = self.clone();
+        ahead.at += 1;
+        let closing = ahead.closing()?;
+        if closing.halves {
+            return Ok(self.string()?.into_owned().into());
+        }
+        self.at = closing.at + 1;
+        let string = Json::from_validated(self.slice(start, self.at));
+        Ok(Text::written(string, closing.escapes))
     }
 
     /// Reads `true` or `false`.
@@ -399,97 +419,6 @@ impl<'a> Reader<'a> {
             }
         }
         self.error(NO_END)
-    }
-
-    fn skip_number(&mut self) -> Result<(), Invalid> {
-        if self.byte() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.byte() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits()?,
-            _ => return Err(self.error("a number has no digits")),
-        }
-        if self.byte() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.byte() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.byte() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), Invalid> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.byte() {
-            self.at += 1;
-        }
-        if self.at == start {
-            Err(self.error("a number has no digits"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Iterative, so that depth costs no stack; `closes` has one bit an open bracket, set for objects.
-    fn skip_value(&mut self) -> Result<(), Invalid> {
-        let mut closes: u128 = 0;
-        let base = self.depth;
-        loop {
-            match self.peek()? {
-                kind @ (Kind::Object | Kind::Array) => {
-                    let object = kind == Kind::Object;
-                    self.enter()?;
-                    closes = closes << 1 | u128::from(object);
-                    if !self.empty(if object { b'}' } else { b']' })? {
-                        if object {
-                            self.skip_key()?;
-                        }
-                        continue;
-                    }
-                    closes >>= 1;
-                    self.leave();
-                }
-                Kind::String => {
-                    self.at += 1;
-                    self.at = self.closing()?.at + 1;
-                }
-                Kind::Number => self.skip_number()?,
-                Kind::Bool => {
-                    self.bool()?;
-                }
-                Kind::Null => self.literal("null")?,
-            }
-            loop {
-                if self.depth == base {
-                    return Ok(());
-                }
-                let object = closes & 1 == 1;
-                if self.more(if object { b'}' } else { b']' })? {
-                    closes >>= 1;
-                    self.leave();
-                    continue;
-                }
-                if object {
-                    self.skip_key()?;
-                }
-                break;
-            }
-        }
-    }
-
-    #[inline]
-    fn skip_key(&mut self) -> Result<(), Invalid> {
-        self.white();
-        self.take(b'"', "a member name in double quotes was expected")?;
-        self.at = self.closing()?.at + 1;
-        self.white();
-        self.take(b':', "`:` was expected after a member name")
     }
 }
 

@@ -3,8 +3,8 @@
 //! Raw values are copied as they stand. The writer keeps commas right; it is
 //! for documents that our own code lays out, so it checks nothing else.
 
-use super::Json;
 use super::escape::escape_into;
+use super::{Json, Text};
 
 /// Builds one JSON text.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +78,14 @@ impl Writer {
         self.separate();
         escape_into(&mut self.out, text);
         self
+    }
+
+    /// Writes text, as it was written where it was read from.
+    pub fn text(&mut self, text: &Text) -> &mut Self {
+        match text.json() {
+            Some(string) => self.json(string),
+            None => self.string(text),
+        }
     }
 
     /// Writes a whole number.

@@ -8,7 +8,7 @@ pub(super) mod message;
 pub(super) mod reasoning;
 pub(super) mod usage;
 
-use self::message::{answer, in_content, words, write_list, write_said};
+use self::message::{answer, in_content, words, write_joined, write_list, write_said};
 use self::usage::{usage, write_usage};
 use super::failure;
 use super::wire::{ASIDES, OWN, required, spelled, text};
@@ -179,12 +179,10 @@ fn write_answer_content(out: &mut Writer, candidate: &Candidate) {
         write_list(out, candidate.parts.iter(), true);
         return;
     }
-    let mut words = candidate.parts.iter().filter_map(words);
-    match words.next() {
-        Some(first) => {
-            let mut joined = first.to_owned();
-            joined.extend(words);
-            out.key("content").string(&joined);
+    match candidate.parts.iter().find_map(words) {
+        Some(_) => {
+            out.key("content");
+            write_joined(out, &candidate.parts);
         }
         None if extra.noted(spelled::EMPTY) => {
             out.key("content").string("");

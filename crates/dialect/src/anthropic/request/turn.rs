@@ -125,7 +125,7 @@ impl Writing<'_> {
         {
             out.object(|out| {
                 out.key("role").string(role(first.role));
-                out.key("content").string(words);
+                out.key("content").text(words);
             });
             return;
         }

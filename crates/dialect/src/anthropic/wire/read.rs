@@ -8,7 +8,7 @@ use crate::chat::{
     Citation, Extra, Media, MediaSource, Opaque, Part, PartKind, Reasoning, ToolCall, ToolCallKind,
     ToolResult, given,
 };
-use crate::json::{Invalid, Kind, Reader};
+use crate::json::{Invalid, Kind, Reader, Text};
 
 /// How deep known blocks may stand in one another; what stands deeper is kept whole.
 const LEVELS: u8 = 3;
@@ -20,7 +20,7 @@ pub(crate) fn content(reader: &mut Reader<'_>) -> Result<(Vec<Part>, bool), Inva
 
 fn content_at(reader: &mut Reader<'_>, level: u8) -> Result<(Vec<Part>, bool), Invalid> {
     if reader.peek()? == Kind::String {
-        return Ok((vec![Part::text(reader.string()?)], true));
+        return Ok((vec![Part::text(reader.text()?)], true));
     }
     let mut parts = Vec::new();
     reader.array(|_, element| {
@@ -33,7 +33,7 @@ fn content_at(reader: &mut Reader<'_>, level: u8) -> Result<(Vec<Part>, bool), I
 /// Reads one content block.
 fn block(reader: &mut Reader<'_>, level: u8) -> Result<Part, Invalid> {
     let kind = kind_of(reader)?;
-    let mut part = Part::from(PartKind::Text(String::new()));
+    let mut part = Part::from(PartKind::Text(Text::default()));
     let whole = reader.clone();
     let known = match &*kind {
         "text" => Some(read_text(reader, &mut part)?),
@@ -73,7 +73,7 @@ fn read_text(reader: &mut Reader<'_>, part: &mut Part) -> Result<PartKind, Inval
     let mut words = None;
     reader.object(|key, member| match key {
         "text" => {
-            words = Some(text(member)?);
+            words = Some(member.text()?);
             Ok(())
         }
         "citations" => {

@@ -13,7 +13,7 @@ use super::{OWN, REDACTED, SIGNATURE, spelled, write_cache};
 use crate::chat::{
     Extra, Media, MediaSource, Part, PartKind, Reasoning, ToolCall, ToolCallKind, ToolResult,
 };
-use crate::json::{Json, Writer};
+use crate::json::{Json, Text, Writer};
 use crate::loss::{LossKind, Losses};
 
 /// Reports the fields of another dialect that stood at a node, but for those named.
@@ -55,7 +55,7 @@ impl Blocks<'_> {
                     let why = "a refusal goes on as text";
                     self.losses.tuning(path, LossKind::Approximated, why);
                 }
-                self.text(out, part, words, path)
+                self.text(out, part, &words.as_str().into(), path)
             }
             PartKind::Image(media) => self.media(out, part, ("image", media), path),
             PartKind::Document(media) => self.media(out, part, ("document", media), path),
@@ -110,7 +110,7 @@ impl Blocks<'_> {
     }
 
     /// The API refuses empty texts, so those of other dialects are left out.
-    fn text(&mut self, out: &mut Writer, part: &Part, words: &str, path: &str) -> bool {
+    fn text(&mut self, out: &mut Writer, part: &Part, words: &Text, path: &str) -> bool {
         if words.is_empty() && !self.ours {
             if part.cache.is_some() {
                 let why = "the API takes no empty text to mark";
@@ -120,7 +120,7 @@ impl Blocks<'_> {
             return false;
         }
         self.object(out, ("text", part), path, |blocks, out| {
-            out.key("text").string(words);
+            out.key("text").text(words);
             let (ours, others): (Vec<_>, Vec<_>) =
                 part.citations.iter().partition(|c| c.raw.origin == OWN);
             if !ours.is_empty() {
@@ -196,7 +196,7 @@ impl Blocks<'_> {
             true,
         ) = content
         {
-            out.string(words);
+            out.text(words);
             return;
         }
         out.array(|out| {

@@ -5,9 +5,11 @@
 
 use super::Pen;
 use crate::chat::{Extra, MediaSource, Message, Part, PartKind, Role, ToolResult};
-use crate::json::Writer;
+use crate::json::{Text, Writer};
 use crate::loss::LossKind;
-use crate::openai_chat::response::message::{in_content, words, write_list, write_said};
+use crate::openai_chat::response::message::{
+    in_content, words, write_joined, write_list, write_said,
+};
 use crate::openai_chat::response::report_extra;
 use crate::openai_chat::wire::part::write_part;
 use crate::openai_chat::wire::spelled;
@@ -30,8 +32,8 @@ pub(crate) fn write_own_message(out: &mut Writer, message: &Message) {
             None => (&message.parts, message.bare),
         };
         if bare {
-            let joined: String = parts.iter().filter_map(words).collect();
-            out.key("content").string(&joined);
+            out.key("content");
+            write_joined(out, parts);
         } else if parts.iter().any(in_content) {
             out.key("content");
             write_list(out, parts.iter(), true);
@@ -108,9 +110,7 @@ impl Pen<'_> {
                 [] => {
                     out.string("");
                 }
-                [only] if words(only).is_some() => {
-                    out.string(words(only).unwrap_or_default());
-                }
+                [only] if words(only).is_some() => write_joined(out, [*only]),
                 several => {
                     out.array(|out| {
                         for part in several {
@@ -257,9 +257,7 @@ impl Pen<'_> {
                 [] => {
                     out.string("");
                 }
-                [only] => {
-                    out.string(words(only).unwrap_or_default());
-                }
+                [only] => write_joined(out, [*only]),
                 several => write_list(out, several.iter().copied(), false),
             }
         });
@@ -274,7 +272,7 @@ fn plain(part: &Part) -> Option<String> {
     match &media.source {
         MediaSource::Text(text) => Some(text.clone()),
         MediaSource::Parts(parts) if parts.iter().all(|part| words(part).is_some()) => {
-            let texts: Vec<&str> = parts.iter().filter_map(words).collect();
+            let texts: Vec<&str> = parts.iter().filter_map(words).map(Text::as_str).collect();
             Some(texts.join("\n"))
         }
         MediaSource::Parts(_)

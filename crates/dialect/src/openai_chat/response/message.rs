@@ -5,7 +5,7 @@
 
 use super::reasoning::{detail, thought_text, write_reasoning};
 use crate::chat::{Citation, Extra, Message, Part, PartKind, Reasoning, Role, ToolResult, given};
-use crate::json::{Invalid, Json, Kind, Reader, Writer};
+use crate::json::{Invalid, Json, Kind, Reader, Text, Writer};
 use crate::openai_chat::wire::call::{citation, tool_call, write_citation, write_tool_call};
 use crate::openai_chat::wire::part::{part, write_part};
 use crate::openai_chat::wire::{OWN, opaque, own, required, spelled, text};
@@ -52,7 +52,7 @@ impl Members {
             ("role", _) => self.role = Some(text(reader)?),
             ("content", Kind::String) => {
                 self.bare = true;
-                let words = text(reader)?;
+                let words = reader.text()?;
                 if !words.is_empty() {
                     self.content.push(Part::text(words));
                 }
@@ -237,12 +237,25 @@ pub(crate) fn in_content(part: &Part) -> bool {
 }
 
 /// The words of a text part.
-pub(crate) fn words(part: &Part) -> Option<&str> {
+pub(crate) fn words(part: &Part) -> Option<&Text> {
     if let PartKind::Text(text) = &part.kind {
         Some(text)
     } else {
         None
     }
+}
+
+/// Writes the words of these parts as one string.
+pub(crate) fn write_joined<'a>(out: &mut Writer, parts: impl IntoIterator<Item = &'a Part>) {
+    let mut words = parts.into_iter().filter_map(words);
+    match (words.next(), words.next()) {
+        (None, _) => out.string(""),
+        (Some(only), None) => out.text(only),
+        (Some(first), Some(second)) => {
+            let rest = [first, second].into_iter().chain(words);
+            out.string(&rest.map(Text::as_str).collect::<String>())
+        }
+    };
 }
 
 /// Writes what stands beside a message's content: reasoning, refusal, calls, sound, sources.

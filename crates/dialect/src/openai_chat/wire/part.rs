@@ -20,7 +20,7 @@ pub(crate) fn part(reader: &mut Reader<'_>) -> Result<Part, Invalid> {
     reader.object(|key, member| {
         match key {
             "type" => kind = text(member)?,
-            "text" | "refusal" => words = given(member, &mut extra, key, text)?,
+            "text" | "refusal" => words = given(member, &mut extra, key, Reader::text)?,
             "image_url" | "video_url" => media = url(member, key, &mut extra)?,
             "input_audio" => media = sound(member, &mut extra)?,
             "file" => media = file(member, &mut extra)?,
@@ -36,7 +36,7 @@ pub(crate) fn part(reader: &mut Reader<'_>) -> Result<Part, Invalid> {
         ("text", Some(words), None) => Some(PartKind::Text(words)),
         ("refusal", Some(words), None) => {
             extra.note(spelled::IN_CONTENT);
-            Some(PartKind::Refusal(words))
+            Some(PartKind::Refusal(words.into_string()))
         }
         ("image_url", None, Some(media)) => Some(PartKind::Image(media)),
         ("video_url", None, Some(media)) => Some(PartKind::Video(media)),
@@ -202,7 +202,7 @@ pub(crate) fn write_part(out: &mut Writer, part: &Part, ours: bool) -> Result<()
     let node = Node { part, ours };
     match &part.kind {
         PartKind::Text(text) => node.write(out, "text", |out| {
-            out.key("text").string(text);
+            out.key("text").text(text);
         }),
         PartKind::Refusal(text) => node.write(out, "refusal", |out| {
             out.key("refusal").string(text);

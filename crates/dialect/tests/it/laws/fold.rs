@@ -115,7 +115,8 @@ fn normal(mut response: Response) -> Response {
         candidate.message_extra = Extra::default();
         candidate.parts.iter_mut().for_each(plain);
         candidate.parts.retain(|part| match &part.kind {
-            PartKind::Text(text) | PartKind::Refusal(text) => !text.is_empty(),
+            PartKind::Text(text) => !text.is_empty(),
+            PartKind::Refusal(text) => !text.is_empty(),
             PartKind::Reasoning(reasoning) => {
                 !reasoning.text.is_empty() || reasoning.opaque.is_some()
             }

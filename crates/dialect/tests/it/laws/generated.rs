@@ -186,7 +186,7 @@ fn essence(request: &Request) -> (Vec<String>, String) {
                 (Role::User | Role::Tool, _) => "user",
             };
             let what = match &part.kind {
-                PartKind::Text(text) => text.clone(),
+                PartKind::Text(text) => text.to_string(),
                 PartKind::Image(media) => format!("{:?}", media.source),
                 PartKind::ToolCall(call) => {
                     format!("{} {} {:?}", call.id, call.name, canon(&call.arguments))
