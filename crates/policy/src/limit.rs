@@ -2,9 +2,34 @@
 //!
 //! A budget is a limit on money. Nothing here counts; accounts do.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use thiserror::Error;
+
+/// A word of a limit that means nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{found}` is no {what}; expected {expected}")]
+pub struct WordError {
+    /// What was said.
+    pub found: String,
+    /// What it stands for, such as `period`.
+    pub what: &'static str,
+    /// What may stand there.
+    pub expected: &'static str,
+}
+
+impl WordError {
+    fn new(found: &str, what: &'static str, expected: &'static str) -> Self {
+        Self {
+            found: found.to_owned(),
+            what,
+            expected,
+        }
+    }
+}
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +53,30 @@ impl Resource {
             Resource::Tokens => "tokens",
             Resource::Requests => "requests",
             Resource::Concurrent => "concurrent",
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Resource {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        match text {
+            "money" => Ok(Resource::Money),
+            "tokens" => Ok(Resource::Tokens),
+            "requests" => Ok(Resource::Requests),
+            "concurrent" => Ok(Resource::Concurrent),
+            _ => Err(WordError::new(
+                text,
+                "resource",
+                "`money`, `tokens`, `requests` or `concurrent`",
+            )),
         }
     }
 }
@@ -58,6 +107,57 @@ pub enum Scope {
     Model(Arc<str>),
 }
 
+impl fmt::Display for Scope {
+    /// What stands at a budget's `on`; `everything` where nothing stands there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Everything => f.write_str("everything"),
+            Scope::Organisation(name) => write!(f, "organisation:{name}"),
+            Scope::Team(name) => write!(f, "team:{name}"),
+            Scope::Key(name) => write!(f, "key:{name}"),
+            Scope::User(name) => write!(f, "user:{name}"),
+            Scope::Tag { name, value } => write!(f, "tag:{name}={value}"),
+            Scope::Provider(name) => write!(f, "provider:{name}"),
+            Scope::Model(name) => write!(f, "model:{name}"),
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let error = || {
+            let expected = "`organisation:NAME`, `team:NAME`, `key:NAME`, `user:NAME`, \
+                            `tag:NAME=VALUE`, `provider:NAME` or `model:NAME`";
+            WordError::new(text, "scope", expected)
+        };
+        if text == "everything" {
+            return Ok(Scope::Everything);
+        }
+        let (kind, name) = text.split_once(':').ok_or_else(error)?;
+        if name.is_empty() {
+            return Err(error());
+        }
+        match kind {
+            "organisation" => Ok(Scope::Organisation(name.into())),
+            "team" => Ok(Scope::Team(name.into())),
+            "key" => Ok(Scope::Key(name.into())),
+            "user" => Ok(Scope::User(name.into())),
+            "provider" => Ok(Scope::Provider(name.into())),
+            "model" => Ok(Scope::Model(name.into())),
+            "tag" => match name.split_once('=') {
+                Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok(Scope::Tag {
+                    name: name.into(),
+                    value: value.into(),
+                }),
+                _ => Err(error()),
+            },
+            _ => Err(error()),
+        }
+    }
+}
+
 /// What has a bucket of its own within a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Each {
@@ -69,6 +169,37 @@ pub enum Each {
     Tag(Arc<str>),
     /// Each run; a request without one is not counted.
     Run,
+}
+
+impl fmt::Display for Each {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Each::Key => f.write_str("key"),
+            Each::User => f.write_str("user"),
+            Each::Tag(name) => write!(f, "tag:{name}"),
+            Each::Run => f.write_str("run"),
+        }
+    }
+}
+
+impl FromStr for Each {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let tag = text.strip_prefix("tag:");
+        let tag = tag.filter(|name| !name.is_empty() && !name.contains('='));
+        match (text, tag) {
+            ("key", _) => Ok(Each::Key),
+            ("user", _) => Ok(Each::User),
+            ("run", _) => Ok(Each::Run),
+            (_, Some(name)) => Ok(Each::Tag(name.into())),
+            _ => Err(WordError::new(
+                text,
+                "`each`",
+                "`key`, `user`, `run` or `tag:NAME`",
+            )),
+        }
+    }
 }
 
 /// The window in which a limit counts; calendar windows begin in the limit's time zone.
@@ -94,6 +225,53 @@ pub enum Period {
     Run,
 }
 
+impl Period {
+    /// The word in configurations, errors and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Period::Minute => "minute",
+            Period::Hour => "hour",
+            Period::Day => "day",
+            Period::Week => "week",
+            Period::Month => "month",
+            Period::Quarter => "quarter",
+            Period::Year => "year",
+            Period::Total => "total",
+            Period::Run => "run",
+        }
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Period {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        match text {
+            "minute" => Ok(Period::Minute),
+            "hour" => Ok(Period::Hour),
+            "day" => Ok(Period::Day),
+            "week" => Ok(Period::Week),
+            "month" => Ok(Period::Month),
+            "quarter" => Ok(Period::Quarter),
+            "year" => Ok(Period::Year),
+            "total" => Ok(Period::Total),
+            "run" => Ok(Period::Run),
+            _ => Err(WordError::new(
+                text,
+                "period",
+                "`minute`, `hour`, `day`, `week`, `month`, `quarter`, `year`, `total` or `run`",
+            )),
+        }
+    }
+}
+
 /// Whether a limit refuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -104,6 +282,27 @@ pub enum Mode {
     Report,
 }
 
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Enforce => "enforce",
+            Mode::Report => "report",
+        })
+    }
+}
+
+impl FromStr for Mode {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        match text {
+            "enforce" => Ok(Mode::Enforce),
+            "report" => Ok(Mode::Report),
+            _ => Err(WordError::new(text, "mode", "`enforce` or `report`")),
+        }
+    }
+}
+
 /// What happens where a request's output has no bound or its hold does not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenUnbounded {
@@ -112,6 +311,31 @@ pub enum WhenUnbounded {
     Clamp,
     /// It is refused.
     Refuse,
+}
+
+impl fmt::Display for WhenUnbounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WhenUnbounded::Clamp => "clamp",
+            WhenUnbounded::Refuse => "refuse",
+        })
+    }
+}
+
+impl FromStr for WhenUnbounded {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        match text {
+            "clamp" => Ok(WhenUnbounded::Clamp),
+            "refuse" => Ok(WhenUnbounded::Refuse),
+            _ => Err(WordError::new(
+                text,
+                "`when_unbounded`",
+                "`clamp` or `refuse`",
+            )),
+        }
+    }
 }
 
 /// One limit.
@@ -146,5 +370,58 @@ impl Limit {
     #[must_use]
     pub fn refuses(&self) -> bool {
         self.hard && self.mode == Mode::Enforce
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads_as_written<T: FromStr<Err = WordError> + fmt::Display>(words: &[&str]) {
+        for word in words {
+            let read = word.parse::<T>().unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(read.to_string(), *word);
+        }
+        for word in [
+            "", "no", "tag:", "team:", "Day", " day", "tag:a=", "tag:=b", "team",
+        ] {
+            if let Err(error) = word.parse::<T>() {
+                let text = error.to_string();
+                assert!(
+                    text.contains(error.expected) && text.contains(word),
+                    "{text}"
+                );
+            } else {
+                panic!("`{word}` was read");
+            }
+        }
+    }
+
+    #[test]
+    fn each_word_reads_as_it_is_written_and_another_says_what_was_expected() {
+        reads_as_written::<Scope>(&[
+            "everything",
+            "organisation:acme",
+            "team:support",
+            "key:bot",
+            "user:ada@example.com",
+            "tag:app=help=desk:2",
+            "provider:openai",
+            "model:fast",
+        ]);
+        reads_as_written::<Each>(&["key", "user", "run", "tag:app"]);
+        reads_as_written::<Period>(&[
+            "minute", "hour", "day", "week", "month", "quarter", "year", "total", "run",
+        ]);
+        reads_as_written::<Mode>(&["enforce", "report"]);
+        reads_as_written::<WhenUnbounded>(&["clamp", "refuse"]);
+        reads_as_written::<Resource>(&["money", "tokens", "requests", "concurrent"]);
+    }
+
+    #[test]
+    fn a_tag_has_a_name_and_a_value() {
+        let scope: Scope = "tag:app=a=b".parse().unwrap();
+        let (name, value) = ("app".into(), "a=b".into());
+        assert_eq!(scope, Scope::Tag { name, value });
     }
 }
