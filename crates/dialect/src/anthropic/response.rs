@@ -38,7 +38,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
             "stop_sequence" if !member.null()? => stop = Some(text(member)?),
             "stop_reason" | "stop_sequence" => {}
             "usage" if !member.null()? => {
-                let (usage, tier) = read_usage(member)?.counted();
+                let (usage, tier) = read_usage(member)?;
                 answer.usage = Some(usage);
                 answer.service_tier = tier;
             }
@@ -83,7 +83,7 @@ pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
                     block.skip().map(drop)
                 })?;
             }
-            ("usage", Kind::Object) => used = Some(read_usage(member)?.counted().0),
+            ("usage", Kind::Object) => used = Some(read_usage(member)?.0),
             ("error", kind) => {
                 is_error |= kind != Kind::Null;
                 member.skip()?;

@@ -74,7 +74,7 @@ impl Json {
     /// The value that `write` writes.
     #[must_use]
     pub fn written(write: impl FnOnce(&mut Writer)) -> Self {
-        let mut out = Writer::default();
+        let mut out = Writer::with_capacity(256);
         write(&mut out);
         Self(String::from_utf8_lossy(&out.into_bytes()).into())
     }

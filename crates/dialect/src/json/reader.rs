@@ -99,16 +99,14 @@ impl<'a> Reader<'a> {
     {
         self.expect(Kind::Object)?;
         self.enter()?;
-        let mut seen = Seen::default();
+        let mut seen = self.unique_keys.then(Seen::default);
         if !self.empty(b'}')? {
             loop {
                 self.white();
                 let key_at = self.at;
-                if self.byte() != Some(b'"') {
-                    return Err(self.error("a member name in double quotes was expected"));
-                }
-                let key = self.string()?;
-                if self.unique_keys && !seen.insert(key.clone()) {
+                self.take(b'"', "a member name in double quotes was expected")?;
+                let key = self.characters()?;
+                if seen.as_mut().is_some_and(|seen| !seen.insert(key.clone())) {
                     self.at = key_at;
                     return Err(self.error("this member stands here twice").under(&key));
                 }
@@ -122,6 +120,19 @@ impl<'a> Reader<'a> {
         }
         self.leave();
         Ok(())
+    }
+
+    /// Reads an object as [`Reader::object`] does, and keeps its text too.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn kept_object<F>(&mut self, member: F) -> Result<Json, Invalid>
+    where
+        F: FnMut(&str, &mut Self) -> Result<(), Invalid>,
+    {
+        let start = self.offset();
+        self.object(member)?;
+        Ok(Json::from_validated(self.slice(start, self.at)))
     }
 
     /// Reads an array; `element` is called at each value and must consume it.
@@ -156,6 +167,12 @@ impl<'a> Reader<'a> {
     pub fn string(&mut self) -> Result<Cow<'a, str>, Invalid> {
         self.expect(Kind::String)?;
         self.at += 1;
+        self.characters()
+    }
+
+    /// The rest of a string, from just after the opening quote.
+    #[inline]
+    fn characters(&mut self) -> Result<Cow<'a, str>, Invalid> {
         let start = self.at;
         let closing = self.closing()?;
         if !closing.escapes {

@@ -5,25 +5,32 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+/// Names that are compared one by one.
+const FEW: usize = 16;
+
 /// The names of one object's members: a list while they are few, so that the
-/// usual object costs no hashing, and a set beyond that.
+/// usual object costs no memory and no hashing, and a set beyond that.
 #[derive(Default)]
 pub(super) struct Seen<'a> {
-    few: Vec<Cow<'a, str>>,
+    few: [&'a str; FEW],
+    count: usize,
     many: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Seen<'a> {
     /// Adds a name; says whether it is new.
+    #[inline]
     pub(super) fn insert(&mut self, name: Cow<'a, str>) -> bool {
-        const FEW: usize = 32;
-        if self.few.contains(&name) {
+        if self.few.iter().take(self.count).any(|known| *known == name) {
             return false;
         }
-        if self.few.len() < FEW {
-            self.few.push(name);
-            return true;
+        match (name, self.few.get_mut(self.count)) {
+            (Cow::Borrowed(name), Some(free)) if self.many.is_none() => {
+                *free = name;
+                self.count += 1;
+                true
+            }
+            (name, _) => self.many.get_or_insert_default().insert(name),
         }
-        self.many.get_or_insert_default().insert(name)
     }
 }

@@ -274,7 +274,7 @@ fn is_finished(choice: &mut Reader<'_>) -> Result<bool, Invalid> {
         match (key, member.peek()?) {
             ("message", Kind::Object) => said = Some(member.skip()?),
             ("finish_reason", Kind::String) => {
-                finish(text(member)?)?;
+                unbroken(&member.string()?)?;
                 finished = true;
             }
             ("error", Kind::Object | Kind::String) => return Err(reported(member.raw()?).into()),
@@ -371,14 +371,19 @@ const BROKEN: [&str; 4] = [
 /// # Errors
 /// [`Broken`] where it says that the answer broke off.
 pub(super) fn finish(raw: String) -> Result<Finish, Broken> {
-    if BROKEN.contains(&raw.as_str()) {
-        return Err(Broken::new(format!("the provider ended it with `{raw}`")));
-    }
+    unbroken(&raw)?;
     Ok(Finish {
         reason: reason(&raw),
         raw,
         stop_sequence: None,
     })
+}
+
+fn unbroken(raw: &str) -> Result<(), Broken> {
+    if BROKEN.contains(&raw) {
+        return Err(Broken::new(format!("the provider ended it with `{raw}`")));
+    }
+    Ok(())
 }
 
 fn reason(raw: &str) -> FinishReason {

@@ -85,79 +85,86 @@ pub(crate) struct Counts {
     members: Vec<(String, Json)>,
 }
 
-/// Reads a usage object.
-pub(crate) fn read_usage(reader: &mut Reader<'_>) -> Result<Counts, Invalid> {
+/// Reads the usage object of a whole answer, and the tier that served.
+pub(crate) fn read_usage(reader: &mut Reader<'_>) -> Result<(Usage, Option<String>), Invalid> {
     let mut counts = Counts::default();
-    counts.read(reader)?;
-    Ok(counts)
+    let raw = reader.kept_object(|key, member| counts.take(key, member))?;
+    Ok((counts.usage(raw), counts.service_tier))
 }
 
 impl Counts {
     /// Takes in a usage object; what it says replaces what was said before.
     pub(crate) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Invalid> {
         reader.object(|key, member| {
-            let mut value = member.clone();
-            let known = self.members.iter().position(|(name, _)| name == key);
-            if member.null()? {
-                if known.is_none() && self.members.len() < MEMBERS {
-                    self.members.push((key.to_owned(), value.json()?));
-                }
-                return Ok(());
-            }
-            match key {
-                "input_tokens" => self.input = member.u64()?,
-                "output_tokens" => self.output = member.u64()?,
-                "cache_read_input_tokens" => self.cache_read = member.u64()?,
-                "cache_creation_input_tokens" => self.cache_write = member.u64()?,
-                "cache_creation" => {
-                    number_in(
-                        member,
-                        "ephemeral_1h_input_tokens",
-                        &mut self.cache_write_1h,
-                    )?;
-                }
-                "output_tokens_details" => {
-                    number_in(member, "thinking_tokens", &mut self.thinking)?;
-                }
-                "iterations" => self.aside = compactions(member)?,
-                "service_tier" => self.service_tier = Some(member.string()?.into_owned()),
-                _ => {
-                    member.skip()?;
-                }
-            }
-            let full = self.members.len() == MEMBERS;
-            match known.and_then(|at| self.members.get_mut(at)) {
-                Some((_, old)) => *old = value.json()?,
-                None if !full => {
-                    self.members.push((key.to_owned(), value.json()?));
-                }
-                None => {}
-            }
-            Ok(())
+            let value = member.clone();
+            self.take(key, member)?;
+            self.keep(key, value)
         })
+    }
+
+    fn take(&mut self, key: &str, member: &mut Reader<'_>) -> Result<(), Invalid> {
+        if member.null()? {
+            return Ok(());
+        }
+        match key {
+            "input_tokens" => self.input = member.u64()?,
+            "output_tokens" => self.output = member.u64()?,
+            "cache_read_input_tokens" => self.cache_read = member.u64()?,
+            "cache_creation_input_tokens" => self.cache_write = member.u64()?,
+            "cache_creation" => {
+                let long = &mut self.cache_write_1h;
+                number_in(member, "ephemeral_1h_input_tokens", long)?;
+            }
+            "output_tokens_details" => {
+                number_in(member, "thinking_tokens", &mut self.thinking)?;
+            }
+            "iterations" => self.aside = compactions(member)?,
+            "service_tier" => self.service_tier = Some(member.string()?.into_owned()),
+            _ => {
+                member.skip()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a member as it stood; a `null` replaces nothing.
+    fn keep(&mut self, key: &str, mut value: Reader<'_>) -> Result<(), Invalid> {
+        let full = self.members.len() == MEMBERS;
+        let old = self.members.iter_mut().find(|(name, _)| name == key);
+        match old {
+            Some(_) if value.peek()? == Kind::Null => {}
+            Some((_, old)) => *old = value.json()?,
+            None if full => {}
+            None => self.members.push((key.to_owned(), value.json()?)),
+        }
+        Ok(())
     }
 
     /// The counts in the hub's words, and the tier that served.
     pub(crate) fn counted(&self) -> (Usage, Option<String>) {
+        let raw = Json::written(|out| {
+            out.object(|out| {
+                for (name, value) in &self.members {
+                    out.key(name).json(value);
+                }
+            });
+        });
+        (self.usage(raw), self.service_tier.clone())
+    }
+
+    fn usage(&self, raw: Json) -> Usage {
         let long = self.cache_write_1h.min(self.cache_write);
         let thinking = self.thinking.min(self.output);
-        let usage = Usage {
+        Usage {
             input: self.input.saturating_add(self.aside.0),
             cache_read: self.cache_read,
             cache_write: self.cache_write - long,
             cache_write_1h: long,
             output: (self.output - thinking).saturating_add(self.aside.1),
             reasoning: thinking,
-            raw: Some(Json::written(|out| {
-                out.object(|out| {
-                    for (name, value) in &self.members {
-                        out.key(name).json(value);
-                    }
-                });
-            })),
+            raw: Some(raw),
             ..Usage::default()
-        };
-        (usage, self.service_tier.clone())
+        }
     }
 }
 
@@ -190,7 +197,7 @@ pub(crate) fn compactions(reader: &mut Reader<'_>) -> Result<(u64, u64), Invalid
             return entry.skip().map(drop);
         }
         let mut counts = Counts::default();
-        counts.read(entry)?;
+        entry.object(|key, member| counts.take(key, member))?;
         let input = [counts.input, counts.cache_read, counts.cache_write];
         sum.0 = input.iter().fold(sum.0, |sum, n| sum.saturating_add(*n));
         sum.1 = sum.1.saturating_add(counts.output);

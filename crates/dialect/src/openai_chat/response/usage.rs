@@ -8,9 +8,8 @@ use crate::json::{Invalid, Json, Kind, Reader, Writer};
 
 /// Reads a usage object, whose counts overlap, into counts that do not.
 pub(crate) fn usage(reader: &mut Reader<'_>) -> Result<Usage, Invalid> {
-    let raw = reader.clone().json()?;
     let mut counts = Counts::default();
-    reader.object(|key, member| {
+    let raw = reader.kept_object(|key, member| {
         match key {
             "prompt_tokens" => counts.prompt = count(member)?,
             "completion_tokens" => counts.completion = count(member)?,
