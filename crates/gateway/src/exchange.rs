@@ -153,7 +153,7 @@ impl Exchange {
             opened: Instant::now(),
             key: None,
             model: None,
-            attempts: Vec::new(),
+            attempts: Vec::with_capacity(1),
             losses: Vec::new(),
             used: Used::default(),
             reservation: None,

@@ -62,23 +62,33 @@ impl Incomer {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut info = ConnInfo {
+        let info = ConnInfo {
             peer: self.peer,
             tls: self.options.tls.is_some(),
             client_certificate: None,
         };
-        let Some(tls) = &self.options.tls else {
-            let Some((is_http2, stream)) = self.opening(stream).await else {
-                return;
-            };
-            if is_http2 {
-                Box::pin(self.http2(stream, service, info)).await;
-            } else {
-                Box::pin(self.http1(stream, service, info)).await;
-            }
+        // Each in a box of its own: a connection keeps room for what it became, not for all it could be.
+        if self.options.tls.is_some() {
+            return Box::pin(self.encrypted(stream, service, info)).await;
+        }
+        match self.opening(stream).await {
+            Some((true, stream)) => Box::pin(self.http2(stream, service, info)).await,
+            Some((false, stream)) => Box::pin(self.http1(stream, service, info)).await,
+            None => {}
+        }
+    }
+
+    async fn encrypted<S, F, B>(self, stream: TcpStream, service: S, mut info: ConnInfo)
+    where
+        S: Fn(Request<Incoming>, Arc<ConnInfo>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(tls) = self.options.tls.as_ref().map(|tls| tls.current()) else {
             return;
         };
-        let handshake = Box::pin(TlsAcceptor::from(tls.current()).accept(stream));
+        let handshake = Box::pin(TlsAcceptor::from(tls).accept(stream));
         let Some(stream) = self.within(self.options.handshake_timeout, handshake).await else {
             return;
         };
@@ -137,13 +147,15 @@ impl Incomer {
                 Ok::<_, Infallible>(response)
             }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.options.idle_timeout)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .max_header_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = pin!(connection);
+        // Pinned where it is made: under a name of its own it would be kept twice.
+        let connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.options.idle_timeout)
+                .max_buf_size(HEAD_BYTES_MAX)
+                .max_header_size(HEAD_BYTES_MAX)
+                .serve_connection(TokioIo::new(stream), service)
+        );
         self.to_its_end(connection, http1::Connection::graceful_shutdown)
             .await;
     }

@@ -221,17 +221,16 @@ impl Connector {
             .max_buf_size(HEAD_BYTES_MAX)
             .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(stream));
-        let (sender, connection) = handshake.await.map_err(|error| http_error(&error))?;
+        let (sender, mut connection) = handshake.await.map_err(|error| http_error(&error))?;
         let (alive, mut dropped) = oneshot::channel();
-        self.tasks.spawn(async move {
-            let mut connection = pin!(connection);
-            // hyper would flush and say farewell first, and wait for a peer that reads nothing.
-            poll_fn(|context| match Pin::new(&mut dropped).poll(context) {
+        // hyper would flush and say farewell first, and wait for a peer that reads nothing. No async
+        // block: it would keep room for the connection twice.
+        self.tasks.spawn(poll_fn(move |context| {
+            match Pin::new(&mut dropped).poll(context) {
                 Poll::Ready(_) => Poll::Ready(()),
-                Poll::Pending => connection.as_mut().poll(context).map(|_| ()),
-            })
-            .await;
-        });
+                Poll::Pending => Pin::new(&mut connection).poll(context).map(|_| ()),
+            }
+        }));
         Ok(Connected::Http1(Http1 {
             sender,
             _alive: alive,
