@@ -25,27 +25,30 @@ impl Patch {
     /// The document with the edits made. Edits outside it are left out, as are
     /// those that overlap an earlier one.
     #[must_use]
-    pub fn apply(mut self, document: &Bytes) -> Bytes {
-        if self.edits.is_empty() {
-            return document.clone();
+    pub fn apply(self, document: &Bytes) -> Bytes {
+        let mut pieces = self.splice(document);
+        match pieces.pop() {
+            Some(only) if pieces.is_empty() => only,
+            last => pieces.into_iter().chain(last).flatten().collect(),
         }
+    }
+
+    /// The same in pieces, of which all but the new text are the document's own bytes.
+    #[must_use]
+    pub fn splice(mut self, document: &Bytes) -> Vec<Bytes> {
         // An insertion comes before what replaces the text that it stands at.
         self.edits.sort_by_key(|(span, _)| (span.start, span.end));
-        let grown: usize = self.edits.iter().map(|(_, text)| text.len()).sum();
-        let mut out = Vec::with_capacity(document.len() + grown);
-        let mut copied = 0;
-        for (span, text) in &self.edits {
-            let Some(between) = document.get(copied..span.start) else {
-                continue;
-            };
-            if span.end < span.start || span.end > document.len() {
+        let mut pieces = Vec::with_capacity(2 * self.edits.len() + 1);
+        let mut taken = 0;
+        for (span, text) in self.edits {
+            if span.start < taken || span.end < span.start || span.end > document.len() {
                 continue;
             }
-            out.extend_from_slice(between);
-            out.extend_from_slice(text);
-            copied = span.end;
+            pieces.push(document.slice(taken..span.start));
+            pieces.push(text.into());
+            taken = span.end;
         }
-        out.extend_from_slice(document.get(copied..).unwrap_or_default());
-        out.into()
+        pieces.push(document.slice(taken..));
+        pieces
     }
 }

@@ -185,7 +185,7 @@ struct One<'a> {
 type Got = (Content, Option<http::HeaderValue>);
 
 impl One<'_> {
-    async fn attempt(&self, encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
+    async fn attempt(&self, mut encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
         let began = Instant::now();
         exchange.attempts.push(Attempt::new(self.target));
         exchange.losses.clone_from(&encoded.losses);
@@ -197,7 +197,7 @@ impl One<'_> {
         };
         let result = match timeout_at(
             patience.min(self.deadline),
-            self.exchange_bytes(&encoded, stream, exchange),
+            self.exchange_bytes(&mut encoded, stream, exchange),
         )
         .await
         {
@@ -225,7 +225,7 @@ impl One<'_> {
 
     async fn exchange_bytes(
         &self,
-        encoded: &Encoded,
+        encoded: &mut Encoded,
         stream: bool,
         exchange: &mut Exchange,
     ) -> Result<Got, Failed> {

@@ -19,6 +19,7 @@ mod body;
 pub mod catalog;
 mod connect;
 mod dns;
+mod pieces;
 mod pool;
 mod proxy;
 mod send;
@@ -27,7 +28,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 
@@ -36,6 +36,7 @@ pub use policy::origin::{Origin, Scheme};
 pub use body::{BodyEnd, BodyError, UpstreamBody};
 pub use connect::connect_options;
 pub(crate) use connect::{PING_ANSWERED_WITHIN, PING_EVERY, socket_options};
+pub use pieces::Pieces;
 pub use proxy::{Proxy, ProxyError};
 
 use crate::tasks::Tasks;
@@ -94,7 +95,7 @@ impl Upstream {
     pub async fn send(
         &self,
         origin: &Origin,
-        request: Request<Full<Bytes>>,
+        request: Request<Full<Pieces>>,
         connect_timeout: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
         self.pools.send(origin, request, connect_timeout).await
@@ -135,7 +136,7 @@ pub enum SendError {
     #[error("not sent: {why}")]
     NotSent {
         /// The request, as good as new.
-        request: Box<Request<Full<Bytes>>>,
+        request: Box<Request<Full<Pieces>>>,
         /// How far it came.
         phase: Phase,
         /// Whether the connect timeout ended it.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, Uri, Version};
@@ -20,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::body::UpstreamBody;
 use super::connect::{ConnectError, Connected, Connector};
+use super::pieces::Pieces;
 use super::send::{Connection, Unanswered};
 use super::{Origin, Phase, Scheme, SendError, UpstreamConfig};
 use crate::tasks::Tasks;
@@ -31,8 +31,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How many origins are remembered before those without connections are forgotten.
 const ORIGINS_MAX: usize = 1024;
 
-pub(super) type SendHttp1 = http1::SendRequest<Full<Bytes>>;
-pub(super) type SendHttp2 = http2::SendRequest<Full<Bytes>>;
+pub(super) type SendHttp1 = http1::SendRequest<Full<Pieces>>;
+pub(super) type SendHttp2 = http2::SendRequest<Full<Pieces>>;
 
 /// All connections of one core.
 pub(super) struct Pools {
@@ -57,7 +57,7 @@ impl Pools {
     pub(super) async fn send(
         self: &Arc<Self>,
         origin: &Origin,
-        mut request: Request<Full<Bytes>>,
+        mut request: Request<Full<Pieces>>,
         connect_timeout: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let pool = match self.pool(origin) {
@@ -153,7 +153,7 @@ impl Pools {
     }
 }
 
-fn not_sent(mut request: Request<Full<Bytes>>, error: ConnectError) -> SendError {
+fn not_sent(mut request: Request<Full<Pieces>>, error: ConnectError) -> SendError {
     // Set here and good for this origin only.
     request.headers_mut().remove(HOST);
     request.headers_mut().remove(PROXY_AUTHORIZATION);
@@ -317,7 +317,7 @@ impl Pool {
         });
     }
 
-    pub(super) fn prepare_http1(&self, request: &mut Request<Full<Bytes>>) {
+    pub(super) fn prepare_http1(&self, request: &mut Request<Full<Pieces>>) {
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.host.clone());
         if self.absolute_form {
@@ -332,7 +332,7 @@ impl Pool {
         }
     }
 
-    pub(super) fn prepare_http2(&self, request: &mut Request<Full<Bytes>>) {
+    pub(super) fn prepare_http2(&self, request: &mut Request<Full<Pieces>>) {
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().remove(HOST);
         let scheme = match self.origin.scheme {

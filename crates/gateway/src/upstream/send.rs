@@ -3,13 +3,14 @@
 //! A request is given back only where hyper or h2 says that nothing of it was processed; everything
 //! else is lost, never sent again on a guess.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 
 use super::body::{UpstreamBody, describe};
+use super::pieces::Pieces;
 use super::pool::{Http1, Pool, SendHttp2, Stream};
 
 /// A connection that was chosen for a request.
@@ -20,39 +21,57 @@ pub(super) enum Connection {
 
 /// A request without a response.
 pub(super) enum Unanswered {
-    GivenBack(Box<Request<Full<Bytes>>>, String),
+    GivenBack(Box<Request<Full<Pieces>>>, String),
     Lost { malformed: bool, why: String },
 }
 
 impl Connection {
-    pub(super) async fn send(
+    /// Sends it. The request is handed over before the future is made, which thus keeps no room for it.
+    pub(super) fn send(
         self,
         pool: &Arc<Pool>,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<UpstreamBody>, Unanswered> {
-        match self {
-            Self::Http1(connection) => send_http1(connection, pool, request).await,
-            Self::Http2(sender, stream) => send_http2(sender, stream, pool, request).await,
+        request: Request<Full<Pieces>>,
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, Unanswered>> + Send {
+        let sending = match self {
+            Self::Http1(connection) => Sending::Http1(send_http1(connection, pool, request)),
+            Self::Http2(sender, stream) => {
+                let pool = Arc::clone(pool);
+                Sending::Http2(Box::pin(send_http2(sender, stream, pool, request)))
+            }
+        };
+        async move {
+            match sending {
+                Sending::Http1(sending) => sending.await,
+                Sending::Http2(sending) => sending.await,
+            }
         }
     }
 }
 
-async fn send_http1(
+enum Sending<A, B> {
+    Http1(A),
+    Http2(Pin<Box<B>>),
+}
+
+fn send_http1(
     mut connection: Http1,
     pool: &Arc<Pool>,
-    mut request: Request<Full<Bytes>>,
-) -> Result<Response<UpstreamBody>, Unanswered> {
+    mut request: Request<Full<Pieces>>,
+) -> impl Future<Output = Result<Response<UpstreamBody>, Unanswered>> + Send {
     pool.prepare_http1(&mut request);
-    match connection.sender.try_send_request(request).await {
-        Ok(response) => {
-            let (parts, body) = response.into_parts();
-            let lease = Lease::Http1(connection, Arc::clone(pool));
-            let body = UpstreamBody::new(&parts, body, lease);
-            Ok(Response::from_parts(parts, body))
-        }
-        Err(mut failure) => {
-            let given_back = failure.take_message();
-            Err(unanswered(given_back, &failure.into_error()))
+    let sent = connection.sender.try_send_request(request);
+    let pool = Arc::clone(pool);
+    async move {
+        match sent.await {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
+                let body = UpstreamBody::new(&parts, body, Lease::Http1(connection, pool));
+                Ok(Response::from_parts(parts, body))
+            }
+            Err(mut failure) => {
+                let given_back = failure.take_message();
+                Err(unanswered(given_back, &failure.into_error()))
+            }
         }
     }
 }
@@ -60,8 +79,8 @@ async fn send_http1(
 async fn send_http2(
     mut sender: SendHttp2,
     stream: Stream,
-    pool: &Arc<Pool>,
-    mut request: Request<Full<Bytes>>,
+    pool: Arc<Pool>,
+    mut request: Request<Full<Pieces>>,
 ) -> Result<Response<UpstreamBody>, Unanswered> {
     pool.prepare_http2(&mut request);
     // h2 does not give back the request of a refused stream. The body is shared, not copied.
@@ -87,7 +106,7 @@ async fn send_http2(
     }
 }
 
-fn unanswered(given_back: Option<Request<Full<Bytes>>>, error: &hyper::Error) -> Unanswered {
+fn unanswered(given_back: Option<Request<Full<Pieces>>>, error: &hyper::Error) -> Unanswered {
     let why = describe(error);
     match given_back {
         Some(request) => Unanswered::GivenBack(Box::new(request), why),

@@ -71,7 +71,7 @@ impl Intake {
         let mut results = Vec::new();
         for scheme in [Scheme::Http, Scheme::H2c] {
             let request = Request::post("/").header("content-encoding", encoding);
-            let request = request.body(Full::new(body.clone())).unwrap();
+            let request = request.body(Full::new(body.clone().into())).unwrap();
             let sent = send(&upstream(), &self.served.origin(scheme), request).await;
             results.push(self.result().await);
             if let Ok(response) = sent {

@@ -12,7 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway::listener::{self, ConnInfo, Door, DoorOptions, Drain};
 use gateway::tasks::Tasks;
-use gateway::upstream::{Origin, Scheme, SendError, Upstream, UpstreamBody, UpstreamConfig};
+use gateway::upstream::{
+    Origin, Pieces, Scheme, SendError, Upstream, UpstreamBody, UpstreamConfig,
+};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -46,16 +48,15 @@ pub(crate) fn upstream() -> Upstream {
     Upstream::new(config(), Tasks::new())
 }
 
-pub(crate) fn post(path: &str, body: &str) -> Request<Full<Bytes>> {
-    Request::post(path)
-        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
-        .unwrap()
+pub(crate) fn post(path: &str, body: &str) -> Request<Full<Pieces>> {
+    let body = Pieces::from(Bytes::copy_from_slice(body.as_bytes()));
+    Request::post(path).body(Full::new(body)).unwrap()
 }
 
 pub(crate) async fn send(
     upstream: &Upstream,
     origin: &Origin,
-    request: Request<Full<Bytes>>,
+    request: Request<Full<Pieces>>,
 ) -> Result<Response<UpstreamBody>, SendError> {
     soon(upstream.send(origin, request, PATIENCE)).await
 }
