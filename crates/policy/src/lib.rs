@@ -4,6 +4,8 @@
 //! failure means for the next attempt, how money is held. [`snapshot::Snapshot`]
 //! is the immutable view that everything here reads.
 
+pub mod accounts;
+pub mod bound;
 pub mod caller;
 pub mod control;
 pub mod failure;
@@ -13,8 +15,10 @@ pub mod model;
 pub mod money;
 pub mod origin;
 pub mod plan;
+pub mod price;
 pub mod provider;
 pub mod reservation;
 pub mod secret;
 pub mod snapshot;
 pub mod viewer;
+pub mod window;

@@ -1,0 +1,17 @@
+//! What the rules promise, through the crate's public surface, in one test binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod accounts;
+mod bound;
+mod interleaved;
+mod limits;
+mod model;
+mod threads;
+mod window;
