@@ -33,7 +33,9 @@ use crate::cli::ServeOptions;
 use crate::config::data_dir::DataDir;
 use crate::config::interpolate::Commands;
 use crate::config::watch::{Handle, Watcher};
-use crate::config::{Config, Loaded, Mode, Overrides, Source, load, snapshot, source, zero_config};
+use crate::config::{
+    Config, Extra, Loaded, Mode, Overrides, Source, load, snapshot, source, zero_config,
+};
 use crate::log;
 use crate::say::say;
 
@@ -161,7 +163,7 @@ struct Core {
 impl House {
     fn build(config: &Config, hasher: KeyHasher) -> Result<Self> {
         let shared = Arc::new(Shared {
-            snapshot: ArcSwap::from_pointee(snapshot(config, &hasher)),
+            snapshot: ArcSwap::from_pointee(snapshot(config, &Extra::default(), &hasher)),
             hasher,
             memory: Memory::new(config.memory),
             journal: Arc::new(MemoryJournal::default()),
@@ -222,7 +224,7 @@ impl House {
     fn follow(&self, watcher: Watcher) -> Result<Handle> {
         let (shared, certificate) = (Arc::clone(&self.shared), self.certificate.clone());
         let handle = watcher.watch(move |accepted| {
-            let next = snapshot(&accepted.config, &shared.hasher);
+            let next = snapshot(&accepted.config, &Extra::default(), &shared.hasher);
             let revision = next.revision.clone();
             shared.snapshot.store(Arc::new(next));
             say(&format!("configuration {revision} is in force"));

@@ -4,21 +4,28 @@
 //! the decoder reads by it. What is not built yet is listed beside the keys it belongs to
 //! (`x-not-yet`) and refused by name. Nothing here gives a default; that is resolving.
 
+pub mod accounts;
+pub mod prices;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::units::{Moment, Period, Size, Usd};
+use super::units::{Period, Size, Usd};
 use super::values::{Address, At, SecretText, TextOr};
+
+pub use accounts::{
+    AlertsFile, BudgetFile, KeyFile, LimitsFile, OrganisationFile, TeamFile, UserFile,
+};
+pub use prices::{AboveFile, PriceFile, RatesFile, TierFile};
 
 /// A configuration of Bondgate.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "Bondgate", extend("x-not-yet" = [
-    "budgets", "limits", "teams", "users", "organisations", "data_classes", "require_tags",
-    "guardrails", "cache", "telemetry", "health", "hedge", "audit",
+    "limits", "data_classes", "guardrails", "cache", "telemetry", "health", "hedge", "audit",
 ]))]
 pub struct ConfigFile {
     /// Where applications call; default 127.0.0.1:4000.
@@ -47,10 +54,22 @@ pub struct ConfigFile {
     pub models: BTreeMap<String, At<ModelFile>>,
     /// Policy of every model that says nothing else.
     pub defaults: Option<At<PolicyFile>>,
+    /// Tags without which a request is refused, unless its key carries them.
+    pub require_tags: Option<Vec<At<String>>>,
+    /// Groups of keys, by name.
+    pub teams: BTreeMap<String, At<TeamFile>>,
+    /// People and programs on whose behalf keys call, by name.
+    pub users: BTreeMap<String, At<UserFile>>,
+    /// Groups of teams, by name.
+    pub organisations: BTreeMap<String, At<OrganisationFile>>,
     /// Who may call, by name.
     pub keys: BTreeMap<String, At<KeyFile>>,
+    /// What may be spent, by name.
+    pub budgets: BTreeMap<String, At<BudgetFile>>,
     /// Prices of targets.
     pub prices: Vec<At<PriceFile>>,
+    /// Where alerts go.
+    pub alerts: Option<At<AlertsFile>>,
 }
 
 /// A listener in long form.
@@ -121,10 +140,12 @@ pub enum SharedFile {
 /// What an acknowledged record survives.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-#[schemars(inline, extend("x-not-yet" = ["power"]))]
+#[schemars(inline)]
 pub enum DurabilityFile {
     /// The end of the process.
     Process,
+    /// The loss of power too.
+    Power,
 }
 
 /// What seals and hashes.
@@ -152,7 +173,6 @@ pub struct UpstreamFile {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-not-yet" = [
     "residency", "approved_for", "region", "project", "location", "health", "limits", "budget",
-    "ceiling",
 ]))]
 pub struct ProviderFile {
     /// Row of the catalogue; default the provider's own name.
@@ -173,6 +193,8 @@ pub struct ProviderFile {
     pub stream_usage: Option<bool>,
     /// HTTP/2 without TLS, without asking first; default false.
     pub http2_prior_knowledge: Option<At<bool>>,
+    /// The most that one request to it counts as where it has no bound or no price.
+    pub ceiling: Option<At<Usd>>,
 }
 
 /// A wire format.
@@ -203,24 +225,6 @@ pub enum AuthFile {
     XGoogApiKey,
     /// Not at all.
     None,
-}
-
-/// Who may call.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("x-not-yet" = [
-    "team", "owner", "tags", "data_class", "may_set", "passthrough", "limits", "budget", "user",
-    "organisation",
-]))]
-pub struct KeyFile {
-    /// What an application shows: 16 characters or more.
-    pub secret: Option<At<SecretText>>,
-    /// Models it may call; all when absent.
-    pub models: Option<At<Vec<At<String>>>>,
-    /// Whether it may call `provider/model` too; default false.
-    pub direct: Option<bool>,
-    /// Until when it is good; for ever when absent.
-    pub expires: Option<Moment>,
 }
 
 /// One of a model's targets in long form.
@@ -360,6 +364,8 @@ macro_rules! with_policy {
             pub fidelity: Option<FidelityFile>,
             /// When a tool call is handed on; default live.
             pub tool_calls: Option<ToolCallsFile>,
+            /// The most that one request counts as where it has no bound or no price.
+            pub ceiling: Option<At<Usd>>,
         }
 
         impl $name {
@@ -373,6 +379,7 @@ macro_rules! with_policy {
                     recovery: self.recovery,
                     fidelity: self.fidelity,
                     tool_calls: self.tool_calls,
+                    ceiling: self.ceiling.as_ref(),
                 }
             }
         }
@@ -394,6 +401,8 @@ pub struct Policy<'a> {
     pub fidelity: Option<FidelityFile>,
     /// When a tool call is handed on.
     pub tool_calls: Option<ToolCallsFile>,
+    /// The most that one request counts as where it has no bound or no price.
+    pub ceiling: Option<&'a At<Usd>>,
 }
 
 impl Policy<'_> {
@@ -406,6 +415,7 @@ impl Policy<'_> {
             && self.recovery.is_none()
             && self.fidelity.is_none()
             && self.tool_calls.is_none()
+            && self.ceiling.is_none()
     }
 }
 
@@ -426,60 +436,4 @@ with_policy! {
         /// Another model that it is a name for.
         alias: Option<At<String>>,
     }
-}
-
-/// Prices of a target, each for a million tokens; of images and requests, for one.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("x-not-yet" = ["tier"]))]
-pub struct PriceFile {
-    /// `provider/model`
-    pub target: Option<At<String>>,
-    /// Input that no cache held.
-    pub input: Option<Usd>,
-    /// Input read from a cache.
-    pub cache_read: Option<Usd>,
-    /// Input written to a cache for five minutes.
-    pub cache_write: Option<Usd>,
-    /// Input written to a cache for an hour.
-    pub cache_write_1h: Option<Usd>,
-    /// Output.
-    pub output: Option<Usd>,
-    /// Reasoning; as output when absent.
-    pub reasoning: Option<Usd>,
-    /// Sound that is heard.
-    pub audio_in: Option<Usd>,
-    /// Sound that is spoken.
-    pub audio_out: Option<Usd>,
-    /// One image.
-    pub image: Option<Usd>,
-    /// One request.
-    pub request: Option<Usd>,
-    /// From when it holds; always when absent.
-    pub from: Option<At<Moment>>,
-    /// Until when it holds; for ever when absent.
-    pub until: Option<At<Moment>>,
-    /// Other prices for requests with more input.
-    pub above_tokens: Option<Vec<At<AboveFile>>>,
-}
-
-/// Prices of a request whose input is longer than `n` tokens.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AboveFile {
-    /// Tokens of input.
-    #[schemars(range(min = 1))]
-    pub n: Option<u32>,
-    /// Input that no cache held.
-    pub input: Option<Usd>,
-    /// Input read from a cache.
-    pub cache_read: Option<Usd>,
-    /// Input written to a cache for five minutes.
-    pub cache_write: Option<Usd>,
-    /// Input written to a cache for an hour.
-    pub cache_write_1h: Option<Usd>,
-    /// Output.
-    pub output: Option<Usd>,
-    /// Reasoning; as output when absent.
-    pub reasoning: Option<Usd>,
 }

@@ -12,6 +12,7 @@ pub mod check;
 pub mod command;
 pub mod data_dir;
 pub mod decode;
+pub mod extra;
 pub mod file;
 pub mod interpolate;
 pub mod load;
@@ -25,19 +26,24 @@ pub mod watch;
 pub mod yaml;
 pub mod zero;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use gateway::upstream::Proxy;
+use policy::caller::{Group, MaySet, Tags, VirtualKey};
+use policy::limit::Limit;
 use policy::model::Model;
 use policy::money::Nanos;
 use policy::provider::Provider;
 use policy::secret::Secret;
+use policy::snapshot::{About, Ceilings};
 
+pub use extra::{Extra, ExtraGroup, ExtraKey, ValidHash};
 pub use load::{Loaded, Mode, Overrides, Source, load, source};
 pub use problem::{Place, Problem, Problems};
+pub use resolve::limits::at_object;
 pub use snapshot::{revision, snapshot};
 pub use zero::zero_config;
 
@@ -51,6 +57,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The master key, where it is configured; else it is in the data folder.
     pub master_key: Option<Secret>,
+    /// What an acknowledged record survives.
+    pub durability: Durability,
     /// Bound of all buffers together, in bytes.
     pub memory: usize,
     /// Largest request body, in bytes.
@@ -63,10 +71,26 @@ pub struct Config {
     pub models: BTreeMap<String, Arc<Model>>,
     /// Policy of models that are called as `provider/model`; has no targets.
     pub defaults: Model,
+    /// Teams by name.
+    pub teams: BTreeMap<String, Arc<Group>>,
+    /// Organisations by name.
+    pub organisations: BTreeMap<String, Arc<Group>>,
+    /// Users by name.
+    pub users: BTreeSet<String>,
     /// Who may call.
     pub keys: Vec<Key>,
+    /// Limits at objects, then budgets; names are unique.
+    pub limits: Vec<Limit>,
+    /// Tags without which a request is refused.
+    pub require_tags: Vec<Arc<str>>,
+    /// What a request without a bound or a price counts as.
+    pub ceilings: Ceilings,
+    /// Who answers for an account, by its scope, such as `team:support`.
+    pub about: BTreeMap<String, About>,
     /// Prices of targets.
     pub prices: Vec<Price>,
+    /// Where alerts go.
+    pub alerts: Alerts,
     /// The whole of it as one text, from which the revision is hashed.
     pub canonical: Secret,
     /// What is read at the start only, by key, as text to compare.
@@ -84,7 +108,15 @@ impl Config {
 }
 
 /// What is read at the start only.
-pub const FIXED: [&str; 6] = ["listen", "admin", "data", "memory", "secrets", "upstream"];
+pub const FIXED: [&str; 7] = [
+    "listen",
+    "admin",
+    "data",
+    "durability",
+    "memory",
+    "secrets",
+    "upstream",
+];
 
 /// The applications' listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +159,33 @@ pub struct Upstream {
     pub ca: Option<PathBuf>,
 }
 
+/// What an acknowledged record survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process.
+    #[default]
+    Process,
+    /// The loss of power too.
+    Power,
+}
+
+/// Where alerts go.
+#[derive(Default)]
+pub struct Alerts {
+    /// A receiver of signed JSON.
+    pub webhook: Option<Webhook>,
+    /// URL of an incoming webhook of Slack; whoever has it can write there.
+    pub slack: Option<Secret>,
+}
+
+/// A receiver of signed JSON.
+pub struct Webhook {
+    /// Where; may hold a credential.
+    pub url: Secret,
+    /// What the signature, HMAC-SHA-256, is made with.
+    pub secret: Secret,
+}
+
 /// A credential that the configuration issues.
 pub struct Key {
     /// Its name.
@@ -139,6 +198,35 @@ pub struct Key {
     pub direct: bool,
     /// Until when it is good, in milliseconds since 1970; `None` for ever.
     pub expires_ms: Option<i64>,
+    /// The team that it belongs to.
+    pub team: Option<Arc<Group>>,
+    /// The organisation, where its team has none.
+    pub organisation: Option<Arc<Group>>,
+    /// The user whose it is.
+    pub user: Option<Arc<str>>,
+    /// Tags of all its requests.
+    pub tags: Tags,
+    /// What its caller may say of a request.
+    pub may_set: MaySet,
+}
+
+impl Key {
+    /// What the road knows of it, without the hash of its secret.
+    #[must_use]
+    pub fn caller(&self) -> VirtualKey {
+        VirtualKey {
+            name: self.name.as_str().into(),
+            hash: policy::caller::KeyHash::default(),
+            team: self.team.clone(),
+            organisation: self.organisation.clone(),
+            user: self.user.clone(),
+            tags: self.tags.clone(),
+            may_set: self.may_set.clone(),
+            models: self.models.clone(),
+            direct: self.direct,
+            expires_ms: self.expires_ms,
+        }
+    }
 }
 
 /// Prices of one target for a time.
@@ -154,4 +242,8 @@ pub struct Price {
     pub until_ms: Option<i64>,
     /// Other rates where the input is longer than so many tokens, ascending.
     pub above: Vec<(u64, BTreeMap<&'static str, Nanos>)>,
+    /// Other rates in a tier of service: `batch`, `flex`, `priority`.
+    pub tiers: BTreeMap<&'static str, BTreeMap<&'static str, Nanos>>,
+    /// What is taken off every rate, in hundredths of a per cent: at most 10,000.
+    pub discount_basis_points: u32,
 }

@@ -1,7 +1,7 @@
 //! The kinds of value that a configuration is written with, and what the schema says of each.
 //!
 //! [`At`] carries where a value stands; [`TextOr`] is a value in short or in long form;
-//! [`SecretText`] cannot be shown. The formats named here are checked by [`check_format`],
+//! [`SecretText`] cannot be shown; [`Said`] is a word that policy itself reads. The formats named here are checked by [`check_format`],
 //! so that schema, checker and reader agree by construction.
 
 use std::borrow::Cow;
@@ -9,13 +9,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 
+use policy::limit::{self, Each, Scope, WhenUnbounded};
 use policy::secret::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::problem::Place;
-use super::units::{Moment, Period, Size, Usd};
+use super::units::{Moment, Percent, Period, Rate, Size, Usd};
 
 /// Name by which [`At`] asks the decoder for the place of a value.
 pub(super) const AT: &str = "$At";
@@ -157,6 +158,74 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
+/// A word that policy reads, so that there is one reader of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said<T>(pub T);
+
+/// What the schema says of a word that policy reads.
+pub trait Spelled: std::str::FromStr {
+    /// The schema of its text.
+    fn schema() -> Schema;
+}
+
+impl Spelled for Scope {
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "format": "scope", "examples": ["team:support"] })
+    }
+}
+
+impl Spelled for Each {
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "format": "each", "examples": ["user", "tag:app"] })
+    }
+}
+
+impl Spelled for limit::Period {
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "enum": [
+            "minute", "hour", "day", "week", "month", "quarter", "year", "total", "run",
+        ] })
+    }
+}
+
+impl Spelled for limit::Mode {
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "enum": ["enforce", "report"] })
+    }
+}
+
+impl Spelled for WhenUnbounded {
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "enum": ["clamp", "refuse"] })
+    }
+}
+
+impl<'de, T: Spelled> Deserialize<'de> for Said<T> {
+    fn deserialize<D: Deserializer<'de>>(decoder: D) -> Result<Self, D::Error> {
+        let read = String::deserialize(decoder)?.parse();
+        read.map(Self)
+            .map_err(|_| D::Error::custom("expected another word"))
+    }
+}
+
+impl<T: Spelled> JsonSchema for Said<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Said".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        T::schema()
+    }
+}
+
+fn expected(error: limit::WordError) -> String {
+    format!("write {}", error.expected)
+}
+
 /// A socket address, such as `127.0.0.1:4000` or `[::]:4000`; `localhost` is 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(pub SocketAddr);
@@ -187,6 +256,11 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), String> {
         "money" => text.parse::<Usd>().map(drop),
         "moment" => text.parse::<Moment>().map(drop),
         "address" => text.parse::<Address>().map(drop),
+        "rate" => text.parse::<Rate>().map(drop),
+        "percent" => text.parse::<Percent>().map(drop),
+        // The reader's own words repeat the text, which may be a secret in the wrong place.
+        "scope" => text.parse::<Scope>().map(drop).map_err(expected),
+        "each" => text.parse::<Each>().map(drop).map_err(expected),
         _ => Ok(()),
     }
 }
@@ -230,7 +304,9 @@ written_as_text! {
     Usd, "money", "0.15 USD";
     Moment, "moment", "2026-12-31";
     Address, "address", "127.0.0.1:4000";
+    Rate, "rate", "600/min";
+    Percent, "percent", "80%";
     SecretText, "secret", "${OPENAI_API_KEY}";
 }
 
-read_from_text! { Period Size Usd Moment Address }
+read_from_text! { Period Size Usd Moment Address Rate Percent }

@@ -1,24 +1,30 @@
 //! The configuration without a file: every catalogue provider whose usual key variable is
-//! set, the simulated provider as `sim`, and one new key named `default`.
+//! set, the simulated provider as `sim`, and one new key named `default` with a hard budget of
+//! the same name.
 //!
 //! Nothing is read but the environment. The key is new each time and is kept nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gateway::upstream::catalog::{ROWS, Row};
+use policy::caller::{MaySet, Tags};
+use policy::limit::{Limit, Period, Resource, Scope};
+use policy::model::Model;
+use policy::money::Nanos;
 use policy::origin::BaseUrl;
 use policy::provider::{Auth, Provider, Quirks};
 use policy::secret::{ProviderKey, Secret};
+use policy::snapshot::Ceilings;
 use store::keys::NoRandomness;
 
 use super::interpolate::Env;
-use super::resolve::models::house_defaults;
+use super::resolve::limits::at_object;
 use super::resolve::providers::versioned;
-use super::{Config, Key, Listen, Upstream};
+use super::{Alerts, Config, Durability, Key, Listen, Price, Upstream};
 
 /// Where applications call when nothing else is said.
 pub const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4000);
@@ -29,7 +35,9 @@ pub const DATA: &str = "bondgate-data";
 /// Bound of all buffers when nothing else is said, in bytes.
 pub const MEMORY: usize = 512 << 20;
 /// Largest request body when nothing else is said, in bytes.
-pub const MAX_BODY: usize = 32 << 20;
+pub const MAX_BODY: usize = policy::snapshot::DEFAULT_MAX_BODY;
+/// What the key of a start without a file may spend in a day (UTC).
+pub const DAILY: Nanos = Nanos(5_000_000_000);
 
 /// The configuration from the environment; `sim_url` is where the simulated provider answers.
 ///
@@ -59,23 +67,64 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> 
         admin: None,
         data: PathBuf::from(DATA),
         master_key: None,
+        durability: Durability::default(),
         memory: MEMORY,
         max_body: MAX_BODY,
         upstream: Upstream::default(),
         providers,
         models: BTreeMap::new(),
-        defaults: house_defaults(),
-        keys: vec![Key {
-            name: "default".to_owned(),
-            secret: new_key_secret()?,
-            models: None,
-            direct: true,
-            expires_ms: None,
-        }],
-        prices: Vec::new(),
+        defaults: Model::default(),
+        teams: BTreeMap::new(),
+        organisations: BTreeMap::new(),
+        users: BTreeSet::new(),
+        keys: vec![default_key()?],
+        limits: vec![default_budget()],
+        require_tags: Vec::new(),
+        ceilings: Ceilings {
+            providers: [("sim".to_owned(), Nanos::ZERO)].into(),
+            ..Ceilings::default()
+        },
+        about: BTreeMap::new(),
+        prices: vec![free("sim/echo")],
+        alerts: Alerts::default(),
         canonical: Secret::new(canonical),
         fixed: BTreeMap::new(),
     })
+}
+
+fn default_key() -> Result<Key, NoRandomness> {
+    Ok(Key {
+        name: "default".to_owned(),
+        secret: new_key_secret()?,
+        models: None,
+        direct: true,
+        expires_ms: None,
+        team: None,
+        organisation: None,
+        user: None,
+        tags: Tags::new(),
+        may_set: MaySet::default(),
+    })
+}
+
+fn default_budget() -> Limit {
+    let scope = Scope::Key("default".into());
+    Limit {
+        name: "default".into(),
+        ..at_object(scope, Resource::Money, DAILY.0, Period::Day)
+    }
+}
+
+fn free(target: &str) -> Price {
+    Price {
+        target: target.to_owned(),
+        rates: [("input", Nanos::ZERO), ("output", Nanos::ZERO)].into(),
+        from_ms: None,
+        until_ms: None,
+        above: Vec::new(),
+        tiers: BTreeMap::new(),
+        discount_basis_points: 0,
+    }
 }
 
 /// A new virtual key's secret: `bg-` and 43 base64url characters.

@@ -80,26 +80,6 @@ const ADDED: &[(&str, &str, &str)] = &[
         "1:9: `shared`: `redis://…` is not available yet · use `none`",
     ),
     (
-        "durable against power loss",
-        "durability: power",
-        "1:13: `durability`: `power` is not available yet · use `process`",
-    ),
-    (
-        "budgets",
-        "budgets: { company: { limit: 5 USD } }",
-        "1:1: `budgets` is not available yet · leave it out: it would do nothing",
-    ),
-    (
-        "teams",
-        "teams: {}",
-        "1:1: `teams` is not available yet · leave it out: it would do nothing",
-    ),
-    (
-        "required tags",
-        "require_tags: [app]",
-        "1:1: `require_tags` is not available yet · leave it out: it would do nothing",
-    ),
-    (
         "data classes",
         "data_classes: [public]",
         "1:1: `data_classes` is not available yet · leave it out: it would do nothing",
@@ -414,7 +394,7 @@ const WHOLE: &[(&str, &str, &str)] = &[
     (
         "a target as a model",
         "keys:\n  a: { secret: 0123456789abcdef, models: [openai/gpt] }",
-        "2:43: key `a` names `openai/gpt`, which is no model · name a model; `direct: true` allows `provider/model`",
+        "2:43: key `a` names `openai/gpt`, which is no model · name a model; `direct: true` of a key allows `provider/model`",
     ),
     (
         "a key that may do nothing",
@@ -422,14 +402,14 @@ const WHOLE: &[(&str, &str, &str)] = &[
         "2:34: key `a` may call nothing: its `models` is empty · leave `models` out for all of them",
     ),
     (
-        "a key's team",
-        "keys:\n  a: { secret: 0123456789abcdef, team: t }",
-        "2:34: `team` is not available yet · leave it out: it would do nothing",
+        "a key's data class",
+        "keys:\n  a: { secret: 0123456789abcdef, data_class: health }",
+        "2:34: `data_class` is not available yet · leave it out: it would do nothing",
     ),
     (
-        "a key's tags",
-        "keys:\n  a: { secret: 0123456789abcdef, tags: { a: b } }",
-        "2:34: `tags` is not available yet · leave it out: it would do nothing",
+        "a way past the models",
+        "keys:\n  a: { secret: 0123456789abcdef, passthrough: [openai] }",
+        "2:34: `passthrough` is not available yet · leave it out: it would do nothing",
     ),
     (
         "a time that is none",

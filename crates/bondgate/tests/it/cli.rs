@@ -38,12 +38,12 @@ fn a_good_configuration_checks_good() {
 
 #[test]
 fn a_bad_one_says_file_line_and_column_and_fails() {
-    let written = Written::new("memroy: 1\nbudgets: {}\n");
+    let written = Written::new("memroy: 1\nguardrails: {}\n");
     let (code, out, err) = run(&["check", "--config", &path(&written)]);
     assert_eq!((code, out.as_str()), (1, ""));
     let expected = format!(
         "{0}:1:1: unknown key `memroy` · did you mean `memory`?\n\
-         {0}:2:1: `budgets` is not available yet · leave it out: it would do nothing\n2 problems\n",
+         {0}:2:1: `guardrails` is not available yet · leave it out: it would do nothing\n2 problems\n",
         path(&written)
     );
     assert_eq!(err, expected);
@@ -99,6 +99,10 @@ admin: { token: hunter2, listen: "${C}" }
 upstream: { proxy: "ftp://x:${A}@y" }
 memory: "${C}"
 prices: [{ target: "${C}", input: "${C}", from: "${C}" }]
+teams: { t: { organisation: "${C}", models: ["${C}"], tags: { a: "${C},," }, limits: { requests: "${C}" } } }
+budgets: { b: { on: "${C}", each: "${C}", limit: "${C}", per: "${C}", time_zone: "${C}", alert_at: ["${C}"] } }
+alerts: { webhook: "hunter2", secret: "hunter2", slack: "${C}" }
+require_tags: ["${C} x"]
 "#;
     let written = Written::new(text);
     let mut command = bondgate(&["check", "--config", &path(&written)]);

@@ -10,8 +10,10 @@
 )]
 
 mod accepted;
+mod accounts;
 mod authority;
 mod broken;
+mod broken_accounts;
 mod cli;
 mod client;
 mod cuts;

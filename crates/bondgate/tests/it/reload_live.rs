@@ -153,3 +153,32 @@ async fn a_changed_file_that_holds_a_secret_is_read_again() {
     until_status(&gateway, OTHER, "/v1/models/m", 200).await;
     until_status(&gateway, KEY, "/v1/models/m", 401).await;
 }
+
+#[tokio::test]
+async fn a_providers_key_that_changes_in_its_file_is_shown_without_a_restart() {
+    let sim = SimThread::start(r#"{"keys": ["sk-second-0123456789"]}"#);
+    let folder = TempDir::new().unwrap();
+    let secret = folder.path().join("provider-key");
+    std::fs::write(&secret, "sk-first-0123456789\n").unwrap();
+    let url = sim.sim.url();
+    let text = format!(
+        "listen: 127.0.0.1:0\ndata: data\nproviders:\n  chat: {{ base_url: \"{url}\", \
+         dialect: openai-chat, key: \"${{file:provider-key}}\" }}\n\
+         models: {{ m: {{ targets: [chat/echo] }} }}\nkeys: {{ test: {{ secret: {KEY} }} }}\n"
+    );
+    std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();
+    let gateway = Program::start_in(folder, &[]);
+    let mut client = Client::to(&gateway).await;
+    let refused = client.ask(post(CHAT, chat("m", "hi", false))).await;
+    assert_eq!(refused.status, 502, "the provider knows another key");
+    std::fs::write(&secret, "sk-second-0123456789\n").unwrap();
+    let by = Instant::now() + PATIENCE;
+    loop {
+        let got = client.ask(post(CHAT, chat("m", "hi", false))).await;
+        if got.status == 200 {
+            return;
+        }
+        assert!(Instant::now() < by, "it still gives {}", got.status);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

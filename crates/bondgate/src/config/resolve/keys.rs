@@ -2,94 +2,125 @@
 //!
 //! Secrets are compared with each other here and nowhere shown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use policy::secret::Secret;
 
-use super::MIN_SECRET;
+use super::groups::{Groups, known, known_models};
+use super::{MIN_SECRET, tags};
 use crate::config::Key;
-use crate::config::file::{KeyFile, ModelFile};
-use crate::config::problem::{Problem, nearest};
-use crate::config::values::At;
+use crate::config::file::{ConfigFile, KeyFile};
+use crate::config::problem::Problem;
+use crate::config::values::{At, SecretText};
 
 /// Resolves all keys.
-pub fn resolve(
-    files: &BTreeMap<String, At<KeyFile>>,
-    models: &BTreeMap<String, At<ModelFile>>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Key> {
+pub fn resolve(file: &ConfigFile, groups: &Groups, problems: &mut Vec<Problem>) -> Vec<Key> {
     let mut owners: HashMap<&str, &str> = HashMap::new();
     let mut keys = Vec::new();
-    for (name, file) in files {
-        allowed_models(name, &file.value, models, problems);
-        let Some(written) = &file.value.secret else {
-            if file.whole {
-                let what = format!("key `{name}` has no secret");
-                let mend = format!("add `secret: \"${{{}}}\"`", variable(name));
-                problems.push(Problem::at(file.place, what, mend));
-            }
+    for (name, written) in &file.keys {
+        let rest = One {
+            name,
+            written,
+            file,
+            groups,
+        }
+        .resolve(problems);
+        let Some(secret) = secret(name, written, problems) else {
             continue;
         };
-        let secret = written.value.0.reveal();
-        if let Some((wrong, mend)) = wrong_secret(secret) {
-            let what = format!("the secret of key `{name}` {wrong}");
-            problems.push(Problem::at(written.place, what, mend));
-            continue;
-        }
-        if let Some(other) = owners.insert(secret, name) {
+        if let Some(other) = owners.insert(secret.value.0.reveal(), name) {
             let what = format!("keys `{other}` and `{name}` have the same secret");
-            problems.push(Problem::at(
-                written.place,
-                what,
-                "give each a secret of its own",
-            ));
+            let mend = "give each a secret of its own";
+            problems.push(Problem::at(secret.place, what, mend));
         }
         keys.push(Key {
-            name: name.clone(),
-            secret: Secret::new(secret.to_owned()),
-            models: file
-                .value
-                .models
-                .as_ref()
-                .map(|list| list.value.iter().map(|model| model.value.clone()).collect()),
-            direct: file.value.direct.unwrap_or(false),
-            expires_ms: file.value.expires.map(|moment| moment.ms),
+            secret: Secret::new(secret.value.0.reveal().to_owned()),
+            ..rest
         });
     }
     keys
 }
 
-fn allowed_models(
+fn secret<'f>(
     name: &str,
-    file: &KeyFile,
-    models: &BTreeMap<String, At<ModelFile>>,
+    file: &'f At<KeyFile>,
     problems: &mut Vec<Problem>,
-) {
-    let Some(list) = &file.models else {
-        return;
+) -> Option<&'f At<SecretText>> {
+    let Some(written) = &file.value.secret else {
+        if file.whole {
+            let what = format!("key `{name}` has no secret");
+            let mend = format!("add `secret: \"${{{}}}\"`", variable(name));
+            problems.push(Problem::at(file.place, what, mend));
+        }
+        return None;
     };
-    if list.value.is_empty() && list.whole && file.direct != Some(true) {
-        let what = format!("key `{name}` may call nothing: its `models` is empty");
-        problems.push(Problem::at(
-            list.place,
-            what,
-            "leave `models` out for all of them",
-        ));
+    if let Some((wrong, mend)) = wrong_secret(written.value.0.reveal()) {
+        let what = format!("the secret of key `{name}` {wrong}");
+        problems.push(Problem::at(written.place, what, mend));
+        return None;
     }
-    for model in list
-        .value
-        .iter()
-        .filter(|model| !models.contains_key(&model.value))
-    {
-        let mend = match nearest(&model.value, models.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if model.value.contains('/') => {
-                "name a model; `direct: true` allows `provider/model`".to_owned()
+    Some(written)
+}
+
+struct One<'a> {
+    name: &'a str,
+    written: &'a At<KeyFile>,
+    file: &'a ConfigFile,
+    groups: &'a Groups,
+}
+
+impl One<'_> {
+    /// Everything but the secret.
+    fn resolve(&self, problems: &mut Vec<Problem>) -> Key {
+        let own = &self.written.value;
+        let who = format!("key `{}`", self.name);
+        self.may_call_something(problems);
+        let (teams, organisations) = (&self.groups.teams, &self.groups.organisations);
+        let team = own
+            .team
+            .as_ref()
+            .and_then(|team| known(&who, team, "teams", teams, problems).cloned());
+        let organisation = own.organisation.as_ref().and_then(|named| {
+            let found = known(&who, named, "organisations", organisations, problems)?;
+            if team
+                .as_ref()
+                .is_some_and(|team| team.organisation.is_some())
+            {
+                let what = format!("`organisation` of {who} does nothing: its team's counts");
+                problems.push(Problem::at(named.place, what, "leave it out"));
             }
-            None => "name one of the models".to_owned(),
-        };
-        let what = format!("key `{name}` names {}, which is no model", model.shown());
-        problems.push(Problem::at(model.place, what, mend));
+            Some(Arc::clone(found))
+        });
+        if let Some(user) = &own.user {
+            known(&who, user, "users", &self.file.users, problems);
+        }
+        Key {
+            name: self.name.to_owned(),
+            secret: Secret::new(String::new()),
+            models: known_models(&who, own.models.as_ref(), &self.file.models, problems),
+            direct: own.direct.unwrap_or(false),
+            expires_ms: own.expires.map(|moment| moment.ms),
+            team,
+            organisation,
+            user: own.user.as_ref().map(|user| user.value.as_str().into()),
+            tags: tags::resolve(own.tags.as_ref(), problems),
+            may_set: tags::may_set(own.may_set.as_ref(), problems),
+        }
+    }
+
+    fn may_call_something(&self, problems: &mut Vec<Problem>) {
+        let own = &self.written.value;
+        let empty = own.models.as_ref();
+        let empty = empty.filter(|list| list.value.is_empty() && list.whole);
+        if let Some(list) = empty.filter(|_| own.direct != Some(true)) {
+            let what = format!(
+                "key `{}` may call nothing: its `models` is empty",
+                self.name
+            );
+            let mend = "leave `models` out for all of them";
+            problems.push(Problem::at(list.place, what, mend));
+        }
     }
 }
 

@@ -4,26 +4,34 @@
 //! once. It opens files of certificates to see that they are there; it never connects, and
 //! starts nothing.
 
+pub mod alerts;
+pub mod ceilings;
+pub mod groups;
 pub mod keys;
+pub mod limits;
 pub mod models;
 pub mod prices;
 pub mod providers;
+pub mod reach;
+pub mod tags;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use gateway::upstream::Proxy;
+use policy::caller::VirtualKey;
 use policy::secret::Secret;
 
 use super::file::{
-    AdminFile, ConfigFile, ListenFile, MetricsFile, SecretsFile, TlsFile, UpstreamFile,
+    AdminFile, ConfigFile, DurabilityFile, ListenFile, MetricsFile, SecretsFile, TlsFile,
+    UpstreamFile,
 };
 use super::problem::{Place, Problem};
 use super::units::Size;
 use super::values::{Address, At, SecretText, TextOr};
 use super::zero::{ADMIN_LISTEN, DATA, LISTEN, MAX_BODY, MEMORY};
-use super::{Admin, Config, Listen, Tls, Upstream};
+use super::{Admin, Config, Durability, Key, Listen, Tls, Upstream};
 
 /// Fewest characters of a secret that the file gives.
 pub const MIN_SECRET: usize = 16;
@@ -45,8 +53,13 @@ pub fn resolve(file: &ConfigFile, folder: &Path) -> Resolved {
     let providers = providers::resolve(&file.providers, &mut problems);
     let defaults = models::defaults(file.defaults.as_ref(), &mut problems);
     let models = models::resolve(&file.models, &providers, &defaults, &mut problems);
-    let keys = keys::resolve(&file.keys, &file.models, &mut problems);
+    let groups = groups::resolve(file, &mut problems);
+    let keys = keys::resolve(file, &groups, &mut problems);
+    let limits = limits::resolve(file, &mut problems);
+    let require_tags = tags::required(file.require_tags.as_ref(), &mut problems);
+    let ceilings = ceilings::resolve(file, &mut problems);
     let prices = prices::resolve(&file.prices, &mut problems);
+    let alerts = alerts::resolve(file.alerts.as_ref(), &mut problems);
     let mut reader = Reader {
         folder,
         problems: &mut problems,
@@ -55,21 +68,7 @@ pub fn resolve(file: &ConfigFile, folder: &Path) -> Resolved {
     let admin = reader.admin(file.admin.as_ref(), listen.address);
     let upstream = reader.upstream(file.upstream.as_ref());
     let master_key = reader.master_key(file.secrets.as_ref());
-    let memory = reader.size(file.memory.as_ref(), MEMORY, 1 << 20, "memory");
-    let max_body = reader.size(file.max_body.as_ref(), MAX_BODY, 1 << 10, "max_body");
-    if max_body > memory {
-        let place = file
-            .max_body
-            .as_ref()
-            .or(file.memory.as_ref())
-            .map_or(Place::START, |s| s.place);
-        let what = "`max_body` is larger than `memory`, the bound of all buffers";
-        problems.push(Problem::at(
-            place,
-            what,
-            "raise `memory` or lower `max_body`",
-        ));
-    }
+    let (memory, max_body) = reader.sizes(file);
     let config = Config {
         listen,
         admin,
@@ -81,19 +80,31 @@ pub fn resolve(file: &ConfigFile, folder: &Path) -> Resolved {
         providers: providers.resolved(),
         models,
         defaults: defaults.model,
+        durability: match file.durability {
+            Some(DurabilityFile::Power) => Durability::Power,
+            Some(DurabilityFile::Process) | None => Durability::Process,
+        },
+        teams: groups.teams,
+        organisations: groups.organisations,
+        users: file.users.keys().cloned().collect(),
         keys,
+        limits,
+        require_tags,
+        ceilings,
+        about: groups::about(file),
         prices,
+        alerts,
         canonical: Secret::new(String::new()),
         fixed: BTreeMap::new(),
     };
     Resolved {
-        warnings: warnings(file),
+        warnings: warnings(file, &config),
         config,
         problems,
     }
 }
 
-fn warnings(file: &ConfigFile) -> Vec<Problem> {
+fn warnings(file: &ConfigFile, config: &Config) -> Vec<Problem> {
     let mut warnings = Vec::new();
     if file.keys.is_empty() {
         warnings.push(Problem::at(
@@ -109,6 +120,11 @@ fn warnings(file: &ConfigFile) -> Vec<Problem> {
             "add `providers: { openai: { key: \"${OPENAI_API_KEY}\" } }`",
         ));
     }
+    let keys: Vec<VirtualKey> = config.keys.iter().map(Key::caller).collect();
+    warnings.extend(tags::unsatisfied(file, &keys));
+    warnings.extend(reach::outside(file, &keys));
+    warnings.extend(reach::unpriced(file, config, &keys));
+    warnings.sort_by_key(|warning| warning.place);
     warnings
 }
 
@@ -248,6 +264,18 @@ impl Reader<'_> {
             "make one with `openssl rand -base64 32`",
         );
         None
+    }
+
+    fn sizes(&mut self, file: &ConfigFile) -> (usize, usize) {
+        let memory = self.size(file.memory.as_ref(), MEMORY, 1 << 20, "memory");
+        let max_body = self.size(file.max_body.as_ref(), MAX_BODY, 1 << 10, "max_body");
+        if max_body > memory {
+            let written = file.max_body.as_ref().or(file.memory.as_ref());
+            let place = written.map_or(Place::START, |size| size.place);
+            let what = "`max_body` is larger than `memory`, the bound of all buffers";
+            self.problem(place, what, "raise `memory` or lower `max_body`");
+        }
+        (memory, max_body)
     }
 
     fn size(

@@ -26,26 +26,9 @@ pub struct Defaults {
     balance: Balance,
 }
 
-/// The policy where no file says anything.
-#[must_use]
-pub fn house_defaults() -> Model {
-    Model {
-        name: String::new(),
-        description: None,
-        targets: Vec::new(),
-        balance: Balance::default(),
-        fallback: Fallback::default(),
-        timeouts: Timeouts::default(),
-        retry: Retry::default(),
-        recovery: Recovery::default(),
-        fidelity: Fidelity::default(),
-        tool_calls: ToolCalls::default(),
-    }
-}
-
 /// Resolves `defaults`.
 pub fn defaults(file: Option<&At<PolicyFile>>, problems: &mut Vec<Problem>) -> Defaults {
-    let mut model = house_defaults();
+    let mut model = Model::default();
     if let Some(file) = file {
         lay_over(&mut model, file.value.policy(), problems);
     }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use policy::money::Nanos;
 
 use crate::config::Price;
-use crate::config::file::{AboveFile, PriceFile};
+use crate::config::file::{AboveFile, PriceFile, RatesFile, TierFile};
 use crate::config::problem::Problem;
-use crate::config::units::Usd;
+use crate::config::units::{Percent, Usd};
 use crate::config::values::At;
 
 type Rates = BTreeMap<&'static str, Nanos>;
@@ -24,7 +24,7 @@ pub fn resolve(files: &[At<PriceFile>], problems: &mut Vec<Problem>) -> Vec<Pric
 
 fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<Price> {
     let file = &written.value;
-    let rates = rates(file);
+    let rates = named(file.rates());
     if rates.is_empty() && written.whole {
         let mend = "add `input` and `output`, such as `0.15 USD`";
         problems.push(Problem::at(written.place, "a price without any rate", mend));
@@ -53,6 +53,8 @@ fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<Price> 
         problems.push(Problem::at(target.place, what, "write `provider/model`"));
     }
     Some(Price {
+        tiers: tiers(file.tier.as_ref(), problems),
+        discount_basis_points: discount(file.discount.as_ref(), problems),
         target: target.value.clone(),
         rates,
         from_ms: from_ms.map(|from| from.value.ms),
@@ -80,32 +82,51 @@ fn above(written: &[At<AboveFile>], problems: &mut Vec<Problem>) -> Vec<(u64, Ra
                 mend,
             ));
         }
-        let own = named([
-            ("input", file.input),
-            ("cache_read", file.cache_read),
-            ("cache_write", file.cache_write),
-            ("cache_write_1h", file.cache_write_1h),
-            ("output", file.output),
-            ("reasoning", file.reasoning),
-        ]);
+        let own = named(file.rates());
         steps.push((n, own));
     }
     steps
 }
 
-fn rates(file: &PriceFile) -> Rates {
-    named([
-        ("input", file.input),
-        ("cache_read", file.cache_read),
-        ("cache_write", file.cache_write),
-        ("cache_write_1h", file.cache_write_1h),
-        ("output", file.output),
-        ("reasoning", file.reasoning),
-        ("audio_in", file.audio_in),
-        ("audio_out", file.audio_out),
-        ("image", file.image),
-        ("request", file.request),
-    ])
+fn tiers(
+    written: Option<&At<TierFile>>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<&'static str, Rates> {
+    let mut tiers = BTreeMap::new();
+    let Some(At { value: file, .. }) = written else {
+        return tiers;
+    };
+    let all: [(&str, &Option<At<RatesFile>>); 3] = [
+        ("batch", &file.batch),
+        ("flex", &file.flex),
+        ("priority", &file.priority),
+    ];
+    for (name, tier) in all {
+        let Some(tier) = tier else {
+            continue;
+        };
+        let rates = named(tier.value.rates());
+        if rates.is_empty() && tier.whole {
+            let what = format!("the tier `{name}` has no rate");
+            let mend = "add what differs in it, such as `input`";
+            problems.push(Problem::at(tier.place, what, mend));
+        }
+        tiers.insert(name, rates);
+    }
+    tiers
+}
+
+fn discount(written: Option<&At<Percent>>, problems: &mut Vec<Problem>) -> u32 {
+    let Some(written) = written else {
+        return 0;
+    };
+    let Percent { basis_points } = written.value;
+    if !(1..=10_000).contains(&basis_points) {
+        let what = "a discount is more than 0% and at most 100%";
+        let mend = "leave it out, or correct it";
+        problems.push(Problem::at(written.place, what, mend));
+    }
+    basis_points
 }
 
 fn named<const N: usize>(rates: [(&'static str, Option<Usd>); N]) -> Rates {
