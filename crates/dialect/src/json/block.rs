@@ -85,10 +85,30 @@ impl Block {
         block
     }
 
-    /// A bit for each byte that `test` marks, the first byte's lowest.
+    /// What `test` marks in each lane.
     #[inline]
-    pub(super) fn bits(self, test: impl Fn(Lane) -> Lane) -> u64 {
-        let [a, b, c, d] = self.0.map(|lane| u64::from(test(lane).bits()));
+    pub(super) fn map(self, test: impl Fn(Lane) -> Lane) -> Self {
+        Self(self.0.map(test))
+    }
+
+    /// Marks what either marks.
+    #[inline]
+    pub(super) fn or(self, other: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a.or(e), b.or(f), c.or(g), d.or(h)])
+    }
+
+    /// Whether any byte is marked.
+    #[inline]
+    pub(super) fn any(self) -> bool {
+        let [a, b, c, d] = self.0;
+        a.or(b).or(c.or(d)).bits() != 0
+    }
+
+    /// A bit for each marked byte, the first byte's lowest.
+    #[inline]
+    pub(super) fn bits(self) -> u64 {
+        let [a, b, c, d] = self.0.map(|lane| u64::from(lane.bits()));
         a | b << 16 | c << 32 | d << 48
     }
 }

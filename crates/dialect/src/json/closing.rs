@@ -35,22 +35,23 @@ pub(super) fn closing(bytes: &[u8], from: usize) -> Option<Closing> {
     let mut carry = 0;
     loop {
         let block = Block::at(bytes, found.at);
-        let special = block.bits(Lane::special);
-        if special | carry != 0 {
-            let quote = block.bits(|lane| lane.is(b'"'));
-            let backslash = block.bits(|lane| lane.is(b'\\'));
+        let quotes = block.map(|lane| lane.is(b'"'));
+        let backslashes = block.map(|lane| lane.is(b'\\'));
+        let controls = block.map(|lane| lane.below(0x20));
+        if carry != 0 || quotes.or(backslashes).or(controls).any() {
+            let (quote, backslash) = (quotes.bits(), backslashes.bits());
             let escaped = escaped(backslash, &mut carry);
             let end = quote & !escaped;
             // The string's bytes, with its closing quote where that is here.
             let inside = end ^ end.wrapping_sub(1);
-            if special & !quote & !backslash & inside != 0 {
+            if controls.any() && controls.bits() & inside != 0 {
                 return None;
             }
             let escaped = escaped & inside;
             if escaped != 0 {
                 found.escapes = true;
-                let simple = quote | backslash | block.bits(Lane::is_simple_escape);
-                found.halves |= are_units(bytes, found.at, escaped & !simple)?;
+                let usual = quote | backslash | block.map(Lane::is_usual_escape).bits();
+                found.halves |= are_escapes(bytes, found.at, escaped & !usual)?;
             }
             if end != 0 {
                 found.at += end.trailing_zeros() as usize;
@@ -77,27 +78,48 @@ fn escaped(backslash: u64, carry: &mut u64) -> u64 {
     escaped
 }
 
-/// Checks that each of these bytes, counted from `start`, is the `u` of a `\uXXXX`. Whether one
-/// of those may be half of a surrogate pair; none where one is something else.
+/// Checks that each of these bytes, counted from `start`, is an unusual escape: the `u` of
+/// a `\uXXXX` or a slash. Whether one may be half of a surrogate pair; none where one is
+/// something else.
 #[inline]
-fn are_units(bytes: &[u8], start: usize, mut places: u64) -> Option<bool> {
+fn are_escapes(bytes: &[u8], start: usize, mut places: u64) -> Option<bool> {
     let mut halves = false;
     while places != 0 {
         let at = start + places.trailing_zeros() as usize;
         places &= places - 1;
-        let [b'u', digits @ ..] = bytes.get(at..)?.first_chunk::<5>()? else {
-            return None;
-        };
-        if !digits
-            .iter()
-            .fold(true, |all, digit| all & digit.is_ascii_hexdigit())
-        {
-            return None;
+        match bytes.get(at..)? {
+            [b'u', a, b, c, d, ..] => {
+                if !(is_digit(*a) & is_digit(*b) & is_digit(*c) & is_digit(*d)) {
+                    return None;
+                }
+                halves |= matches!(a, b'd' | b'D');
+            }
+            [b'/', ..] => {}
+            _ => return None,
         }
-        halves |= matches!(digits, [b'd' | b'D', ..]);
     }
     Some(halves)
 }
+
+#[inline]
+fn is_digit(byte: u8) -> bool {
+    DIGITS.get(usize::from(byte)).is_some_and(|is| *is)
+}
+
+/// Whether each byte is a hexadecimal digit: a look into a table is less than six comparisons.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "made while compiling, and every byte has its place"
+)]
+static DIGITS: [bool; 256] = {
+    let mut digits = [false; 256];
+    let mut of = "0123456789abcdefABCDEF".as_bytes();
+    while let [digit, rest @ ..] = of {
+        digits[*digit as usize] = true;
+        of = rest;
+    }
+    digits
+};
 
 impl Lane {
     /// Marks quotes, backslashes and control characters.
@@ -106,13 +128,12 @@ impl Lane {
         self.is(b'"').or(self.is(b'\\')).or(self.below(0x20))
     }
 
-    /// Marks what makes an escape of two bytes behind a backslash, quotes and backslashes apart.
+    /// Marks the letters that make an escape of two bytes behind a backslash.
     #[inline]
-    fn is_simple_escape(self) -> Self {
+    fn is_usual_escape(self) -> Self {
         // `b` and `f` differ in one bit.
         let letters = self.with(4).is(b'f').or(self.is(b'n'));
-        let letters = letters.or(self.is(b'r')).or(self.is(b't'));
-        letters.or(self.is(b'/'))
+        letters.or(self.is(b'r')).or(self.is(b't'))
     }
 }
 

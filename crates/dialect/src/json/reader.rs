@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
                 let key_at = self.at;
                 self.take(b'"', "a member name in double quotes was expected")?;
                 let key = self.characters()?;
-                if seen.as_mut().is_some_and(|seen| !seen.insert(key.clone())) {
+                if seen.as_mut().is_some_and(|seen| !seen.insert(&key)) {
                     self.at = key_at;
                     return Err(self.error("this member stands here twice").under(&key));
                 }

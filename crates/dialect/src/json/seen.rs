@@ -20,8 +20,12 @@ pub(super) struct Seen<'a> {
 impl<'a> Seen<'a> {
     /// Adds a name; says whether it is new.
     #[inline]
-    pub(super) fn insert(&mut self, name: Cow<'a, str>) -> bool {
-        if self.few.iter().take(self.count).any(|known| *known == name) {
+    #[expect(
+        clippy::ptr_arg,
+        reason = "a name that is borrowed is kept without a copy"
+    )]
+    pub(super) fn insert(&mut self, name: &Cow<'a, str>) -> bool {
+        if self.few.iter().take(self.count).any(|known| known == name) {
             return false;
         }
         match (name, self.few.get_mut(self.count)) {
@@ -30,7 +34,7 @@ impl<'a> Seen<'a> {
                 self.count += 1;
                 true
             }
-            (name, _) => self.many.get_or_insert_default().insert(name),
+            _ => self.many.get_or_insert_default().insert(name.clone()),
         }
     }
 }
