@@ -1,7 +1,8 @@
-//! The repository's own tools: `tidy` (the rules the compiler cannot hold)
-//! and `bench` (the figures the README prints).
+//! The repository's own tools: `tidy` (the rules the compiler cannot hold),
+//! `bench` (the figures the README prints) and `prices` (the price data).
 //!
 //! Nothing here ships: no crate of the gateway may depend on this one.
 
 pub mod bench;
+pub mod prices;
 pub mod tidy;
