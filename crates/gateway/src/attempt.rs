@@ -143,7 +143,7 @@ async fn waited(most: Duration, deadline: Instant) -> bool {
     let wait = most.mul_f64(fastrand::f64());
     let in_time = Instant::now() + wait < deadline;
     if in_time {
-        sleep(wait).await;
+        Box::pin(sleep(wait)).await;
     }
     in_time
 }
@@ -241,12 +241,10 @@ impl One<'_> {
             .send(origin, request, self.model.timeouts.connect)
             .await?;
         if !response.status().is_success() {
-            return Err(refused(
-                response,
-                |body| codec.decode_failure(body),
-                &self.gateway.shared.memory,
-            )
-            .await);
+            // Boxed: it is rare and has a timer, and every attempt would carry it.
+            let memory = &self.gateway.shared.memory;
+            let reading = refused(response, |body| codec.decode_failure(body), memory);
+            return Err(Box::pin(reading).await);
         }
         if let Some(encoding) = response
             .headers()
@@ -291,12 +289,9 @@ impl One<'_> {
                 "a stream was asked for and `{}` came",
                 kind.split(';').next().unwrap_or_default()
             );
-            let failed = refused(
-                response,
-                |body| codec.decode_failure(body),
-                &self.gateway.shared.memory,
-            )
-            .await;
+            let memory = &self.gateway.shared.memory;
+            let reading = refused(response, |body| codec.decode_failure(body), memory);
+            let failed = Box::pin(reading).await;
             return Err(Failed {
                 kind: AttemptFailure::MidStream,
                 why,

@@ -53,7 +53,9 @@ impl Body {
 /// the first semantic event, but no longer than ten seconds.
 pub(crate) async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Body> {
     let outcome = if attempting.stream {
-        match timeout(attempting.pace.timings.head_waits, &mut attempting.answer).await {
+        // Boxed, so that only streams carry the timer.
+        let waits = attempting.pace.timings.head_waits;
+        match Box::pin(timeout(waits, &mut attempting.answer)).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => return late(dialect, attempting),
         }

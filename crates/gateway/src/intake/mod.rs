@@ -202,7 +202,8 @@ async fn patiently<F: Future>(step: F, idle: Duration) -> Result<F::Output, Inta
     match at_once {
         Some(output) => Ok(output),
         None => {
-            let waited = tokio::time::timeout(idle, step).await;
+            // Boxed, so that a request carries the timer only where it waits.
+            let waited = Box::pin(tokio::time::timeout(idle, step)).await;
             waited.map_err(|_| IntakeError::Slow(idle))
         }
     }
