@@ -29,7 +29,10 @@ impl Patch {
         let mut pieces = self.splice(document);
         match pieces.pop() {
             Some(only) if pieces.is_empty() => only,
-            last => pieces.into_iter().chain(last).flatten().collect(),
+            last => {
+                pieces.extend(last);
+                pieces.concat().into()
+            }
         }
     }
 
