@@ -25,6 +25,8 @@ pub struct Provider {
     pub quirks: Quirks,
     /// Headers that every request to it carries.
     pub headers: Vec<(String, String)>,
+    /// Its row of the catalogue, by which prices are found; empty where it has none.
+    pub catalogue_id: &'static str,
     /// Where data stays, in the operator's words.
     pub residency: Option<String>,
 }

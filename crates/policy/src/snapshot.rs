@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::accounts::LimitSet;
 use crate::caller::{Group, KeyHash, VirtualKey};
-use crate::limit::Limit;
 use crate::model::{Balance, Fallback, Model, Target};
 use crate::money::Nanos;
+use crate::price::PriceBook;
 use crate::provider::Provider;
 
 /// Output limit sent where a dialect demands one and neither client nor configuration gave one.
@@ -39,7 +40,9 @@ pub struct Snapshot {
     /// Organisations by name.
     pub organisations: BTreeMap<String, Arc<Group>>,
     /// Every limit; names are unique.
-    pub limits: Vec<Arc<Limit>>,
+    pub limits: LimitSet,
+    /// Prices: the configuration's before the built-in ones; without it none is known.
+    pub prices: Option<Arc<PriceBook>>,
     /// Tags without which a request is refused.
     pub require_tags: Vec<Arc<str>>,
     /// What a request without a bound or a price counts as.
@@ -61,7 +64,8 @@ impl Default for Snapshot {
             max_body: DEFAULT_MAX_BODY,
             teams: BTreeMap::new(),
             organisations: BTreeMap::new(),
-            limits: Vec::new(),
+            limits: LimitSet::default(),
+            prices: None,
             require_tags: Vec::new(),
             ceilings: Ceilings::default(),
             about: BTreeMap::new(),

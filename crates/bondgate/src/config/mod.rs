@@ -35,7 +35,7 @@ use gateway::upstream::Proxy;
 use policy::caller::{Group, MaySet, Tags, VirtualKey};
 use policy::limit::Limit;
 use policy::model::Model;
-use policy::money::Nanos;
+use policy::price::PriceRow;
 use policy::provider::Provider;
 use policy::secret::Secret;
 use policy::snapshot::{About, Ceilings};
@@ -87,8 +87,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// Who answers for an account, by its scope, such as `team:support`.
     pub about: BTreeMap<String, About>,
-    /// Prices of targets.
-    pub prices: Vec<Price>,
+    /// Prices of targets, before the built-in ones.
+    pub prices: Vec<PriceRow>,
     /// Where alerts go.
     pub alerts: Alerts,
     /// The whole of it as one text, from which the revision is hashed.
@@ -227,23 +227,4 @@ impl Key {
             expires_ms: self.expires_ms,
         }
     }
-}
-
-/// Prices of one target for a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// `provider/model`
-    pub target: String,
-    /// By resource, in configuration's words, for a million tokens or for one.
-    pub rates: BTreeMap<&'static str, Nanos>,
-    /// From when it holds, in milliseconds since 1970.
-    pub from_ms: Option<i64>,
-    /// Until when it holds, in milliseconds since 1970.
-    pub until_ms: Option<i64>,
-    /// Other rates where the input is longer than so many tokens, ascending.
-    pub above: Vec<(u64, BTreeMap<&'static str, Nanos>)>,
-    /// Other rates in a tier of service: `batch`, `flex`, `priority`.
-    pub tiers: BTreeMap<&'static str, BTreeMap<&'static str, Nanos>>,
-    /// What is taken off every rate, in hundredths of a per cent: at most 10,000.
-    pub discount_basis_points: u32,
 }

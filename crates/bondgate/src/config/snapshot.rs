@@ -8,8 +8,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use policy::accounts::LimitSet;
 use policy::caller::{KeyHash, VirtualKey};
 use policy::limit::{Limit, Resource};
+use policy::price::PriceBook;
 use policy::snapshot::{Ceilings, FileOwned, Snapshot};
 use store::keys::KeyHasher;
 
@@ -39,6 +41,7 @@ pub fn snapshot(config: &Config, extra: &Extra, hasher: &KeyHasher) -> Snapshot 
         teams,
         organisations,
         limits: limits(config, extra),
+        prices: price_book(config).map(Arc::new),
         require_tags: config.require_tags.clone(),
         ceilings: ceilings(config, extra),
         about,
@@ -93,16 +96,16 @@ fn keys(
         .collect()
 }
 
-fn limits(config: &Config, extra: &Extra) -> Vec<Arc<Limit>> {
+/// The configuration's prices before the built-in ones.
+pub(super) fn price_book(config: &Config) -> Option<PriceBook> {
+    let built_in = PriceBook::built_in().ok()?;
+    Some(built_in.with(config.prices.clone()))
+}
+
+fn limits(config: &Config, extra: &Extra) -> LimitSet {
     let taken = |limit: &Limit| config.limits.iter().any(|own| own.name == limit.name);
     let made = extra.limits.iter().filter(|limit| !taken(limit));
-    config
-        .limits
-        .iter()
-        .chain(made)
-        .cloned()
-        .map(Arc::new)
-        .collect()
+    LimitSet::new(config.limits.iter().chain(made).cloned().collect())
 }
 
 fn ceilings(config: &Config, extra: &Extra) -> Ceilings {

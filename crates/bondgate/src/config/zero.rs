@@ -16,6 +16,7 @@ use policy::limit::{Limit, Period, Resource, Scope};
 use policy::model::Model;
 use policy::money::Nanos;
 use policy::origin::BaseUrl;
+use policy::price::{Given, PriceRow};
 use policy::provider::{Auth, Provider, Quirks};
 use policy::secret::{ProviderKey, Secret};
 use policy::snapshot::Ceilings;
@@ -24,7 +25,7 @@ use store::keys::NoRandomness;
 use super::interpolate::Env;
 use super::resolve::limits::at_object;
 use super::resolve::providers::versioned;
-use super::{Alerts, Config, Durability, Key, Listen, Price, Upstream};
+use super::{Alerts, Config, Durability, Key, Listen, Upstream};
 
 /// Where applications call when nothing else is said.
 pub const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4000);
@@ -85,7 +86,7 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> 
             ..Ceilings::default()
         },
         about: BTreeMap::new(),
-        prices: vec![free("sim/echo")],
+        prices: free_echo().into_iter().collect(),
         alerts: Alerts::default(),
         canonical: Secret::new(canonical),
         fixed: BTreeMap::new(),
@@ -115,16 +116,15 @@ fn default_budget() -> Limit {
     }
 }
 
-fn free(target: &str) -> Price {
-    Price {
-        target: target.to_owned(),
+/// The simulated provider's usual model costs nothing: a hard budget refuses what has no price.
+fn free_echo() -> Option<PriceRow> {
+    let given = Given {
+        provider: "sim",
+        model: "echo",
         rates: [("input", Nanos::ZERO), ("output", Nanos::ZERO)].into(),
-        from_ms: None,
-        until_ms: None,
-        above: Vec::new(),
-        tiers: BTreeMap::new(),
-        discount_basis_points: 0,
-    }
+        ..Given::default()
+    };
+    PriceRow::from_per_million(&given).ok()
 }
 
 /// A new virtual key's secret: `bg-` and 43 base64url characters.
@@ -157,6 +157,7 @@ fn hosted(row: &Row, base: BaseUrl, secret: String) -> Provider {
         auth: row.auth,
         keys: vec![Arc::new(key)],
         quirks: row.quirks,
+        catalogue_id: row.name,
         headers: Vec::new(),
         residency: None,
     }
@@ -174,6 +175,7 @@ fn simulated(base: BaseUrl) -> Provider {
         auth: Auth::Bearer,
         keys: vec![Arc::new(key)],
         quirks: Quirks::default(),
+        catalogue_id: "",
         headers: Vec::new(),
         residency: None,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bondgate::config::{Extra, check, revision, snapshot};
 use dialect::Dialect;
 use policy::model::{Balance, Recovery};
-use policy::money::Nanos;
+use policy::price::Kind;
 use policy::provider::Auth;
 use store::keys::KeyHasher;
 
@@ -97,7 +97,7 @@ fn the_documented_example_is_accepted_and_means_what_it_says() {
         Dialect::AnthropicMessages
     );
     assert_eq!(config.providers["local"].auth, Auth::None);
-    assert_eq!(config.prices[0].rates["input"], Nanos(0));
+    assert_eq!(config.prices[0].rates.get(Kind::Input), Some(0));
     assert_eq!(config.memory, 512 << 20);
     assert!(config.upstream.proxy.is_none());
     assert!(config.data.ends_with("bondgate-data"));

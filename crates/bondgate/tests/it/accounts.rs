@@ -9,6 +9,7 @@ use bondgate::config::{
 use policy::caller::KeyHash;
 use policy::limit::{Each, Limit, Mode, Period, Resource, Scope, WhenUnbounded};
 use policy::money::Nanos;
+use policy::price::{Kind, Tier};
 use policy::snapshot::{About, Snapshot};
 use store::keys::KeyHasher;
 
@@ -165,8 +166,12 @@ fn ceilings_prices_alerts_and_durability_are_kept() {
         config.ceilings.of("slow", "else"),
         Some(Nanos(2_000_000_000))
     );
-    assert_eq!(config.prices[0].discount_basis_points, 1_250);
-    assert_eq!(config.prices[0].tiers["batch"]["input"], Nanos(500_000_000));
+    let price = &config.prices[0];
+    assert_eq!((&*price.provider, &*price.model), ("local", "small"));
+    assert_eq!(price.discount_basis_points, 1_250);
+    let (tier, schedule) = &price.tiers[0];
+    assert_eq!(*tier, Tier::Batch);
+    assert_eq!(schedule.at(1).get(Kind::Input), Some(500_000));
     let webhook = config.alerts.webhook.as_ref().unwrap();
     assert_eq!(webhook.url.reveal(), "https://hooks.example/a");
     assert_eq!(webhook.secret.reveal(), "fedcba9876543210");
@@ -196,7 +201,8 @@ fn without_a_file_the_key_has_a_hard_budget_of_five_dollars_a_day() {
     assert!(budget.refuses());
     // Else the budget would refuse the simulated provider, which nobody sells.
     assert_eq!(config.ceilings.of("sim/echo", "sim"), Some(Nanos::ZERO));
-    assert_eq!(config.prices[0].target, "sim/echo");
+    let book = snapshot.prices.as_ref().unwrap();
+    assert!(book.find("sim", "", "echo", 0).is_some());
 }
 
 fn hash(n: u8) -> KeyHash {
@@ -213,6 +219,24 @@ fn extra_key(name: &str, hashes: Vec<ValidHash>) -> ExtraKey {
 
 fn valid(hash: KeyHash, until_ms: Option<i64>) -> ValidHash {
     ValidHash { hash, until_ms }
+}
+
+#[test]
+fn the_files_prices_come_before_the_houses() {
+    let text = "
+providers: { mine: { provider: openai, key: abc }, openai: { key: abc } }
+prices: [{ target: mine/gpt-4o, input: 0.000001 USD }]
+";
+    let config = Written::new(text).check().unwrap().config;
+    assert_eq!(config.providers["mine"].catalogue_id, "openai");
+    let snapshot = snapshot(&config, &Extra::default(), &hasher());
+    let book = snapshot.prices.as_ref().unwrap();
+    let input = |provider: &str| {
+        let row = book.find(provider, "openai", "gpt-4o", 1_790_000_000_000);
+        row.unwrap().rates.get(Kind::Input)
+    };
+    assert_eq!(input("mine"), Some(1));
+    assert!(input("openai") > Some(1));
 }
 
 #[test]

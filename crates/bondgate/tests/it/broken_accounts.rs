@@ -170,6 +170,11 @@ const ADDED: &[(&str, &str, &str)] = &[
         "1:22: a ceiling of 0 USD: such requests would count as free · give the most that one can cost; what is free has a price of 0 USD",
     ),
     (
+        "a price finer than any",
+        "prices: [{ target: a/b, input: 0.0000001 USD }]",
+        "1:10: `input` has more than six decimal places of a dollar for a million tokens · give what the provider's price list says",
+    ),
+    (
         "a tier without a rate",
         "prices: [{ target: a/b, input: 1 USD, tier: { batch: {} } }]",
         "1:47: the tier `batch` has no rate · add what differs in it, such as `input`",
@@ -214,27 +219,27 @@ const KEYS: &[(&str, &str, &str)] = &[
     (
         "a team that is not there",
         "team: suport",
-        "4:41: key `k` names `suport`, which is not in `teams` · did you mean `support`?",
+        "4:46: key `k` names `suport`, which is not in `teams` · did you mean `support`?",
     ),
     (
         "a user that is not there",
         "user: bob",
-        "4:41: key `k` names `bob`, which is not in `users` · add it under `users`",
+        "4:46: key `k` names `bob`, which is not in `users` · add it under `users`",
     ),
     (
         "an organisation beside the team's",
         "team: support, organisation: acme",
-        "4:64: `organisation` of key `k` does nothing: its team's counts · leave it out",
+        "4:69: `organisation` of key `k` does nothing: its team's counts · leave it out",
     ),
     (
         "what no caller may set",
         "may_set: [team]",
-        "4:45: `team` is nothing that a caller may set · use `user`, `tags`, `tag:NAME` or `priority`",
+        "4:50: `team` is nothing that a caller may set · use `user`, `tags`, `tag:NAME` or `priority`",
     ),
     (
         "a tag without a value",
         "tags: { app: \"\" }",
-        "4:48: tag `app` has no value · use plain text",
+        "4:53: tag `app` has no value · use plain text",
     ),
 ];
 

@@ -111,6 +111,7 @@ pub(crate) fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Pro
         keys: vec![Arc::new(ProviderKey::new(name.to_owned(), secret, origin))],
         quirks: Quirks::default(),
         headers: Vec::new(),
+        catalogue_id: "",
         residency: None,
     }
 }

@@ -101,4 +101,6 @@ pub struct TierFile {
     pub flex: Option<At<RatesFile>>,
     /// Priority processing: dearer and faster.
     pub priority: Option<At<RatesFile>>,
+    /// Fast modes: dearer and faster.
+    pub fast: Option<At<RatesFile>>,
 }

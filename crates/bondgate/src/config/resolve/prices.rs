@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use policy::money::Nanos;
+use policy::price::{Given, PriceRow, Tier};
 
-use crate::config::Price;
-use crate::config::file::{AboveFile, PriceFile, RatesFile, TierFile};
+use crate::config::file::{AboveFile, PriceFile, TierFile};
 use crate::config::problem::Problem;
 use crate::config::units::{Percent, Usd};
 use crate::config::values::At;
@@ -15,14 +15,15 @@ use crate::config::values::At;
 type Rates = BTreeMap<&'static str, Nanos>;
 
 /// Resolves all prices.
-pub fn resolve(files: &[At<PriceFile>], problems: &mut Vec<Problem>) -> Vec<Price> {
+pub fn resolve(files: &[At<PriceFile>], problems: &mut Vec<Problem>) -> Vec<PriceRow> {
     files
         .iter()
         .filter_map(|file| price(file, problems))
         .collect()
 }
 
-fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<Price> {
+fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<PriceRow> {
+    let before = problems.len();
     let file = &written.value;
     let rates = named(file.rates());
     if rates.is_empty() && written.whole {
@@ -37,30 +38,49 @@ fn price(written: &At<PriceFile>, problems: &mut Vec<Problem>) -> Option<Price> 
         problems.push(Problem::at(until.place, what, "swap or correct them"));
     }
     let above = above(file.above_tokens.as_deref().unwrap_or_default(), problems);
-    let Some(target) = &file.target else {
+    let tiers = tiers(file.tier.as_ref(), problems);
+    let discount = discount(file.discount.as_ref(), problems);
+    let (provider, model) = target(written, problems)?;
+    let given = Given {
+        provider,
+        model,
+        rates,
+        from_ms: from_ms.map(|from| from.value.ms),
+        until_ms: until_ms.map(|until| until.value.ms),
+        above,
+        tiers,
+        discount_basis_points: discount,
+        minimum: Nanos::ZERO,
+    };
+    let row = PriceRow::from_per_million(&given);
+    if let Err(unfit) = &row
+        && problems.len() == before
+        && written.whole
+    {
+        let mend = "give what the provider's price list says";
+        problems.push(Problem::at(written.place, unfit.to_string(), mend));
+    }
+    row.ok()
+}
+
+fn target<'f>(
+    written: &'f At<PriceFile>,
+    problems: &mut Vec<Problem>,
+) -> Option<(&'f str, &'f str)> {
+    let Some(target) = &written.value.target else {
         if written.whole {
             let mend = "add `target: provider/model`";
             problems.push(Problem::at(written.place, "a price without `target`", mend));
         }
         return None;
     };
-    if !target
-        .value
-        .split_once('/')
-        .is_some_and(|(p, m)| !p.is_empty() && !m.is_empty())
-    {
+    let parts = target.value.split_once('/');
+    let parts = parts.filter(|(provider, model)| !provider.is_empty() && !model.is_empty());
+    if parts.is_none() {
         let what = format!("{} is no target", target.shown());
         problems.push(Problem::at(target.place, what, "write `provider/model`"));
     }
-    Some(Price {
-        tiers: tiers(file.tier.as_ref(), problems),
-        discount_basis_points: discount(file.discount.as_ref(), problems),
-        target: target.value.clone(),
-        rates,
-        from_ms: from_ms.map(|from| from.value.ms),
-        until_ms: until_ms.map(|until| until.value.ms),
-        above,
-    })
+    parts
 }
 
 fn above(written: &[At<AboveFile>], problems: &mut Vec<Problem>) -> Vec<(u64, Rates)> {
@@ -88,34 +108,33 @@ fn above(written: &[At<AboveFile>], problems: &mut Vec<Problem>) -> Vec<(u64, Ra
     steps
 }
 
-fn tiers(
-    written: Option<&At<TierFile>>,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<&'static str, Rates> {
-    let mut tiers = BTreeMap::new();
+fn tiers(written: Option<&At<TierFile>>, problems: &mut Vec<Problem>) -> Vec<(Tier, Rates)> {
     let Some(At { value: file, .. }) = written else {
-        return tiers;
+        return Vec::new();
     };
-    let all: [(&str, &Option<At<RatesFile>>); 3] = [
-        ("batch", &file.batch),
-        ("flex", &file.flex),
-        ("priority", &file.priority),
-    ];
-    for (name, tier) in all {
-        let Some(tier) = tier else {
+    let of = |tier| match tier {
+        Tier::Batch => &file.batch,
+        Tier::Flex => &file.flex,
+        Tier::Priority => &file.priority,
+        Tier::Fast => &file.fast,
+    };
+    let mut tiers = Vec::new();
+    for tier in Tier::ALL {
+        let Some(own) = of(tier) else {
             continue;
         };
-        let rates = named(tier.value.rates());
-        if rates.is_empty() && tier.whole {
-            let what = format!("the tier `{name}` has no rate");
+        let rates = named(own.value.rates());
+        if rates.is_empty() && own.whole {
+            let what = format!("the tier `{}` has no rate", tier.name());
             let mend = "add what differs in it, such as `input`";
-            problems.push(Problem::at(tier.place, what, mend));
+            problems.push(Problem::at(own.place, what, mend));
         }
-        tiers.insert(name, rates);
+        tiers.push((tier, rates));
     }
     tiers
 }
 
+/// In basis points.
 fn discount(written: Option<&At<Percent>>, problems: &mut Vec<Problem>) -> u32 {
     let Some(written) = written else {
         return 0;

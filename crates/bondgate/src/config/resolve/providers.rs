@@ -146,6 +146,7 @@ impl One<'_> {
                 stream_usage: file.stream_usage.unwrap_or(usual.stream_usage),
             },
             headers,
+            catalogue_id: row.map_or("", |row| row.name),
             residency: None,
         })
     }

@@ -8,22 +8,46 @@ use std::collections::BTreeSet;
 use policy::caller::VirtualKey;
 use policy::limit::{Limit, Resource, Scope};
 use policy::model::{Model, Target};
+use policy::price::PriceBook;
 
 use crate::config::Config;
 use crate::config::file::ConfigFile;
 use crate::config::problem::{Place, Problem};
+use crate::config::snapshot::price_book;
 
 /// How many targets a warning names.
 const SHOWN: usize = 3;
 
+/// The prices that hold now.
+struct Prices {
+    book: Option<PriceBook>,
+    at_ms: i64,
+}
+
+impl Prices {
+    /// Whether the file or the house knows what a target costs.
+    fn know(&self, target: &Target) -> bool {
+        let Target {
+            provider, model, ..
+        } = target;
+        let found =
+            |book: &PriceBook| book.find(&provider.name, provider.catalogue_id, model, self.at_ms);
+        self.book.as_ref().and_then(found).is_some()
+    }
+}
+
 /// Hard budgets that would refuse a target because nobody knows what it costs.
 pub fn unpriced(file: &ConfigFile, config: &Config, keys: &[VirtualKey]) -> Vec<Problem> {
+    let prices = Prices {
+        book: price_book(config),
+        at_ms: jiff::Timestamp::now().as_millisecond(),
+    };
     let budgets = config
         .limits
         .iter()
         .filter(|limit| limit.resource == Resource::Money && limit.refuses());
     let warnings = budgets.filter_map(|budget| {
-        let unknown = unpriced_targets(budget, config, keys);
+        let unknown = unpriced_targets(budget, config, keys, &prices);
         if unknown.is_empty() {
             return None;
         }
@@ -82,7 +106,12 @@ pub fn outside(file: &ConfigFile, keys: &[VirtualKey]) -> Vec<Problem> {
     warnings
 }
 
-fn unpriced_targets(budget: &Limit, config: &Config, keys: &[VirtualKey]) -> BTreeSet<String> {
+fn unpriced_targets(
+    budget: &Limit,
+    config: &Config,
+    keys: &[VirtualKey],
+    prices: &Prices,
+) -> BTreeSet<String> {
     let reached = config
         .models
         .iter()
@@ -101,7 +130,7 @@ fn unpriced_targets(budget: &Limit, config: &Config, keys: &[VirtualKey]) -> BTr
                 | Scope::Tag { .. }
                 | Scope::Model(_) => true,
             };
-            counts && config.ceilings.of(&model.name, provider).is_none() && !priced(config, target)
+            counts && config.ceilings.of(&model.name, provider).is_none() && !prices.know(target)
         })
         .map(|(_, target)| target.name())
         .collect()
@@ -132,15 +161,4 @@ fn targets(model: &Model) -> impl Iterator<Item = &Target> {
         &fallback.content_policy,
     ];
     all.into_iter().flatten().map(|target| &**target)
-}
-
-/// Whether the file or the house knows what a target costs.
-fn priced(config: &Config, target: &Target) -> bool {
-    let name = target.name();
-    config.prices.iter().any(|price| price.target == name) || in_price_book(target)
-}
-
-/// Whether the house's own price book may know the target: one of a vendor of the catalogue.
-fn in_price_book(target: &Target) -> bool {
-    gateway::upstream::catalog::find(&target.provider.name).is_some()
 }
