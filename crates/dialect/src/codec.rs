@@ -13,6 +13,7 @@ use crate::frame::Frame;
 use crate::head::Head;
 use crate::json::Invalid;
 use crate::loss::Losses;
+use crate::media::Media;
 use crate::patch::Patch;
 
 /// A dialect as the client speaks it: we are its server.
@@ -24,6 +25,9 @@ pub trait ServerCodec: Sync {
     /// one is missing that must be there. A missing `model` is not an error here, since a
     /// path may name it.
     fn head(&self, body: &[u8]) -> Result<Head, Invalid>;
+
+    /// Counts what of a request is not text, for a bound on what it can cost.
+    fn media(&self, body: &[u8]) -> Media;
 
     /// The edits that make the client's own bytes right for a target of the same dialect.
     fn patch(&self, head: &Head, edits: &Edits<'_>) -> Patch;

@@ -16,6 +16,7 @@ pub mod frame;
 pub mod head;
 pub mod json;
 pub mod loss;
+pub mod media;
 pub mod needs;
 pub mod openai_chat;
 pub mod patch;

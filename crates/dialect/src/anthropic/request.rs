@@ -18,6 +18,7 @@ use crate::chat::Words;
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Kind, Reader, escape_into};
+use crate::media::{self, Media, MediaWords};
 use crate::needs::Need;
 use crate::patch::Patch;
 
@@ -143,4 +144,22 @@ pub(super) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
         patch.replace(span.clone(), most.to_string());
     }
     patch
+}
+
+const MEDIA: MediaWords = MediaWords {
+    image: "\"image\"",
+    documents: &["\"document\""],
+    each: 1,
+    unbounded: &[
+        ("\"file_id\"", "a file that the provider keeps"),
+        ("\"mcp_servers\"", "a server that the provider calls"),
+        ("\"web_search_", "a search that the provider runs"),
+        ("\"web_fetch_", "a page that the provider fetches"),
+        ("\"code_execution_", "code that the provider runs"),
+    ],
+};
+
+/// Counts what of a request is not text.
+pub(super) fn media(body: &[u8]) -> Media {
+    media::count(body, &MEDIA)
 }

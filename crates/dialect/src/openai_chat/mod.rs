@@ -27,6 +27,7 @@ use crate::failure::{ClientFailure, ProviderError};
 use crate::head::Head;
 use crate::json::Invalid;
 use crate::loss::Losses;
+use crate::media::Media;
 use crate::patch::Patch;
 
 /// The codec of this dialect, in both roles.
@@ -36,6 +37,10 @@ pub struct OpenaiChat;
 impl ServerCodec for OpenaiChat {
     fn head(&self, body: &[u8]) -> Result<Head, Invalid> {
         request::head(body)
+    }
+
+    fn media(&self, body: &[u8]) -> Media {
+        request::media(body)
     }
 
     fn patch(&self, head: &Head, edits: &Edits<'_>) -> Patch {

@@ -9,7 +9,7 @@ mod head;
 mod turn;
 
 pub(super) use decode::decode;
-pub(super) use head::{head, patch};
+pub(super) use head::{head, media, patch};
 
 use self::turn::write_own_message;
 use super::response::report_extra;

@@ -58,7 +58,8 @@ struct Counts {
 }
 
 impl Counts {
-    /// Absurd numbers saturate: no part is larger than what is left of its whole.
+    /// Absurd numbers saturate: no part is larger than what is left of its whole, but for
+    /// what was written to a cache beside it.
     fn apart(&self, raw: Json) -> Usage {
         let mut input = self.prompt;
         let mut output = self.completion;
@@ -76,9 +77,16 @@ impl Counts {
         } else {
             take(&mut output, self.reasoning)
         };
+        let cache_read = take(&mut input, self.cached);
+        // OpenRouter charges what Gemini stored beside the prompt, which it was read in before.
+        let cache_write = if self.written > input {
+            self.written
+        } else {
+            take(&mut input, self.written)
+        };
         Usage {
-            cache_read: take(&mut input, self.cached),
-            cache_write: take(&mut input, self.written),
+            cache_read,
+            cache_write,
             cache_write_1h: 0,
             audio_in: take(&mut input, self.audio_in),
             input,
