@@ -28,7 +28,7 @@ pub use view::{Affordable, Balance, Drift, Remaining};
 use crate::caller::Attribution;
 use crate::limit::{Limit, Resource};
 use crate::window::Window;
-use book::{Book, BookFull};
+use book::{Book, BookFull, Cell};
 use counter::Take;
 use refusal::Room;
 use set::Slot;
@@ -122,25 +122,27 @@ impl Accounts {
     /// of the limit begins at that time, or its buckets are all taken.
     pub fn restore(&self, balance: &Balance) -> bool {
         let limit = &balance.limit;
-        let Ok(cell) =
-            self.book(&set::shape(limit))
-                .cell(limit, &balance.bucket, balance.window.start_ms)
-        else {
-            return false;
-        };
-        if cell.window != balance.window {
-            return false;
+        let book = self.book(&set::shape(limit));
+        loop {
+            let Ok(cell) = book.cell(limit, &balance.bucket, balance.window.start_ms) else {
+                return false;
+            };
+            if cell.window != balance.window {
+                return false;
+            }
+            // Nothing is taken: it only keeps the counter from being swept meanwhile.
+            if cell.counter.take(0, None) == Take::Retired {
+                book.refresh(&balance.bucket);
+                continue;
+            }
+            if book::is_of_runs(limit) {
+                cell.mark_restored();
+            }
+            let settled = cell.counter.charge(0, balance.settled);
+            cell.counter.unpin();
+            let _told = cell.steps(limit, settled).count();
+            return true;
         }
-        if book::is_of_runs(limit) {
-            cell.mark_restored();
-        }
-        if !matches!(cell.counter.take(0, None), Take::Taken { .. }) {
-            return self.restore(balance);
-        }
-        let settled = cell.counter.charge(0, balance.settled);
-        cell.counter.unpin();
-        let _told = cell.steps(limit, settled).count();
-        true
     }
 
     fn take_one(&self, slot: &Slot, ask: &Ask<'_>, hold: &mut Hold) -> Result<(), Refusal> {
@@ -168,30 +170,14 @@ impl Accounts {
                         cell.touch(ask.at_ms);
                     }
                     if within.is_none() && asked > 0 && used > limit.amount {
-                        let (settled, _) = cell.counter.read();
-                        let held = used.saturating_sub(asked).saturating_sub(settled).max(0);
-                        let room = Room {
-                            settled,
-                            held,
-                            own: 0,
-                            asked,
-                        };
-                        let refusal = Refusal::of_room(limit, &cell.bucket, cell.window, room);
+                        let mut refusal = refused(limit, &cell, asked);
+                        refusal.held = used.saturating_sub(asked.saturating_add(refusal.settled));
                         hold.would_have_refused(refusal);
                     }
                     hold.push(limit, cell, asked);
                     return Ok(());
                 }
-                Take::Full => {
-                    let (settled, held) = cell.counter.read();
-                    let room = Room {
-                        settled,
-                        held,
-                        own: 0,
-                        asked,
-                    };
-                    return Err(Refusal::of_room(limit, &cell.bucket, cell.window, room));
-                }
+                Take::Full => return Err(refused(limit, &cell, asked)),
                 Take::Retired => book.refresh(bucket),
             }
         }
@@ -236,6 +222,18 @@ impl Accounts {
             None => Arc::clone(books.get_or_insert_with(Arc::clone(shape), Arc::default)),
         }
     }
+}
+
+/// An amount for which a counter has no room.
+fn refused(limit: &Arc<Limit>, cell: &Cell, asked: i64) -> Refusal {
+    let (settled, held) = cell.counter.read();
+    let room = Room {
+        settled,
+        held,
+        own: 0,
+        asked,
+    };
+    Refusal::of_room(limit, &cell.bucket, cell.window, room)
 }
 
 fn too_many(limit: &Arc<Limit>, bucket: &str, asked: i64) -> Refusal {
