@@ -26,11 +26,18 @@ pub struct Migration {
 }
 
 /// The steps of the main file, in order.
-pub const MAIN_MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "ledger",
-    sql: include_str!("migrations/0001_ledger.sql"),
-}];
+pub const MAIN_MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "ledger",
+        sql: include_str!("migrations/0001_ledger.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "objects",
+        sql: include_str!("migrations/0002_objects.sql"),
+    },
+];
 
 /// The steps of a month's file, in order.
 pub const MONTH_MIGRATIONS: &[Migration] = &[Migration {

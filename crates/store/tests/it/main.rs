@@ -1,0 +1,5 @@
+//! What the store keeps, seen through its public surface.
+
+mod objects;
+mod objects_hostile;
+mod objects_secrets;
