@@ -151,7 +151,16 @@ fn offer(name: &str, fields: &Map<String, Value>) -> anyhow::Result<Option<Offer
 /// Rates by the length of input above which they hold.
 type Rows = BTreeMap<u64, Rates>;
 
+/// Writing to a cache for less than reading without one is a gap too: what it is added to is
+/// not said.
 fn schedule(mut rows: Rows) -> Schedule {
+    for rates in rows.values_mut() {
+        for kind in [Kind::CacheWrite, Kind::CacheWrite1h] {
+            if rates.get(kind) < rates.input {
+                rates.set(kind, None);
+            }
+        }
+    }
     let rates = rows.remove(&0).unwrap_or_default();
     let above = rows.into_iter().filter(|(_, rates)| !rates.is_empty());
     Schedule {

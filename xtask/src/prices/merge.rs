@@ -41,9 +41,22 @@ impl Difference {
     }
 }
 
-/// Models that are kept from LiteLLM although genai-prices has them, as
-/// (provider, model, what the provider's own page says).
-const PREFERRED: [(&str, &str, &str); 0] = [];
+/// Models that are kept from LiteLLM although genai-prices has them: names that moved to
+/// another model since, by pages that are newer than its entry.
+const PREFERRED: [(&str, &str); 8] = [
+    // The alias means Large 3, which is 0.5 and 1.5 dollars; the entry is that of Large 2.
+    ("mistral", "mistral-large-latest"),
+    // These mean Medium 3.5 and Small 4 by now.
+    ("mistral", "mistral-medium"),
+    ("mistral", "magistral-medium-latest"),
+    ("mistral", "magistral-small-latest"),
+    // These are served by grok-build-0.1 and cost what it costs.
+    ("xai", "grok-code-fast"),
+    ("xai", "grok-code-fast-1"),
+    ("xai", "grok-code-fast-1-0825"),
+    // 1.04 dollars is also what genai-prices has for it behind Hugging Face's router.
+    ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+];
 
 /// Whether the rates of text are all that a model of that name is charged: one that hears
 /// or speaks needs rates for sound, and images are not counted.
@@ -70,12 +83,12 @@ pub(super) fn merge(
     offers: Vec<Offer>,
     date: Date,
 ) -> Merged {
-    own_names(&mut models, &offers);
+    own_names(&mut models);
     let mut differences = Vec::new();
     let mut lines = Vec::new();
     let mut heard: Vec<Vec<Offer>> = models.iter().map(|_| Vec::new()).collect();
     for offer in offers {
-        let Some((at, exact)) = model_of(&models, &offer.name) else {
+        let Some(at) = model_of(&models, &offer.name) else {
             lines.push(alone(provider, offer));
             continue;
         };
@@ -83,14 +96,12 @@ pub(super) fn merge(
             continue;
         };
         let now = current(model, date);
-        let preferred = PREFERRED
-            .iter()
-            .any(|(p, name, _)| *p == provider && *name == offer.name);
+        let preferred = PREFERRED.contains(&(provider, &offer.name));
         let differs = compare(now, &offer.schedule);
         let same = !differs
             .iter()
             .any(|(what, ..)| what == "input" || what == "output");
-        let kept = if !same && (preferred || !exact) {
+        let kept = if !same && preferred {
             Source::Litellm
         } else {
             Source::GenaiPrices
@@ -123,7 +134,7 @@ pub(super) fn merge(
 }
 
 /// A name belongs to the first model that has it; one with no name of its own is dropped.
-fn own_names(models: &mut Vec<Model>, _offers: &[Offer]) {
+fn own_names(models: &mut Vec<Model>) {
     let mut exact = BTreeSet::new();
     let mut dated = BTreeSet::new();
     let mut regional = BTreeSet::new();
@@ -135,11 +146,11 @@ fn own_names(models: &mut Vec<Model>, _offers: &[Offer]) {
     models.retain(|model| !model.exact.is_empty());
 }
 
-/// The model that genai-prices has for a name, and whether it lists the very name.
-fn model_of(models: &[Model], name: &str) -> Option<(usize, bool)> {
+/// The model that genai-prices has for a name or, with it, for a name of which it is a version.
+fn model_of(models: &[Model], name: &str) -> Option<usize> {
     let listed = |model: &Model| model.exact.iter().any(|own| own == name);
     if let Some(at) = models.iter().position(listed) {
-        return Some((at, true));
+        return Some(at);
     }
     let versions = models.iter().enumerate().flat_map(|(at, model)| {
         let own = model
@@ -148,7 +159,7 @@ fn model_of(models: &[Model], name: &str) -> Option<(usize, bool)> {
             .filter(|base| *base == name || is_dated(name, base));
         own.map(move |base| (base.len(), at))
     });
-    versions.max().map(|(_, at)| (at, false))
+    versions.max().map(|(_, at)| at)
 }
 
 fn current(model: &Model, date: Date) -> &Schedule {
