@@ -13,5 +13,6 @@ mod bound;
 mod interleaved;
 mod limits;
 mod model;
+mod price;
 mod threads;
 mod window;
