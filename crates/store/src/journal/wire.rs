@@ -1,0 +1,144 @@
+//! Numbers and texts as the journal writes them.
+//!
+//! Whole numbers are LEB128, signed ones zigzag before that; a text is its length
+//! in bytes and UTF-8. Reading checks every length against what is there.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Why bytes are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// They do not follow the format.
+    Malformed(&'static str),
+    /// They follow a later one.
+    Newer(String),
+}
+
+/// Something that may be absent or be there many times is written as a count first.
+pub(super) trait Put {
+    fn byte(&mut self, value: u8);
+    fn number(&mut self, value: u64);
+    fn signed(&mut self, value: i64);
+    fn text(&mut self, value: &str);
+    fn maybe(&mut self, value: Option<&str>);
+}
+
+impl Put for Vec<u8> {
+    fn byte(&mut self, value: u8) {
+        self.push(value);
+    }
+
+    fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.push(low_byte(value) | 0x80);
+            value >>= 7;
+        }
+        self.push(low_byte(value));
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.number(((value << 1) ^ (value >> 63)).cast_unsigned());
+    }
+
+    fn text(&mut self, value: &str) {
+        self.number(value.len() as u64);
+        self.extend_from_slice(value.as_bytes());
+    }
+
+    fn maybe(&mut self, value: Option<&str>) {
+        match value {
+            None => self.push(0),
+            Some(text) => {
+                self.push(1);
+                self.text(text);
+            }
+        }
+    }
+}
+
+fn low_byte(value: u64) -> u8 {
+    let [low, ..] = value.to_le_bytes();
+    low
+}
+
+/// What is left to read.
+pub(super) struct Take<'a>(pub(super) &'a [u8]);
+
+impl<'a> Take<'a> {
+    pub(super) fn byte(&mut self) -> Result<u8, Unreadable> {
+        let (&first, rest) = self.0.split_first().ok_or(SHORT)?;
+        self.0 = rest;
+        Ok(first)
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64, Unreadable> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let part = u64::from(byte & 0x7f);
+            if shift == 63 && part > 1 {
+                break;
+            }
+            value |= part << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(Unreadable::Malformed("a number is too long"))
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i64, Unreadable> {
+        let value = self.number()?;
+        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    }
+
+    pub(super) fn small(&mut self) -> Result<u16, Unreadable> {
+        u16::try_from(self.number()?).map_err(|_| Unreadable::Malformed("a number is too large"))
+    }
+
+    pub(super) fn str(&mut self) -> Result<&'a str, Unreadable> {
+        let length = usize::try_from(self.number()?).map_err(|_| SHORT)?;
+        let (text, rest) = self.0.split_at_checked(length).ok_or(SHORT)?;
+        self.0 = rest;
+        str::from_utf8(text).map_err(|_| Unreadable::Malformed("a text is not UTF-8"))
+    }
+
+    pub(super) fn shared(&mut self) -> Result<Arc<str>, Unreadable> {
+        self.str().map(Arc::from)
+    }
+
+    pub(super) fn string(&mut self) -> Result<String, Unreadable> {
+        self.str().map(str::to_owned)
+    }
+
+    pub(super) fn word(&mut self) -> Result<Cow<'static, str>, Unreadable> {
+        self.string().map(Cow::Owned)
+    }
+
+    pub(super) fn maybe(&mut self) -> Result<Option<&'a str>, Unreadable> {
+        match self.byte()? {
+            0 => Ok(None),
+            1 => self.str().map(Some),
+            _ => Err(Unreadable::Malformed("an option is neither there nor not")),
+        }
+    }
+
+    /// As many as the count before them says; each takes a byte at least, so a false count ends early.
+    pub(super) fn list<T>(
+        &mut self,
+        mut one: impl FnMut(&mut Self) -> Result<T, Unreadable>,
+    ) -> Result<Vec<T>, Unreadable> {
+        let count = self.number()?;
+        (0..count).map(|_| one(self)).collect()
+    }
+
+    pub(super) fn end(&self) -> Result<(), Unreadable> {
+        match self.0 {
+            [] => Ok(()),
+            _ => Err(Unreadable::Malformed("bytes follow its end")),
+        }
+    }
+}
+
+const SHORT: Unreadable = Unreadable::Malformed("it ends early");
