@@ -54,9 +54,18 @@ struct Rest {
     closed: bool,
 }
 
-/// The buckets of one limit.
+/// Tells the accounts of one process from others.
 #[derive(Debug, Default)]
+pub(super) struct Owner {
+    /// Something, so that no two have one address.
+    _place: u8,
+}
+
+/// The buckets of one limit.
+#[derive(Debug)]
 pub(super) struct Book {
+    /// The accounts that it is one of.
+    owner: Arc<Owner>,
     buckets: HashMap<Arc<str>, Arc<Account>>,
     live: AtomicUsize,
 }
@@ -66,6 +75,18 @@ pub(super) struct Book {
 pub(super) struct BookFull;
 
 impl Book {
+    pub(super) fn new(owner: &Arc<Owner>) -> Self {
+        Self {
+            owner: Arc::clone(owner),
+            buckets: HashMap::new(),
+            live: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn is_of(&self, owner: &Arc<Owner>) -> bool {
+        Arc::ptr_eq(&self.owner, owner)
+    }
+
     /// The counter of that bucket at that time, made where there is none.
     pub(super) fn cell(
         &self,

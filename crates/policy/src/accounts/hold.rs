@@ -13,13 +13,13 @@ use super::counter::{Closed, Course, Stake, State, Take};
 use super::refusal::{Refusal, Room};
 use crate::limit::{Limit, Resource, Scope};
 
-/// An amount of one account.
-#[derive(Clone, Debug)]
-pub struct Share {
+/// An amount of one account, told by a hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'h> {
     /// The limit; it says the resource.
-    pub limit: Arc<Limit>,
+    pub limit: &'h Arc<Limit>,
     /// The bucket within it; empty where it has one for all.
-    pub bucket: Arc<str>,
+    pub bucket: &'h Arc<str>,
     /// When the window began, in milliseconds since 1970.
     pub window_ms: i64,
     /// Nano-dollars, tokens, requests.
@@ -53,22 +53,22 @@ pub enum Actual<'a> {
 
 /// What resolving a hold came to.
 #[derive(Clone, Debug, Default)]
-pub struct Settlement {
+pub struct Settlement<'h> {
     /// What was charged, in account-id order; accounts that were charged nothing are left out.
-    pub charged: Vec<Share>,
+    pub charged: Vec<Share<'h>>,
     /// Accounts that are settled beyond their limit, since the actual was more than was held.
-    pub overrun: Vec<Share>,
+    pub overrun: Vec<Share<'h>>,
     /// Alert steps that were crossed; each is told once a window.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<Alert<'h>>,
 }
 
 /// A share of a limit that is spent.
-#[derive(Clone, Debug)]
-pub struct Alert {
+#[derive(Clone, Copy, Debug)]
+pub struct Alert<'h> {
     /// The limit.
-    pub limit: Arc<Limit>,
+    pub limit: &'h Arc<Limit>,
     /// The bucket within it; empty where it has one for all.
-    pub bucket: Arc<str>,
+    pub bucket: &'h Arc<str>,
     /// When the window began, in milliseconds since 1970.
     pub window_ms: i64,
     /// The step of [`Limit::alert_at_percent`].
@@ -156,7 +156,7 @@ impl Hold {
 
     /// What it holds, in account-id order; nothing once it is resolved.
     #[must_use]
-    pub fn held(&self) -> Vec<Share> {
+    pub fn held(&self) -> Vec<Share<'_>> {
         let lines = self.lines.iter();
         lines.map(|line| line.share(line.stake.held())).collect()
     }
@@ -199,21 +199,24 @@ impl Hold {
     }
 
     /// Charges what the request came to. `None` unless it is dispatched and not resolved.
-    pub fn settle(&self, actual: &Actual<'_>) -> Option<Settlement> {
+    pub fn settle(&self, actual: &Actual<'_>) -> Option<Settlement<'_>> {
         let taken = self.course.step(State::Dispatched, State::Settled);
         taken.then(|| self.close(Ending::Settled(*actual)))
     }
 
     /// Gives back what is held: nothing was billed. The request itself stays
     /// counted where requests are limited. `None` where it is resolved.
-    pub fn release(&self) -> Option<Settlement> {
+    pub fn release(&self) -> Option<Settlement<'_>> {
         let taken = self.course.step(State::Reserved, State::Released)
             || self.course.step(State::Dispatched, State::Released);
         taken.then(|| self.close(Ending::Released))
     }
 
-    fn close(&self, ending: Ending<'_>) -> Settlement {
-        let mut settlement = Settlement::default();
+    fn close(&self, ending: Ending<'_>) -> Settlement<'_> {
+        let mut settlement = Settlement {
+            charged: Vec::with_capacity(self.lines.len()),
+            ..Settlement::default()
+        };
         for line in &self.lines {
             let actual = |held| line.actual(held, ending);
             if let Some(closed) = line.stake.close(&line.cell.counter, actual) {
@@ -239,10 +242,10 @@ impl Drop for Hold {
 }
 
 impl Line {
-    fn share(&self, amount: i64) -> Share {
+    fn share(&self, amount: i64) -> Share<'_> {
         Share {
-            limit: Arc::clone(&self.limit),
-            bucket: Arc::clone(&self.cell.bucket),
+            limit: &self.limit,
+            bucket: &self.cell.bucket,
             window_ms: self.cell.window.start_ms,
             amount,
         }
@@ -296,7 +299,7 @@ impl Line {
         }
     }
 
-    fn tell(&self, closed: Closed, settlement: &mut Settlement) {
+    fn tell<'h>(&'h self, closed: Closed, settlement: &mut Settlement<'h>) {
         if closed.charged == 0 {
             return;
         }
@@ -306,8 +309,8 @@ impl Line {
         }
         for percent in self.cell.steps(&self.limit, closed.settled) {
             settlement.alerts.push(Alert {
-                limit: Arc::clone(&self.limit),
-                bucket: Arc::clone(&self.cell.bucket),
+                limit: &self.limit,
+                bucket: &self.cell.bucket,
                 window_ms: self.cell.window.start_ms,
                 percent,
                 settled: closed.settled,

@@ -14,6 +14,7 @@ mod set;
 mod sync;
 mod view;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use papaya::HashMap;
@@ -28,7 +29,7 @@ pub use view::{Affordable, Balance, Drift, Remaining};
 use crate::caller::Attribution;
 use crate::limit::{Limit, Resource};
 use crate::window::Window;
-use book::{Book, BookFull, Cell};
+use book::{Book, BookFull, Cell, Owner};
 use counter::Take;
 use refusal::Room;
 use set::Slot;
@@ -67,6 +68,7 @@ fn amount(amounts: &[(Resource, i64)], resource: Resource) -> Option<i64> {
 /// most [`BUCKETS_MAX`] live buckets of each.
 #[derive(Debug, Default)]
 pub struct Accounts {
+    owner: Arc<Owner>,
     /// Books by the shape of their limit.
     books: HashMap<Arc<str>, Arc<Book>>,
 }
@@ -146,7 +148,7 @@ impl Accounts {
     }
 
     fn take_one(&self, slot: &Slot, ask: &Ask<'_>, hold: &mut Hold) -> Result<(), Refusal> {
-        let Slot { limit, shape } = slot;
+        let limit = &slot.limit;
         let Some(asked) = ask.amount(limit.resource) else {
             return Ok(());
         };
@@ -154,7 +156,7 @@ impl Accounts {
             return Ok(());
         };
         let within = limit.refuses().then_some(limit.amount);
-        let book = self.book(shape);
+        let book = self.book_of(slot);
         loop {
             let cell = match book.cell(limit, bucket, ask.at_ms) {
                 Ok(cell) => cell,
@@ -185,13 +187,13 @@ impl Accounts {
 
     /// Whether a limit would refuse, without taking.
     fn foresee(&self, slot: &Slot, ask: &Ask<'_>) -> Option<Refusal> {
-        let Slot { limit, shape } = slot;
+        let limit = &slot.limit;
         let asked = ask.amount(limit.resource)?;
         if !limit.refuses() || asked == 0 {
             return None;
         }
         let bucket = set::bucket(limit, ask.who)?;
-        let (window, settled, held) = self.read(limit, shape, bucket, ask.at_ms);
+        let (window, settled, held) = self.read(slot, bucket, ask.at_ms);
         let room = Room {
             settled,
             held,
@@ -203,10 +205,9 @@ impl Accounts {
     }
 
     /// What is settled and held in the window of that time.
-    fn read(&self, limit: &Limit, shape: &str, bucket: &str, at_ms: i64) -> (Window, i64, i64) {
-        let books = self.books.pin();
-        let book = books.get(shape);
-        match book.and_then(|book| book.find(limit, bucket, at_ms)) {
+    fn read(&self, slot: &Slot, bucket: &str, at_ms: i64) -> (Window, i64, i64) {
+        let limit = &slot.limit;
+        match self.book_of(slot).find(limit, bucket, at_ms) {
             Some(cell) => {
                 let (settled, held) = cell.counter.read();
                 (cell.window, settled, held)
@@ -219,7 +220,20 @@ impl Accounts {
         let books = self.books.pin();
         match books.get(&**shape) {
             Some(book) => Arc::clone(book),
-            None => Arc::clone(books.get_or_insert_with(Arc::clone(shape), Arc::default)),
+            None => {
+                let make = || Arc::new(Book::new(&self.owner));
+                Arc::clone(books.get_or_insert_with(Arc::clone(shape), make))
+            }
+        }
+    }
+
+    /// The book of a limit; the set remembers that of the first accounts that ask.
+    fn book_of<'s>(&self, slot: &'s Slot) -> Cow<'s, Arc<Book>> {
+        let known = slot.book.get_or_init(|| self.book(&slot.shape));
+        if known.is_of(&self.owner) {
+            Cow::Borrowed(known)
+        } else {
+            Cow::Owned(self.book(&slot.shape))
         }
     }
 }

@@ -4,9 +4,10 @@
 //! names only, however many others there are. Nothing here counts.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Ask;
+use super::book::Book;
 use crate::caller::Attribution;
 use crate::limit::{Each, Limit, Scope};
 
@@ -33,6 +34,8 @@ pub(super) struct Slot {
     pub(super) limit: Arc<Limit>,
     /// Name, scope, buckets, resource and calendar: a limit that changes one of them counts anew, one that changes its amount goes on.
     pub(super) shape: Arc<str>,
+    /// Where its accounts are, once they were looked for.
+    pub(super) book: OnceLock<Arc<Book>>,
 }
 
 impl LimitSet {
@@ -47,6 +50,7 @@ impl LimitSet {
             set.slots.push(Slot {
                 shape: shape(&limit),
                 limit: Arc::new(limit),
+                book: OnceLock::new(),
             });
         }
         set

@@ -69,7 +69,7 @@ impl Accounts {
             let Some(bucket) = set::bucket(&slot.limit, ask.who) else {
                 continue;
             };
-            let (_, settled, held) = self.read(&slot.limit, &slot.shape, bucket, ask.at_ms);
+            let (_, settled, held) = self.read(slot, bucket, ask.at_ms);
             let remainder = left(&slot.limit, settled, held);
             let one = Affordable {
                 remainder,
@@ -90,7 +90,7 @@ impl Accounts {
         let slots = set.concerned(ask, |limit| limit.resource == resource && limit.refuses());
         let remaining = slots.into_iter().filter_map(|slot| {
             let bucket = set::bucket(&slot.limit, ask.who)?;
-            let (window, settled, held) = self.read(&slot.limit, &slot.shape, bucket, ask.at_ms);
+            let (window, settled, held) = self.read(slot, bucket, ask.at_ms);
             Some(Remaining {
                 limit: Arc::clone(&slot.limit),
                 remaining: left(&slot.limit, settled, held),
