@@ -20,6 +20,7 @@ pub use given::{Given, Unfit};
 pub use names::{is_dated, without_region};
 pub use rates::{Kind, Rates, Schedule, Step, Tier};
 
+use crate::bound::Ceiling;
 use crate::money::Nanos;
 
 /// What one model costs at one provider, for some time.
@@ -169,6 +170,20 @@ impl PriceRow {
     fn standard_at(&self, input_tokens: u64) -> Rates {
         let reached = self.above.iter().take_while(|step| step.n < input_tokens);
         reached.last().map_or(self.rates, |step| step.rates)
+    }
+}
+
+impl Ceiling for PriceRow {
+    fn input_tokens_max(&self) -> Option<u64> {
+        self.max_input_tokens
+    }
+
+    fn output_tokens_max(&self) -> Option<u64> {
+        self.max_output_tokens
+    }
+
+    fn cost_nanos(&self, input_tokens: u64, output_tokens: u64) -> Option<i64> {
+        self.ceiling(input_tokens, output_tokens).map(|nanos| nanos.0)
     }
 }
 

@@ -127,8 +127,11 @@ impl DataError {
     }
 }
 
-/// Reads the data: its header, and each line with its number and its text.
-pub(super) fn read(text: &str) -> Result<(Header, Vec<(usize, Line, PriceRow)>), DataError> {
+/// A line with its number, from 1, and the row that it gives.
+pub(super) type Read = (usize, Line, PriceRow);
+
+/// Reads the data: its header and its lines.
+pub(super) fn read(text: &str) -> Result<(Header, Vec<Read>), DataError> {
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
     let (_, first) = lines.next().ok_or_else(|| DataError::new(1, "no data"))?;
     let header: Header = serde_json::from_str(first)

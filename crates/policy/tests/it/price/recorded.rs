@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use dialect::Dialect;
@@ -18,7 +18,7 @@ use dialect::codec::{Broken, End, EventDecoder};
 use dialect::fold::Accumulator;
 use dialect::frame::sse::{Framer, MAX_EVENT};
 use flate2::read::GzDecoder;
-use policy::price::{PriceBook, Source};
+use policy::price::{PriceBook, PriceRow};
 use serde_json::{Value, json};
 
 use super::today_ms;
@@ -45,76 +45,110 @@ fn every_recorded_usage_costs_what_an_independent_calculator_says() {
     if recordings.is_empty() {
         return;
     }
-    let book = PriceBook::built_in().unwrap();
-    let lines = lines();
-    let (made_up, made_up_row) = made_up();
-    let made_up_book = PriceBook::parse(&made_up_row).unwrap();
-    let made_up_row = made_up_book.rows().next().unwrap();
-    let mut usages = BTreeMap::<&str, u32>::new();
-    let (mut by_book, mut cached, mut reasoned, mut heard) = (0, 0, 0, 0);
-    let (mut billed, mut broken) = (0, 0);
-    let mut wrong = Vec::new();
+    let pricing = Pricing::new();
+    let mut seen = Seen::default();
     for recording in recordings {
         let Ok((decoded, model)) = decode(recording) else {
-            broken += 1;
+            seen.broken += 1;
             continue;
         };
         let raw = raw_usage(recording);
-        let (Some(usage), Some(raw)) = (&decoded, &raw) else {
-            assert_eq!(decoded.is_some(), raw.is_some(), "{}", recording.id);
-            continue;
-        };
-        *usages.entry(recording.dialect.name()).or_default() += 1;
-        cached += u32::from(usage.cache_read + usage.cache_write + usage.cache_write_1h > 0);
-        reasoned += u32::from(usage.reasoning > 0);
-        heard += u32::from(usage.audio_in + usage.audio_out > 0);
-        let mut compare = |priced: i64, line: &Value, by: &str| {
-            let bill = bill(recording.dialect, raw, line);
-            if (bill - i128::from(priced)).abs() > 1 {
-                let id = &recording.id;
-                wrong.push(format!("{id} by {by}: {priced}, not {bill}, of {raw}"));
-            }
-        };
-        let cost = made_up_row.cost(usage, None, 1);
-        assert!(!cost.unpriced && !cost.saturated);
-        compare(cost.nanos.0, &made_up, "rates made up");
-        let id = catalogue_id(&recording.provider);
-        let rows = [&model, &recording.model_asked];
-        let row = rows.iter().find_map(|m| book.find("x", id, m, today_ms()));
-        if let Some(row) = row.filter(|row| row.source != Source::Configuration) {
-            let cost = row.cost(usage, None, 1);
-            if !cost.unpriced {
-                by_book += 1;
-                compare(
-                    cost.nanos.0,
-                    line_of(&lines, &row.provider, &row.model),
-                    &row.model,
-                );
-                billed += u32::from(said_bill(raw).is_some_and(|bill| bill == cost.nanos.0));
-            }
+        assert_eq!(decoded.is_some(), raw.is_some(), "{}", recording.id);
+        if let (Some(usage), Some(raw)) = (decoded, raw) {
+            pricing.compare(recording, (&usage, &model), &raw, &mut seen);
         }
     }
+    let wrong = &seen.wrong;
     assert!(
         wrong.is_empty(),
         "{} differ:\n{}",
         wrong.len(),
         wrong.join("\n")
     );
-    eprintln!(
-        "compared: {usages:?}; {by_book} by the built-in prices too; \
-         {cached} with cached input, {reasoned} with reasoning, {heard} with sound; \
-         {billed} cost what the provider itself says; {broken} broken streams were left out"
-    );
-    assert!(
-        usages.len() == 2 && usages.values().all(|n| *n > 100),
-        "{usages:?}"
-    );
-    assert!(by_book > 500 && cached > 50 && reasoned > 50 && heard > 0);
-    assert!(
-        billed > 40,
-        "{billed} as the provider bills; prices may have changed since"
-    );
-    assert!(broken < 5, "{broken} broken");
+    eprintln!("compared: {seen:?}");
+    let both = seen.usages.len() == 2;
+    assert!(both && seen.usages.values().all(|n| *n > 100), "{seen:?}");
+    assert!(seen.by_book > 500 && seen.cached > 50, "{seen:?}");
+    assert!(seen.reasoned > 50 && seen.heard > 0, "{seen:?}");
+    // Prices changed since some were recorded.
+    assert!(seen.as_billed > 40, "{seen:?}");
+    assert!(seen.broken < 5, "{seen:?}");
+}
+
+/// What was compared.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Usages by dialect; each is priced by rates made up.
+    usages: BTreeMap<&'static str, u32>,
+    /// Priced by the built-in data too.
+    by_book: u32,
+    /// With input from or to a cache.
+    cached: u32,
+    /// With reasoning.
+    reasoned: u32,
+    /// With sound.
+    heard: u32,
+    /// To the nano-dollar what the provider itself says it charges.
+    as_billed: u32,
+    /// Broken streams, left out.
+    broken: u32,
+    /// Differences.
+    wrong: Vec<String>,
+}
+
+struct Pricing {
+    book: &'static PriceBook,
+    lines: Vec<Value>,
+    made_up: Value,
+    made_up_row: Arc<PriceRow>,
+}
+
+impl Pricing {
+    fn new() -> Self {
+        let (made_up, data) = made_up();
+        let row = PriceBook::parse(&data).unwrap().rows().next().cloned();
+        Self {
+            book: PriceBook::built_in().unwrap(),
+            lines: lines(),
+            made_up,
+            made_up_row: row.unwrap(),
+        }
+    }
+
+    fn compare(&self, of: &Recording, read: (&Usage, &str), raw: &Value, seen: &mut Seen) {
+        let (usage, model) = read;
+        *seen.usages.entry(of.dialect.name()).or_default() += 1;
+        seen.cached += u32::from(usage.cache_read + usage.cache_write + usage.cache_write_1h > 0);
+        seen.reasoned += u32::from(usage.reasoning > 0);
+        seen.heard += u32::from(usage.audio_in + usage.audio_out > 0);
+        let cost = self.made_up_row.cost(usage, None, 1);
+        assert!(!cost.unpriced && !cost.saturated);
+        check(of, raw, &self.made_up, cost.nanos.0, seen);
+        let id = catalogue_id(&of.provider);
+        let names = [model, &of.model_asked];
+        let mut rows = names
+            .iter()
+            .filter_map(|model| self.book.find("x", id, model, today_ms()));
+        let Some(row) = rows.next() else {
+            return;
+        };
+        let cost = row.cost(usage, None, 1);
+        if !cost.unpriced {
+            seen.by_book += 1;
+            let line = line_of(&self.lines, &row.provider, &row.model);
+            check(of, raw, line, cost.nanos.0, seen);
+            seen.as_billed += u32::from(said_bill(raw).is_some_and(|bill| bill == cost.nanos.0));
+        }
+    }
+}
+
+fn check(of: &Recording, raw: &Value, line: &Value, nanos: i64, seen: &mut Seen) {
+    let bill = bill(of.dialect, raw, line);
+    if (bill - i128::from(nanos)).abs() > 1 {
+        let (id, model) = (&of.id, &line["models"][0]);
+        seen.wrong
+            .push(format!("{id} by {model}: {nanos}, not {bill}, of {raw}"));
+    }
 }
 
 /// What the provider itself says it charges, in nano-dollars rounded up: OpenRouter in
