@@ -5,8 +5,8 @@
 //! back finds what was spent in the earlier window, and one that goes on again
 //! finds the later one. A book holds at most [`BUCKETS_MAX`] buckets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use papaya::HashMap;
@@ -66,6 +66,8 @@ pub(super) struct Owner {
 pub(super) struct Book {
     /// The accounts that it is one of.
     owner: Arc<Owner>,
+    /// The one bucket of a limit that has no others; it stays.
+    only: OnceLock<Account>,
     buckets: HashMap<Arc<str>, Arc<Account>>,
     live: AtomicUsize,
 }
@@ -78,6 +80,7 @@ impl Book {
     pub(super) fn new(owner: &Arc<Owner>) -> Self {
         Self {
             owner: Arc::clone(owner),
+            only: OnceLock::new(),
             buckets: HashMap::new(),
             live: AtomicUsize::new(0),
         }
@@ -94,6 +97,12 @@ impl Book {
         bucket: &str,
         at_ms: i64,
     ) -> Result<Arc<Cell>, BookFull> {
+        if limit.each.is_none() {
+            let make = || Account::new(bucket.into(), window(limit, at_ms));
+            let only = self.only.get_or_init(make);
+            let cell = only.at(at_ms).or_else(|| only.roll(window(limit, at_ms)));
+            return cell.ok_or(BookFull);
+        }
         let buckets = self.buckets.pin();
         loop {
             let Some(account) = buckets.get(bucket) else {
@@ -112,11 +121,14 @@ impl Book {
 
     /// The counter of that bucket at that time, if there is one.
     pub(super) fn find(&self, limit: &Limit, bucket: &str, at_ms: i64) -> Option<Arc<Cell>> {
-        let buckets = self.buckets.pin();
-        let account = buckets.get(bucket)?;
-        account
-            .at(at_ms)
-            .or_else(|| account.older(window(limit, at_ms)))
+        let find = |account: &Account| {
+            let older = || account.older(window(limit, at_ms));
+            account.at(at_ms).or_else(older)
+        };
+        if limit.each.is_none() {
+            return self.only.get().and_then(find);
+        }
+        self.buckets.pin().get(bucket).and_then(|known| find(known))
     }
 
     /// After a retired counter was seen: takes its account out of the book if that is closed.
@@ -132,12 +144,16 @@ impl Book {
     /// Every counter.
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
         let buckets = self.buckets.pin();
-        let accounts = buckets.values();
+        let accounts = buckets.values().map(|account| &**account);
+        let accounts = accounts.chain(self.only.get());
         accounts.flat_map(|account| account.cells()).collect()
     }
 
     /// Drops what is over or empty and not held; tells how many buckets went.
     pub(super) fn sweep(&self, now_ms: i64) -> usize {
+        if let Some(only) = self.only.get() {
+            only.rest.lock().older.retain(|cell| !cell.sweep(now_ms));
+        }
         let buckets = self.buckets.pin();
         let mut gone = 0;
         for (bucket, account) in &buckets {

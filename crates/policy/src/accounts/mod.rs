@@ -108,7 +108,8 @@ impl Accounts {
     }
 
     /// Drops what is over or empty and not held; to be called now and then with the
-    /// time. Tells how many buckets went.
+    /// time. Tells how many buckets went. The latest window of a limit without
+    /// `each` stays until the next one begins.
     ///
     /// A window that is over is kept for as long again, at most a day, and a run
     /// for a day after its last request, so a clock that goes back by less finds

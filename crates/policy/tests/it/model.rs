@@ -116,14 +116,13 @@ impl Naive {
     }
 
     fn ids(&self, who: &Attribution, at_ms: i64) -> Vec<Id> {
-        let counted = self
-            .limits
-            .iter()
-            .enumerate()
-            .filter(|(_, limit)| match &limit.scope {
-                Scope::Team(team) => who.team.as_ref() == Some(team),
-                _ => true,
-            });
+        let counted = self.limits.iter().enumerate().filter(|(_, limit)| {
+            if let Scope::Team(team) = &limit.scope {
+                who.team.as_ref() == Some(team)
+            } else {
+                true
+            }
+        });
         counted
             .map(|(n, limit)| {
                 let bucket = limit
@@ -131,10 +130,12 @@ impl Naive {
                     .as_ref()
                     .and(who.user.as_deref())
                     .unwrap_or_default();
-                let start = match limit.period {
-                    _ if limit.resource == Resource::Concurrent => 0,
-                    Period::Minute => at_ms / 60_000 * 60_000,
-                    _ => at_ms / 3_600_000 * 3_600_000,
+                let start = match limit.resource {
+                    Resource::Concurrent => 0,
+                    _ if limit.period == Period::Minute => at_ms / 60_000 * 60_000,
+                    Resource::Money | Resource::Tokens | Resource::Requests => {
+                        at_ms / 3_600_000 * 3_600_000
+                    }
                 };
                 (n, bucket.to_owned(), start)
             })
