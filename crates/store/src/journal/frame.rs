@@ -165,9 +165,22 @@ pub(super) fn seal(frame: &mut [u8], sequence: u64, synced: u64, kind: u8, id: U
     put(frame, 4, &check.to_le_bytes());
 }
 
+/// Where the zeros at the end of a segment begin.
+pub(super) fn written(segment: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let blank = segment
+        .rchunks(ZEROS.len())
+        .take_while(|chunk| ZEROS.starts_with(chunk));
+    let end = segment.len() - blank.map(<[u8]>::len).sum::<usize>();
+    let used = segment.get(..end).unwrap_or_default();
+    used.iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1)
+}
+
 /// The first whole frame at or after an offset whose sequence is at least `sequence`.
 pub(super) fn find(segment: &[u8], from: usize, sequence: u64) -> Option<(usize, Frame<'_>)> {
-    let written = segment.iter().rposition(|byte| *byte != 0)? + 1;
+    let written = written(segment);
     (from..written).find_map(|at| {
         let bytes = segment.get(at..)?;
         let plausible = u64_at(bytes, 8)

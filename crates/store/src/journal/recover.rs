@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::device::{Device, zero};
 use super::error::StorageError;
-use super::frame::{Found, Frame, HEAD, HEADER, Header, Top, find, seal};
-use super::payload::{OPENED, VOID, decode};
+use super::frame::{Found, Frame, HEAD, HEADER, Header, Top, find, seal, written};
+use super::payload::{VOID, decode};
 use super::stream::Segment;
 use super::wire::Unreadable;
 use crate::record::Record;
@@ -47,6 +47,7 @@ struct Repair {
 
 struct Scan {
     writer: u32,
+    skip_damage: bool,
     segments: VecDeque<Segment>,
     blanks: Vec<PathBuf>,
     /// The sequence that should come; none before the first segment.
@@ -68,6 +69,7 @@ pub(super) fn recover(
     let next_ordinal = files.last().map_or(1, |(ordinal, _)| ordinal + 1);
     let mut scan = Scan {
         writer,
+        skip_damage,
         segments: VecDeque::new(),
         blanks: Vec::new(),
         expected: None,
@@ -79,7 +81,7 @@ pub(super) fn recover(
         let bytes = fs::read(&path).map_err(StorageError::io("read", &path))?;
         scan.segment(path, &bytes)?;
     }
-    scan.judge(skip_damage)?;
+    scan.judge()?;
     let mended = scan.mend(device)?;
     Ok(Recovered {
         segments: scan.segments,
@@ -139,7 +141,13 @@ impl Scan {
             let rest = bytes.get(offset..).unwrap_or_default();
             match Frame::read(rest) {
                 Found::Frame(frame, size) if frame.sequence == expected => {
-                    self.note(&path, offset, &frame)?;
+                    match self.note(&path, offset, &frame) {
+                        Err(StorageError::Damaged { .. }) if self.skip_damage => {
+                            let place = (offset, offset + size);
+                            self.hole(&path, place, (expected, frame.next()))?;
+                        }
+                        noted => noted?,
+                    }
                     expected = frame.next();
                     offset += size;
                 }
@@ -264,10 +272,6 @@ impl Scan {
             Ok(_) => return Ok(()),
             Err(unread) => unread,
         };
-        debug_assert!(
-            frame.kind != OPENED || frame.payload.len() < HEAD,
-            "an opening is short"
-        );
         Err(unreadable(path, offset as u64, unread))
     }
 
@@ -296,10 +300,10 @@ impl Scan {
     }
 
     /// Whether anything to be mended was on the disk once.
-    fn judge(&self, skip_damage: bool) -> Result<(), StorageError> {
+    fn judge(&self) -> Result<(), StorageError> {
         let was_safe = |repair: &&Repair| repair.missing <= self.synced;
         match self.repairs.iter().find(was_safe) {
-            Some(repair) if !skip_damage => {
+            Some(repair) if !self.skip_damage => {
                 Err(damaged(&repair.path, repair.offset, repair.why.clone()))
             }
             _ => Ok(()),
@@ -322,8 +326,7 @@ impl Scan {
             .chain(self.blanks.iter().map(|path| (path, 0)));
         for (path, end) in ends {
             let bytes = fs::read(path).map_err(StorageError::io("read", path))?;
-            let behind = usize::try_from(end).ok().and_then(|end| bytes.get(end..));
-            if behind.unwrap_or_default().iter().all(|byte| *byte == 0) {
+            if written(&bytes) as u64 <= end {
                 continue;
             }
             change(path, device, |file| zero(file, end, bytes.len() as u64))?;

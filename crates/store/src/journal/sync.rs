@@ -25,11 +25,13 @@ pub(super) fn run(shared: &Shared) {
         Durability::Power => Duration::ZERO,
     };
     let mut due: Option<Instant> = None;
+    let mut retry = full_until(shared);
     let mut synced_at = Instant::now().checked_sub(every);
     loop {
-        let wants = sleep(shared, due);
-        if wants.room || shared.full.load(Ordering::Relaxed) {
+        let wants = sleep(shared, due.into_iter().chain(retry).min());
+        if wants.room || retry.is_some_and(|retry| retry <= Instant::now()) {
             maintain(shared);
+            retry = full_until(shared);
         }
         if wants.sync && due.is_none() {
             due = Some(synced_at.map_or_else(Instant::now, |at| at + every));
@@ -48,15 +50,17 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-/// Sleeps until something is asked for or due.
-fn sleep(shared: &Shared, due: Option<Instant>) -> Wants {
+/// When a full disk is tried again.
+fn full_until(shared: &Shared) -> Option<Instant> {
+    let full = shared.full.load(Ordering::Relaxed);
+    full.then(|| Instant::now() + RETRY)
+}
+
+/// Sleeps until something is asked for, or until then.
+fn sleep(shared: &Shared, until: Option<Instant>) -> Wants {
     let mut wants = shared.wants.lock();
     let idle = |wants: &mut Wants| !(wants.sync || wants.room || wants.stop);
-    let retry = shared
-        .full
-        .load(Ordering::Relaxed)
-        .then(|| Instant::now() + RETRY);
-    match due.into_iter().chain(retry).min() {
+    match until {
         None => shared.asked.wait_while(&mut wants, idle),
         Some(until) => {
             let timeout = until.saturating_duration_since(Instant::now());

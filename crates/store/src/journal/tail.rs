@@ -121,13 +121,11 @@ impl Tail {
             let mut refused = cursor.lane.refused.lock();
             let left = records_max.saturating_sub(batch.refused.len());
             let taken = refused.queue.len().min(left);
+            let from = batch.refused.len();
             batch.refused.extend(refused.queue.drain(..taken));
-            let weights = refused.queue.iter().map(|record| weight(record));
-            refused.bytes = if refused.queue.is_empty() {
-                0
-            } else {
-                weights.sum()
-            };
+            let given = batch.refused.iter().skip(from);
+            let bytes = given.map(|record| weight(record)).sum();
+            refused.bytes = refused.bytes.saturating_sub(bytes);
         }
         Ok(batch)
     }

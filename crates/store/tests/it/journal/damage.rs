@@ -171,3 +171,28 @@ fn a_later_format_is_named() {
     let refused = Journal::open(dir.path(), options().0).expect_err("is newer");
     assert!(matches!(refused, StorageError::Newer { .. }), "{refused}");
 }
+
+#[test]
+fn a_record_that_cannot_be_understood_is_told_and_can_be_left_out() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (starts, mut bytes) = written(dir.path());
+    // The third record says that it holds of 127 accounts and tells of one; its check sum agrees.
+    let (from, to) = (starts[2], starts[3]);
+    let count = to - 32;
+    assert_eq!(bytes[count], 1);
+    bytes[count] = 0x7f;
+    let check = crc32c::crc32c_append(crc32c::crc32c(&bytes[from..from + 4]), &bytes[from + 8..to]);
+    bytes[from + 4..from + 8].copy_from_slice(&check.to_le_bytes());
+    fs::write(&segments(dir.path(), 0)[0], &bytes).expect("is written");
+    let refused = Journal::open(dir.path(), options().0).expect_err("is damaged");
+    assert!(
+        matches!(&refused, StorageError::Damaged { offset, .. } if *offset == from as u64),
+        "{refused}"
+    );
+    let skipping = Options {
+        skip_damage: true,
+        ..options().0
+    };
+    let journal = Journal::open(dir.path(), skipping).expect("goes on");
+    assert_eq!(ids(&all(&journal)), [1, 2, 4, 5]);
+}
