@@ -222,7 +222,7 @@ impl<T: Spelled> JsonSchema for Said<T> {
     }
 }
 
-fn expected(error: limit::WordError) -> String {
+fn expected(error: &limit::WordError) -> String {
     format!("write {}", error.expected)
 }
 
@@ -259,8 +259,14 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), String> {
         "rate" => text.parse::<Rate>().map(drop),
         "percent" => text.parse::<Percent>().map(drop),
         // The reader's own words repeat the text, which may be a secret in the wrong place.
-        "scope" => text.parse::<Scope>().map(drop).map_err(expected),
-        "each" => text.parse::<Each>().map(drop).map_err(expected),
+        "scope" => text
+            .parse::<Scope>()
+            .map(drop)
+            .map_err(|error| expected(&error)),
+        "each" => text
+            .parse::<Each>()
+            .map(drop)
+            .map_err(|error| expected(&error)),
         _ => Ok(()),
     }
 }
