@@ -3,12 +3,15 @@
 use dialect::Dialect;
 use dialect::head::Head;
 use http::HeaderMap;
+use policy::accounts::Ask;
 use policy::failure::Failure;
-use policy::money::Nanos;
-use policy::reservation::Reservation;
+use policy::limit::Resource;
 
+use crate::Shared;
+use crate::exchange::Exchange;
 use crate::identify::Caller;
 use crate::options::Options;
+use crate::refuse;
 
 /// What came with the request beside its body.
 pub(crate) struct Call {
@@ -20,15 +23,8 @@ pub(crate) struct Call {
     pub headers: HeaderMap,
 }
 
-/// What all later spending of the request draws on.
+/// Shows that the request was admitted: nothing can be held for one that was not.
 pub(crate) struct Grant(());
-
-impl Grant {
-    /// Holds an amount; there is no other way to a reservation on the road.
-    pub(crate) fn hold(&self, amount: Nanos) -> Reservation {
-        Reservation::new(amount)
-    }
-}
 
 /// A request that may be worked on.
 pub(crate) struct Admitted {
@@ -38,15 +34,39 @@ pub(crate) struct Admitted {
     pub call: Call,
     /// For what.
     pub head: Head,
-    /// On whose account.
+    /// That it may.
     pub grant: Grant,
 }
 
-/// Lets the request in.
+/// One request, which is under way until it ends.
+const ONE: [(Resource, i64); 2] = [(Resource::Requests, 1), (Resource::Concurrent, 1)];
+
+/// Lets the request in: takes it of every limit of requests and of concurrency, or of none.
 ///
 /// # Errors
-/// None yet: limits of requests and concurrency refuse here.
-pub(crate) fn admit(caller: Caller, call: Call, head: Head) -> Result<Admitted, Failure> {
+/// `rate_limited` naming the limit.
+pub(crate) fn admit(
+    shared: &Shared,
+    (caller, call, head): (Caller, Call, Head),
+    exchange: &mut Exchange,
+) -> Result<Admitted, Failure> {
+    exchange.asked.clone_from(&head.model);
+    exchange.stream = head.stream;
+    let limits = &exchange.snapshot.limits;
+    if !limits.is_empty()
+        && let Some(who) = &exchange.who
+    {
+        let ask = Ask {
+            who,
+            model: &head.model,
+            providers: &[],
+            at_ms: exchange.at_ms,
+            amounts: &ONE,
+        };
+        let taken = shared.accounts.take(limits, &ask);
+        let hold = taken.map_err(|refusal| refuse::limit(&refusal, exchange.at_ms))?;
+        exchange.spend.admitted(hold);
+    }
     Ok(Admitted {
         caller,
         call,

@@ -12,8 +12,8 @@ use dialect::codec::{ClientCodec, EncoderOptions};
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
-use policy::reservation::State;
-use store::journal::Dispatched;
+use policy::money::Nanos;
+use store::record::Extended;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Gateway;
@@ -26,6 +26,7 @@ use crate::holdback::HoldBack;
 use crate::memory::Permit;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
+use crate::refuse;
 use crate::reserve::Reserved;
 use crate::route::{Move, Route};
 use crate::translation::{self, Translation};
@@ -76,7 +77,7 @@ async fn all_attempts(
 ) -> Result<Answer, Refused> {
     let model = Arc::clone(&reserved.planned.plan.model);
     let mut route = Route::new(&reserved.planned.plan);
-    let mut outgoing = Outgoing::new(reserved.planned);
+    let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped);
     let mut unusable: Option<Failure> = None;
     let mut last: Option<Failed> = None;
     while let Some(target) = route.target().cloned() {
@@ -86,7 +87,7 @@ async fn all_attempts(
                 route.pass()
             }
             Ok(encoded) => {
-                if let Err(failure) = dispatch(&gateway, &mut exchange) {
+                if let Err(failure) = dispatch(&gateway, &mut exchange).await {
                     return Err(Refused { failure, exchange });
                 }
                 route.count();
@@ -148,29 +149,53 @@ async fn waited(most: Duration, deadline: Instant) -> bool {
     in_time
 }
 
-/// From here on the request may be billed; written once, before the first byte leaves.
-fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<(), Failure> {
-    let Some(reservation) = exchange.reservation.as_mut() else {
-        return Err(Failure::new(
-            Code::StorageUnavailable,
-            "nothing is held for this request",
-        ));
-    };
-    if reservation.state() != State::Reserved {
-        return Ok(());
+/// From here on the request may be billed: written before the first byte leaves. An attempt that
+/// follows one that may be billed too holds as much again.
+async fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<(), Failure> {
+    if !exchange.spend.is_reserved() {
+        let why = "nothing is held for this request";
+        return Err(Failure::new(Code::StorageUnavailable, why));
     }
-    let record = Dispatched {
-        id: &exchange.id,
-        at_ms: exchange.at_ms,
-        key: exchange.key.as_ref().map_or("", |key| &*key.name),
-        held: reservation.held(),
+    let receipt = if exchange.spend.is_dispatched() {
+        match again(exchange)? {
+            Some(more) => gateway.journal.extended(&more),
+            None => return Ok(()),
+        }
+    } else {
+        let receipt = gateway.journal.dispatched(&exchange.dispatched());
+        if receipt.is_ok() {
+            exchange.spend.dispatch();
+        }
+        receipt
     };
-    gateway.shared.journal.dispatched(&record).map_err(|e| {
-        let failure = Failure::new(Code::StorageUnavailable, e.to_string());
+    let kept = match receipt {
+        Ok(receipt) if receipt.is_durable() => Ok(()),
+        Ok(receipt) => receipt.durable().await,
+        Err(error) => Err(error),
+    };
+    kept.map_err(|error| {
+        let failure = Failure::new(Code::StorageUnavailable, error.to_string());
         failure.retry_after(Duration::from_secs(1))
-    })?;
-    reservation.dispatch();
-    Ok(())
+    })
+}
+
+/// Holds what one more attempt can cost, where one before it may be billed.
+fn again(exchange: &mut Exchange) -> Result<Option<Extended>, Failure> {
+    let before = exchange.attempts.last().and_then(|attempt| attempt.failure);
+    if !before.is_some_and(AttemptFailure::may_be_billed) || exchange.spend.bound == Nanos::ZERO {
+        return Ok(None);
+    }
+    exchange
+        .spend
+        .hold_again()
+        .map(|holds| {
+            Some(Extended {
+                id: exchange.ulid,
+                more: exchange.spend.bound,
+                holds,
+            })
+        })
+        .map_err(|refusal| refuse::limit(&refusal, exchange.at_ms))
 }
 
 /// One attempt at one target.
@@ -211,12 +236,16 @@ impl One<'_> {
         let took = began.elapsed();
         let worked = std::mem::take(&mut exchange.worked);
         exchange.waited += took.saturating_sub(worked);
+        if result.is_ok() {
+            exchange.first = exchange.opened.elapsed();
+        }
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.took = took;
             if let Err(failed) = &result {
                 attempt.failure = Some(failed.kind);
                 attempt.why.clone_from(&failed.why);
                 attempt.status = failed.said.as_ref().map(|said| said.status);
+                attempt.phase = failed.timed_out.unwrap_or_default();
                 attempt.used = std::mem::take(&mut exchange.used);
             }
         }

@@ -2,54 +2,86 @@
 //!
 //! An exchange is opened once and settled once: when its answer is whole, when
 //! it fails, or when it is dropped because the client went. Settling is the only
-//! place that writes of a request to journal and log.
+//! place that writes of a request to accounts, journal, figures and log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use dialect::Dialect;
 use dialect::chat::Usage;
 use dialect::json::Writer;
 use dialect::loss::Loss;
 use http_body_util::BodyExt;
-use policy::caller::VirtualKey;
+use policy::accounts::Accounts;
+use policy::caller::Attribution;
 use policy::failure::{AttemptFailure, Code};
 use policy::model::{Model, Target};
-use policy::reservation::{Reservation, State};
-use store::journal::Settled;
+use policy::snapshot::Snapshot;
+use store::journal::{Receipt, Recorder};
+use store::record::State;
 use tokio::time::{Instant, timeout};
+use ulid::Ulid;
 
+use crate::bill::Bill;
+use crate::notice::Notice;
 use crate::respond::loss_list;
+use crate::spend::{Resolved, Spend};
 use crate::tasks::Tasks;
 use crate::upstream::{BodyEnd, UpstreamBody};
 use crate::{Gateway, Shared};
+
+mod record;
 
 /// One request and what became of it.
 pub(crate) struct Exchange {
     /// Its id, a ULID.
     pub id: Arc<str>,
+    /// The same as a number.
+    pub ulid: Ulid,
     /// When it began, in milliseconds since 1970.
     pub at_ms: i64,
     /// When it began.
     pub opened: Instant,
-    /// The key that called.
-    pub key: Option<Arc<VirtualKey>>,
+    /// The configuration that it runs under.
+    pub snapshot: Arc<Snapshot>,
+    /// The dialect that the client speaks.
+    pub dialect: Dialect,
+    /// On whose account it runs, once the caller is known.
+    pub who: Option<Attribution>,
+    /// The name that the client called.
+    pub asked: String,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// Bytes of the request's body.
+    pub input_bytes: u64,
     /// The model that was asked for.
     pub model: Option<Arc<Model>>,
+    /// The targets of the plan, in order, as decisions are told.
+    pub order: Vec<Arc<Target>>,
     /// Every try.
     pub attempts: Vec<Attempt>,
     /// What the translation to and from the provider lost.
     pub losses: Vec<Loss>,
     /// What the try at hand used.
     pub used: Used,
-    /// What is held for it.
-    pub reservation: Option<Reservation>,
+    /// The model that served, in the provider's words, where it said so.
+    pub served_model: Option<String>,
+    /// What it holds of the accounts.
+    pub spend: Spend,
+    /// What it came to, once it is settled.
+    pub bill: Option<Bill>,
+    /// HTTP status that the client saw.
+    pub status: u16,
     /// Time spent waiting for providers.
     pub waited: Duration,
     /// Time that the try at hand spent on an answer once it had come.
     pub worked: Duration,
+    /// From its beginning to the first semantic event or the whole answer.
+    pub first: Duration,
     outcome: Option<Outcome>,
     settled: bool,
     shared: Arc<Shared>,
+    journal: Arc<dyn Recorder>,
     tasks: Tasks,
 }
 
@@ -63,6 +95,10 @@ pub(crate) struct Attempt {
     pub why: String,
     /// The provider's status, where it gave one.
     pub status: Option<u16>,
+    /// The phase that ran out of time, if one did.
+    pub phase: &'static str,
+    /// How long it took until its connection stood.
+    pub connected: Duration,
     /// How long it took until it failed or began to answer.
     pub took: Duration,
     /// What it used, where it failed.
@@ -78,6 +114,8 @@ impl Attempt {
             failure: None,
             why: String::new(),
             status: None,
+            phase: "",
+            connected: Duration::ZERO,
             took: Duration::ZERO,
             used: Used::default(),
         }
@@ -103,13 +141,6 @@ pub(crate) struct Used {
     /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing; of
     /// an answer that is too large to be read, all of its bytes.
     pub output_bytes: u64,
-}
-
-impl Used {
-    fn output_tokens(&self) -> u64 {
-        let seen = self.output_bytes.div_ceil(4);
-        self.usage.as_ref().map_or(seen, Usage::total_output)
-    }
 }
 
 /// How an exchange ended.
@@ -141,27 +172,38 @@ impl Outcome {
 impl Exchange {
     /// Opens the record of a request.
     #[must_use]
-    pub(crate) fn open(gateway: &Gateway) -> Box<Self> {
+    pub(crate) fn open(gateway: &Gateway, snapshot: Arc<Snapshot>, dialect: Dialect) -> Box<Self> {
         let shared = Arc::clone(&gateway.shared);
         let at_ms = shared.now_ms();
-        let ulid =
-            ulid::Ulid::from_parts(u64::try_from(at_ms).unwrap_or_default(), fastrand::u128(..));
+        let ulid = Ulid::from_parts(u64::try_from(at_ms).unwrap_or_default(), fastrand::u128(..));
         let mut buffer = [0; ulid::ULID_LEN];
         Box::new(Self {
             id: Arc::from(&*ulid.array_to_str(&mut buffer)),
+            ulid,
             at_ms,
             opened: Instant::now(),
-            key: None,
+            snapshot,
+            dialect,
+            who: None,
+            asked: String::new(),
+            stream: false,
+            input_bytes: 0,
             model: None,
+            order: Vec::new(),
             attempts: Vec::with_capacity(1),
             losses: Vec::new(),
             used: Used::default(),
-            reservation: None,
+            served_model: None,
+            spend: Spend::default(),
+            bill: None,
+            status: 200,
             waited: Duration::ZERO,
             worked: Duration::ZERO,
+            first: Duration::ZERO,
             outcome: None,
             settled: false,
             shared,
+            journal: Arc::clone(&gateway.journal),
             tasks: gateway.tasks.clone(),
         })
     }
@@ -183,6 +225,12 @@ impl Exchange {
         self.attempts.last().map(|attempt| &attempt.target)
     }
 
+    /// What is spent and held of every limit.
+    #[must_use]
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.shared.accounts
+    }
+
     /// What the gateway did, as a JSON object for clients that asked.
     #[must_use]
     pub(crate) fn details(&self) -> Vec<u8> {
@@ -197,6 +245,10 @@ impl Exchange {
             }
             out.key("attempts").number(self.attempt_count());
             if let Some(usage) = &self.used.usage {
+                let bill = Bill::of(self, Outcome::Answered);
+                if !bill.unpriced {
+                    out.key("cost_usd").string(&bill.cost.to_string());
+                }
                 out.key("tokens").object(|out| {
                     out.key("in").number(usage.total_input());
                     out.key("cached").number(usage.cache_read);
@@ -222,48 +274,66 @@ impl Exchange {
         });
     }
 
-    /// Settles it, once: what was dispatched is charged, what was not is released.
-    pub(crate) fn settle(&mut self) {
+    /// Settles it, once: what was dispatched is charged, what was not is released. The receipt says
+    /// when the record is as safe as was asked.
+    pub(crate) fn settle(&mut self) -> Option<Receipt> {
         if std::mem::replace(&mut self.settled, true) {
-            return;
+            return None;
         }
         let outcome = *self.outcome.get_or_insert(Outcome::ClientGone);
-        let charged = self
-            .reservation
-            .as_mut()
-            .is_some_and(|held| match held.state() {
-                State::Reserved => {
-                    held.release();
-                    false
-                }
-                State::Dispatched => held.settle(),
-                State::Settled | State::Released => false,
-            });
-        if charged {
-            self.shared.journal.settled(&self.record(outcome));
-        }
+        let dispatched = self.spend.is_dispatched();
+        let bill = Bill::of(self, outcome);
+        let (state, mut resolved) = if dispatched {
+            let billed = bill.billed(self);
+            if billed.is_empty() {
+                (State::Released, self.spend.release())
+            } else {
+                (State::Settled, self.spend.settle(&billed))
+            }
+        } else {
+            (State::Refused, self.spend.release())
+        };
+        self.tell(&bill, std::mem::take(&mut resolved.notices));
+        let receipt = self.write(outcome, (state, &bill, resolved));
+        self.bill = Some(bill);
         self.log(outcome);
+        receipt
     }
 
-    /// What all tries together used; those that broke may be billed too.
-    fn record(&self, outcome: Outcome) -> Settled {
-        let tries = || {
-            let failed = self.attempts.iter().map(|attempt| &attempt.used);
-            failed.chain(std::iter::once(&self.used))
+    /// Writes the record. A request that was never sent is kept off the road; one without a good key is
+    /// only counted.
+    fn write(
+        &self,
+        outcome: Outcome,
+        (state, bill, resolved): (State, &Bill, Resolved),
+    ) -> Option<Receipt> {
+        let Some(who) = &self.who else {
+            if outcome == Outcome::Refused(Code::InvalidKey) {
+                self.shared.telemetry.unauthenticated();
+            }
+            return None;
         };
-        let said = || tries().filter_map(|used| used.usage.as_ref());
-        let guessed = self.attempts.iter().filter_map(|attempt| attempt.failure);
-        Settled {
-            id: Arc::clone(&self.id),
-            input_tokens: said().map(Usage::total_input).fold(0, u64::saturating_add),
-            cached_tokens: said().map(|u| u.cache_read).fold(0, u64::saturating_add),
-            output_tokens: tries()
-                .map(Used::output_tokens)
-                .fold(0, u64::saturating_add),
-            complete: outcome == Outcome::Answered
-                && self.used.usage.is_some()
-                && !guessed.into_iter().any(AttemptFailure::may_be_billed),
-            outcome: outcome.name(),
+        if state == State::Refused && outcome == Outcome::Answered {
+            return None;
+        }
+        let record = self.record(who, outcome, (state, bill, resolved));
+        self.shared.telemetry.observe(&record);
+        if state == State::Refused {
+            self.journal.refused(Box::new(record));
+            return None;
+        }
+        Some(self.journal.closed(&record))
+    }
+
+    fn tell(&self, bill: &Bill, notices: Vec<Notice>) {
+        for notice in notices {
+            self.shared.notices.tell(notice);
+        }
+        if bill.unpriced
+            && let Some(target) = self.target()
+        {
+            let target = Arc::from(target.name());
+            self.shared.notices.tell(Notice::Unpriced { target });
         }
     }
 
@@ -271,7 +341,7 @@ impl Exchange {
         tracing::debug!(
             target: "exchange",
             id = %self.id,
-            key = self.key.as_ref().map(|key| &*key.name),
+            key = self.who.as_ref().map(|who| &*who.key),
             model = self.model.as_ref().map(|model| model.name.as_str()),
             target = self.target().map(|target| target.name()),
             attempts = self.attempts.len(),
@@ -284,6 +354,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.settle();
+        // Whoever waited for the answer is gone: nobody is left to wait for the disk.
+        let _receipt = self.settle();
     }
 }

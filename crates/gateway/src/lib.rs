@@ -9,6 +9,8 @@
 mod admit;
 mod answer;
 mod attempt;
+mod attribute;
+mod bill;
 mod clock;
 mod credentials;
 mod endpoint;
@@ -18,6 +20,7 @@ mod identify;
 pub mod intake;
 pub mod listener;
 pub mod memory;
+pub mod notice;
 mod options;
 mod outgoing;
 mod plan;
@@ -31,6 +34,7 @@ mod respond;
 mod route;
 mod screen;
 pub mod serve;
+mod spend;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
@@ -41,12 +45,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use policy::accounts::Accounts;
 use policy::snapshot::Snapshot;
-use store::journal::Journal;
+use store::journal::Recorder;
 use store::keys::KeyHasher;
 
 use crate::memory::Memory;
+use crate::notice::Notices;
 use crate::tasks::Tasks;
+use crate::telemetry::Telemetry;
 use crate::upstream::Upstream;
 
 /// What all cores share.
@@ -57,8 +64,12 @@ pub struct Shared {
     pub hasher: KeyHasher,
     /// The bound of all buffers together.
     pub memory: Memory,
-    /// Where it is written what requests may cost and what they cost.
-    pub journal: Arc<dyn Journal>,
+    /// What is spent and held of every limit.
+    pub accounts: Accounts,
+    /// The figures of all requests.
+    pub telemetry: Telemetry,
+    /// What operators are told.
+    pub notices: Notices,
     /// How long clients are left without a sign of life.
     pub timings: Timings,
 }
@@ -98,6 +109,8 @@ impl Shared {
 pub struct Gateway {
     /// What all cores share.
     pub shared: Arc<Shared>,
+    /// Where this core writes what requests may cost and what they cost.
+    pub journal: Arc<dyn Recorder>,
     /// This core's connections to providers.
     pub upstream: Upstream,
     /// This core's tasks.

@@ -29,6 +29,8 @@ pub(crate) struct Outgoing {
     planned: Box<Planned>,
     /// The request in the hub, decoded when the first target needs it.
     decoded: Option<(Box<chat::Request>, Permit)>,
+    /// The output limit that a budget imposes.
+    clamp: Option<u64>,
     credentials: Credentials,
 }
 
@@ -49,10 +51,11 @@ pub(crate) struct Encoded {
 impl Outgoing {
     /// Takes the request over.
     #[must_use]
-    pub(crate) fn new(planned: Box<Planned>) -> Self {
+    pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>) -> Self {
         Self {
             planned,
             decoded: None,
+            clamp,
             credentials: Credentials::new(fastrand::usize(..)),
         }
     }
@@ -93,7 +96,7 @@ impl Outgoing {
             let edits = Edits {
                 model: &target.model,
                 force_usage,
-                max_output_tokens: None,
+                max_output_tokens: self.clamp,
             };
             let patch = admitted.call.dialect.server().patch(&admitted.head, &edits);
             return Ok(Encoded {
@@ -107,12 +110,13 @@ impl Outgoing {
         let request = match &mut self.decoded {
             Some((request, _room)) => request,
             none => {
-                let decoded = admitted
+                let mut decoded = admitted
                     .call
                     .dialect
                     .server()
                     .decode_request(&screened.body.bytes)
                     .map_err(|e| refuse::invalid(&e))?;
+                decoded.max_output_tokens = self.clamp.or(decoded.max_output_tokens);
                 let room = room(memory, screened.body.bytes.len())?;
                 &mut none.insert((Box::new(decoded), room)).0
             }

@@ -1,8 +1,14 @@
 //! Errors of the layers below, as failures that a client can be told.
 
+use std::time::Duration;
+
 use dialect::json::{Invalid, Json, Writer};
 use dialect::loss::Loss;
+use jiff::Timestamp;
+use policy::accounts::{Refusal, RefusalKind};
 use policy::failure::{Code, Failure};
+use policy::limit::Resource;
+use policy::money::Nanos;
 
 use crate::respond::loss_list;
 
@@ -85,6 +91,79 @@ pub(crate) fn cannot_translate(what: &str, refused: &[&Loss]) -> Failure {
         Ok(list) => failure.with("fields", list),
         Err(_) => failure,
     }
+}
+
+/// How soon a request that only others' holds stand in the way of may be sent again.
+const HELD_WAITS: Duration = Duration::from_secs(1);
+
+/// How soon a limit that counts as many values as it can may have let one go.
+const BUCKETS_WAIT: Duration = Duration::from_secs(60);
+
+/// A limit that has no room.
+#[must_use]
+pub(crate) fn limit(refusal: &Refusal, now_ms: i64) -> Failure {
+    let money = refusal.limit.resource == Resource::Money;
+    let code = match refusal.kind {
+        RefusalKind::NeverFits => Code::LimitTooSmall,
+        RefusalKind::Settled | RefusalKind::Held if money => Code::BudgetExceeded,
+        RefusalKind::Settled | RefusalKind::Held | RefusalKind::TooManyBuckets => Code::RateLimited,
+    };
+    let after = match refusal.kind {
+        RefusalKind::NeverFits => None,
+        RefusalKind::Held => Some(HELD_WAITS),
+        RefusalKind::TooManyBuckets => Some(BUCKETS_WAIT),
+        // A budget that is spent is worth no retry that an SDK would wait for.
+        RefusalKind::Settled if money => None,
+        RefusalKind::Settled => refusal.resets_ms.map(|resets| {
+            Duration::from_millis(u64::try_from(resets.saturating_sub(now_ms)).unwrap_or(0))
+        }),
+    };
+    let what = if money { "budget" } else { "limit" };
+    let resets = refusal
+        .resets_ms
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let until = match (refusal.kind, resets) {
+        (RefusalKind::Settled, Some(at)) => format!("; it resets at {at}"),
+        (RefusalKind::Held, _) => {
+            "; requests under way hold the rest, so a retry may find room".to_owned()
+        }
+        (RefusalKind::NeverFits, _) => "; it could never fit".to_owned(),
+        (RefusalKind::Settled | RefusalKind::TooManyBuckets, _) => String::new(),
+    };
+    let message = format!("no room in the {what}: {refusal}{until}");
+    let mut failure = Failure::new(code, message)
+        .with(what, Json::string(&refusal.limit.name))
+        .with("account", Json::string(&refusal.limit.scope.to_string()))
+        .with("resource", Json::string(refusal.limit.resource.name()));
+    for (name, amount) in [
+        ("limit", refusal.limit.amount),
+        ("spent", refusal.settled),
+        ("held", refusal.held),
+        ("asked", refusal.asked),
+    ] {
+        // The limit's own name stands under `limit` already where it is no budget.
+        let name = if name == "limit" && !money {
+            "amount"
+        } else {
+            name
+        };
+        failure = failure.with(name, amount_json(amount, money));
+    }
+    if let Some(at) = resets {
+        failure = failure.with("resets_at", Json::string(&at.to_string()));
+    }
+    match after {
+        Some(after) => failure.retry_after(after),
+        None => failure,
+    }
+}
+
+/// US dollars as a decimal string, anything else as a number.
+fn amount_json(amount: i64, money: bool) -> Json {
+    if money {
+        return Json::string(&Nanos(amount).to_string());
+    }
+    Json::parse(&amount.to_string()).unwrap_or_else(|_| Json::string(""))
 }
 
 /// A name as it may stand in a sentence: bounded, without control characters.

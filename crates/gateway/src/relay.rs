@@ -5,7 +5,7 @@
 //! drops the provider's connection and settles the exchange.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use dialect::Dialect;
@@ -13,6 +13,8 @@ use dialect::codec::{EncoderOptions, EventEncoder};
 use http::{HeaderValue, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use policy::failure::{AttemptFailure, Code, Failure};
+use store::journal::Receipt;
+use store::journal::error::StorageError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::answer::{Answer, Content, Failed, TOTAL};
@@ -63,22 +65,29 @@ pub(crate) async fn relay(dialect: Dialect, mut attempting: Attempting) -> Respo
         attempting.answer.await
     };
     match outcome {
-        Ok(answer) => hand_on(dialect, answer, attempting.pace),
-        Err(refused) => rescue(dialect, &refused.failure, refused.exchange),
+        Ok(answer) => hand_on(dialect, answer, attempting.pace).await,
+        Err(refused) => rescue(dialect, &refused.failure, refused.exchange).await,
     }
 }
 
-fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body> {
+async fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body> {
     let Answer {
         mut exchange,
         provider_id,
         content,
     } = answer;
+    if matches!(content, Content::Whole(..)) {
+        exchange.conclude(Outcome::Answered);
+        if let Err(error) = recorded(exchange.settle()).await {
+            return rescue(dialect, &unrecorded(&error), exchange).await;
+        }
+    }
     let mut response = Response::new(Body::Full(None));
     let headers = response.headers_mut();
     headers.reserve(12);
     respond::common(headers, dialect, &exchange, provider_id);
     respond::answered(headers, &exchange);
+    respond::limits(headers, dialect, &exchange);
     let kind = if matches!(content, Content::Stream(_)) {
         "text/event-stream; charset=utf-8"
     } else {
@@ -90,8 +99,7 @@ fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body> {
             if let Some(usage) = &exchange.used.usage {
                 respond::tokens(headers, usage);
             }
-            exchange.conclude(Outcome::Answered);
-            exchange.settle();
+            respond::cost(headers, &exchange);
             Body::full(room.keep_for(bytes))
         }
         Content::Stream(pump) => Body::Stream(Box::new(Stream::new(dialect, pump, exchange, pace))),
@@ -195,12 +203,30 @@ fn encoder(dialect: Dialect) -> Box<dyn EventEncoder> {
 }
 
 /// Settles a broken stream and writes its failure event.
-fn fail(mut encoder: Box<dyn EventEncoder>, failure: &Failure, exchange: &mut Exchange) -> Bytes {
+fn fail(encoder: Box<dyn EventEncoder>, failure: &Failure, exchange: &mut Exchange) -> Bytes {
     exchange.conclude(Outcome::Broken(failure.code));
-    exchange.settle();
+    // The event says that there is no answer, so it need not wait for the record's disk.
+    let _receipt = exchange.settle();
+    words(encoder, failure, exchange)
+}
+
+fn words(mut encoder: Box<dyn EventEncoder>, failure: &Failure, exchange: &Exchange) -> Bytes {
     let mut out = Vec::new();
     encoder.fail(&tell(failure, exchange), &mut out);
     out.into()
+}
+
+/// Waits until a settled record is as safe as was asked.
+async fn recorded(receipt: Option<Receipt>) -> Result<(), StorageError> {
+    match receipt {
+        Some(receipt) if !receipt.is_durable() => receipt.durable().await,
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The answer came and its record was lost: it is not given as if all were well.
+fn unrecorded(error: &StorageError) -> Failure {
+    Failure::new(Code::StorageUnavailable, error.to_string())
 }
 
 /// A stream under way.
@@ -210,9 +236,13 @@ pub struct Stream {
     pump: Option<Box<Pump>>,
     exchange: Box<Exchange>,
     clock: Clock,
-    /// A failure event that waits for the bytes approved before it.
+    /// What goes out last: the rest of the answer, or a failure event.
     last_words: Option<Bytes>,
+    /// The record is on its way to the disk, before which the last bytes do not go out.
+    recording: Option<Recording>,
 }
+
+type Recording = Pin<Box<dyn Future<Output = Result<(), StorageError>> + Send>>;
 
 impl Stream {
     fn new(dialect: Dialect, pump: Box<Pump>, exchange: Box<Exchange>, pace: Pace) -> Self {
@@ -228,16 +258,26 @@ impl Stream {
             exchange,
             clock,
             last_words: None,
+            recording: None,
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
+            if let Some(recording) = &mut self.recording {
+                let recorded = ready!(recording.as_mut().poll(context));
+                self.recording = None;
+                if let Err(error) = recorded {
+                    let words = words(encoder(self.dialect), &unrecorded(&error), &self.exchange);
+                    self.last_words = Some(words);
+                }
+            }
             let Some(pump) = self.pump.as_mut() else {
                 return Poll::Ready(self.last_words.take());
             };
             if pump.is_complete() {
-                return Poll::Ready(self.complete());
+                self.complete();
+                continue;
             }
             if pump.has_ready() {
                 // A provider that never pauses leaves the timer no turn.
@@ -273,17 +313,21 @@ impl Stream {
     }
 
     /// The answer is whole: it is settled before its last bytes go out.
-    fn complete(&mut self) -> Option<Bytes> {
-        let mut pump = self.pump.take()?;
+    fn complete(&mut self) {
+        let Some(mut pump) = self.pump.take() else {
+            return;
+        };
         self.exchange.conclude(Outcome::Answered);
-        self.exchange.settle();
-        let last = pump.take_ready();
+        let receipt = self.exchange.settle();
+        self.recording = receipt
+            .filter(|receipt| !receipt.is_durable())
+            .map(|receipt| Box::pin(receipt.durable()) as Recording);
+        self.last_words = pump.take_ready();
         self.exchange.finish_reading(pump.into_rest());
-        last
     }
 
     fn is_over(&self) -> bool {
-        self.pump.is_none() && self.last_words.is_none()
+        self.pump.is_none() && self.last_words.is_none() && self.recording.is_none()
     }
 
     fn time_out(&mut self, phase: &'static str) {

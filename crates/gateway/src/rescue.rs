@@ -12,14 +12,17 @@ use crate::relay::Body;
 use crate::respond;
 
 /// Answers with a failure and settles the exchange.
-#[must_use]
-pub(crate) fn rescue(
+pub(crate) async fn rescue(
     dialect: Dialect,
     failure: &Failure,
     mut exchange: Box<Exchange>,
 ) -> Response<Body> {
     exchange.conclude(Outcome::Refused(failure.code));
-    exchange.settle();
+    exchange.status = status(failure);
+    if let Some(receipt) = exchange.settle() {
+        // Lost or kept, there is a failure to tell.
+        let _ = receipt.durable().await;
+    }
     let told = tell(failure, &exchange);
     let mut response = Response::new(Body::full(dialect.server().encode_failure(&told)));
     *response.status_mut() = StatusCode::from_u16(told.status).unwrap_or(StatusCode::BAD_GATEWAY);

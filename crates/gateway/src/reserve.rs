@@ -1,10 +1,26 @@
-//! What the request may cost is held before anything is sent.
+//! What the request may cost is held before anything is sent: an upper bound over every target of its
+//! plan, of every account of the caller, all or nothing.
 
-use policy::failure::Failure;
+use std::sync::Arc;
+
+use policy::accounts::Ask;
+use policy::bound::{BoundError, Ceiling, Demand, Fit, bound, fit};
+use policy::failure::{Code, Failure};
+use policy::limit::Resource;
 use policy::money::Nanos;
+use policy::plan::Plan;
+use policy::price::PriceRow;
 
+use crate::Shared;
+use crate::bill::price;
 use crate::exchange::Exchange;
 use crate::plan::Planned;
+use crate::refuse;
+
+/// Bytes of text that make about one token, and tokens of an answer that says no limit: for limits of
+/// tokens, which shape and do not owe.
+const TOKEN_BYTES: u64 = 4;
+const ANSWER_TOKENS: u64 = 512;
 
 /// A request that may be sent: what it can cost is held on its exchange.
 pub(crate) struct Reserved {
@@ -15,9 +31,153 @@ pub(crate) struct Reserved {
 /// Holds what the request may cost.
 ///
 /// # Errors
-/// None yet: budgets and limits of tokens refuse here.
-pub(crate) fn reserve(planned: Box<Planned>, exchange: &mut Exchange) -> Result<Reserved, Failure> {
-    let grant = &planned.screened.admitted.grant;
-    exchange.reservation = Some(grant.hold(Nanos::ZERO));
+/// `budget_exceeded` and `rate_limited` naming the limit, `limit_too_small` where it could never fit,
+/// `unbounded_request` where a hard budget applies and nothing says what it may cost.
+pub(crate) fn reserve(
+    planned: Box<Planned>,
+    shared: &Shared,
+    exchange: &mut Exchange,
+) -> Result<Reserved, Failure> {
+    let snapshot = Arc::clone(&exchange.snapshot);
+    let plan = &planned.plan;
+    let providers = providers(plan);
+    let admitted = &planned.screened.admitted;
+    let _granted = &admitted.grant;
+    let nobody = policy::caller::Attribution::default();
+    let who = exchange.who.as_ref().unwrap_or(&nobody);
+    let mut ask = Ask {
+        who,
+        model: &plan.model.name,
+        providers: &providers,
+        at_ms: exchange.at_ms,
+        amounts: &[],
+    };
+    let targets = targets(plan, &snapshot, exchange.at_ms);
+    let ceiling = ceiling(plan, &snapshot);
+    let body = &planned.screened.body.bytes;
+    let mut demand = Demand {
+        bytes: body.len() as u64,
+        candidates: admitted.head.candidates,
+        max_tokens: admitted.head.max_output_tokens,
+        ..Demand::default()
+    };
+    let affordable = shared.accounts.affordable(&snapshot.limits, &ask);
+    let (held, clamped) = match affordable {
+        None => (presumable(&demand, &targets, ceiling), None),
+        Some(affordable) => {
+            let media = admitted.call.dialect.server().media(body);
+            demand.images = media.images;
+            demand.documents = media.documents;
+            demand.unbounded = media.unbounded;
+            match fit(&demand, &targets, affordable) {
+                Ok(Fit::Whole { nanos }) => (nanos, None),
+                Ok(Fit::Clamped { max_tokens, nanos }) => (nanos, Some(max_tokens)),
+                Err(error) => match ceiling {
+                    Some(ceiling) => (ceiling.0, None),
+                    None => return Err(unbounded(&error, plan)),
+                },
+            }
+        }
+    };
+    let tokens = estimate(&demand, clamped);
+    let amounts = [(Resource::Money, held), (Resource::Tokens, tokens)];
+    ask.amounts = &amounts;
+    let taken = shared.accounts.take(&snapshot.limits, &ask);
+    let hold = taken.map_err(|refusal| refuse::limit(&refusal, exchange.at_ms))?;
+    exchange.spend.reserved(hold, Nanos(held));
+    exchange.spend.clamped = clamped;
+    exchange.spend.ceiling = ceiling;
+    exchange.input_bytes = demand.bytes;
+    exchange.order = plan
+        .steps
+        .iter()
+        .map(|step| Arc::clone(&step.target))
+        .collect();
     Ok(Reserved { planned })
+}
+
+/// What one target of the plan may cost.
+struct Priced {
+    row: Option<Arc<PriceRow>>,
+    ceiling: Option<Nanos>,
+}
+
+impl Ceiling for Priced {
+    fn input_tokens_max(&self) -> Option<u64> {
+        self.row.as_ref()?.max_input_tokens
+    }
+
+    fn output_tokens_max(&self) -> Option<u64> {
+        self.row.as_ref()?.max_output_tokens
+    }
+
+    fn cost_nanos(&self, input_tokens: u64, output_tokens: u64) -> Option<i64> {
+        match &self.row {
+            Some(row) => row
+                .ceiling(input_tokens, output_tokens)
+                .map(|nanos| nanos.0),
+            None => self.ceiling.map(|nanos| nanos.0),
+        }
+    }
+}
+
+fn targets(plan: &Plan, snapshot: &policy::snapshot::Snapshot, at_ms: i64) -> Vec<Priced> {
+    let steps = plan.steps.iter();
+    steps
+        .map(|step| Priced {
+            row: price(snapshot, &step.target, at_ms),
+            ceiling: snapshot
+                .ceilings
+                .of(&plan.model.name, &step.target.provider.name),
+        })
+        .collect()
+}
+
+/// The most that the operator says a request costs at any target of the plan, where all have such a word.
+fn ceiling(plan: &Plan, snapshot: &policy::snapshot::Snapshot) -> Option<Nanos> {
+    let ceilings = plan.steps.iter().map(|step| {
+        let provider = &step.target.provider.name;
+        snapshot.ceilings.of(&plan.model.name, provider)
+    });
+    let all: Option<Vec<Nanos>> = ceilings.collect();
+    all?.into_iter().max()
+}
+
+fn providers(plan: &Plan) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        let name = step.target.provider.name.as_str();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What is presumed spent if the process dies under the request and no budget asked for a bound.
+fn presumable(demand: &Demand, targets: &[Priced], ceiling: Option<Nanos>) -> i64 {
+    let bound = bound(demand, targets).ok().and_then(|bound| bound.nanos);
+    bound.or(ceiling.map(|nanos| nanos.0)).unwrap_or_default()
+}
+
+fn estimate(demand: &Demand, clamped: Option<u64>) -> i64 {
+    let output = clamped.or(demand.max_tokens).unwrap_or(ANSWER_TOKENS);
+    let tokens = (demand.bytes / TOKEN_BYTES).saturating_add(output);
+    i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+fn unbounded(error: &BoundError, plan: &Plan) -> Failure {
+    let message = match error {
+        BoundError::Unpriced { target } => {
+            let name = plan.steps.get(*target).map(|step| step.target.name());
+            format!(
+                "a hard budget applies and no price is known for {}: give it one under `prices`, or a ceiling",
+                name.unwrap_or_default()
+            )
+        }
+        BoundError::Input(_) | BoundError::Output => {
+            format!("a hard budget applies and this request has no bound: {error}")
+        }
+    };
+    Failure::new(Code::UnboundedRequest, message)
 }

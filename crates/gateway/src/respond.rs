@@ -16,6 +16,10 @@ use crate::identify::Caller;
 use crate::refuse;
 use crate::relay::Body;
 
+mod limits;
+
+pub(crate) use limits::limits;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-bondgate-request-id");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-bondgate-attempts");
 const MODEL: HeaderName = HeaderName::from_static("x-bondgate-model");
@@ -24,6 +28,7 @@ const CACHE: HeaderName = HeaderName::from_static("x-bondgate-cache");
 const LOSS: HeaderName = HeaderName::from_static("x-bondgate-loss");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-bondgate-overhead-us");
 const TOKENS: HeaderName = HeaderName::from_static("x-bondgate-tokens");
+const COST: HeaderName = HeaderName::from_static("x-bondgate-cost-usd");
 
 /// Longest value of `x-bondgate-loss`, in bytes; what does not fit is counted.
 const LOSS_BYTES: usize = 2048;
@@ -87,6 +92,16 @@ pub(crate) fn tokens(headers: &mut HeaderMap, usage: &Usage) {
     }
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(TOKENS, value);
+    }
+}
+
+/// Header of a whole answer that is settled. What has no price has no cost to tell.
+pub(crate) fn cost(headers: &mut HeaderMap, exchange: &Exchange) {
+    let Some(bill) = exchange.bill.as_ref().filter(|bill| !bill.unpriced) else {
+        return;
+    };
+    if let Ok(value) = HeaderValue::try_from(bill.cost.to_string()) {
+        headers.insert(COST, value);
     }
 }
 

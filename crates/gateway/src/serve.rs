@@ -14,6 +14,7 @@ use policy::failure::Failure;
 use crate::Gateway;
 use crate::admit::{Call, admit};
 use crate::attempt::attempt;
+use crate::attribute::attribute;
 use crate::endpoint::{self, Operation};
 use crate::exchange::{Exchange, Outcome};
 use crate::identify::identify;
@@ -32,7 +33,8 @@ use crate::screen::screen;
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
     let dialect = endpoint::spoken(request.uri().path(), request.headers());
-    let mut exchange = Exchange::open(&gateway);
+    let snapshot = gateway.shared.snapshot.load_full();
+    let mut exchange = Exchange::open(&gateway, snapshot, dialect);
     match forward(&gateway, dialect, request, &mut exchange).await {
         Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
         Ok(Way::Answer(mut response)) => {
@@ -40,7 +42,7 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
             respond::common(response.headers_mut(), dialect, &exchange, None);
             response
         }
-        Err(failure) => rescue(dialect, &failure, exchange),
+        Err(failure) => rescue(dialect, &failure, exchange).await,
     }
 }
 
@@ -60,7 +62,7 @@ async fn forward(
 ) -> Result<Way, Failure> {
     let (parts, body) = request.into_parts();
     let shared = &gateway.shared;
-    let snapshot = shared.snapshot.load_full();
+    let snapshot = Arc::clone(&exchange.snapshot);
     refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
     let endpoint = endpoint::find(&parts.method, parts.uri.path(), dialect)?;
     let options = Options::read(&parts.headers)?;
@@ -78,7 +80,6 @@ async fn forward(
         &shared.hasher,
         exchange.at_ms,
     )?;
-    exchange.key = Some(Arc::clone(&caller.key));
     if endpoint.operation == Operation::Models {
         let list = respond::models(endpoint.dialect, &snapshot, &caller);
         return Ok(Way::Answer(list));
@@ -87,6 +88,7 @@ async fn forward(
         return respond::model(endpoint.dialect, &snapshot, &caller, id).map(Way::Answer);
     }
 
+    exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
     let limits = intake::Limits {
         body_max: snapshot.max_body,
         ..intake::Limits::default()
@@ -107,7 +109,7 @@ async fn forward(
         options,
         headers: parts.headers,
     };
-    let admitted = admit(caller, call, head)?;
+    let admitted = admit(shared, (caller, call, head), exchange)?;
     let screened = screen(admitted, body)?;
     let planned = plan(screened, &snapshot)?;
     exchange.model = Some(Arc::clone(&planned.plan.model));
@@ -115,6 +117,6 @@ async fn forward(
         Recall::Hit(answer) => return Ok(Way::Answer(answer)),
         Recall::Miss(planned) => planned,
     };
-    let reserved = reserve(planned, exchange)?;
+    let reserved = reserve(planned, shared, exchange)?;
     Ok(Way::Send(reserved))
 }

@@ -5,7 +5,6 @@
 //! what is waited for is asked again and again until a generous deadline.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,10 +14,12 @@ use dialect::Dialect;
 use dialect::loss::Fidelity;
 use gateway::listener::{self, Door, DoorOptions, Drain};
 use gateway::memory::Memory;
+use gateway::notice::Notices;
 use gateway::tasks::Tasks;
+use gateway::telemetry::Telemetry;
 use gateway::upstream::{Upstream, UpstreamConfig};
 use gateway::{Gateway, Shared, Timings};
-use parking_lot::Mutex;
+use policy::accounts::Accounts;
 use policy::caller::VirtualKey;
 use policy::model::{Balance, Fallback, Model, Recovery, Retry, Target, Timeouts, ToolCalls};
 use policy::origin::{Origin, Scheme};
@@ -27,8 +28,10 @@ use policy::secret::{ProviderKey, Secret};
 use policy::snapshot::Snapshot;
 use serde_json::Value;
 use sim::{Script, Sim};
-use store::journal::{Dispatched, Journal, Settled, StorageError};
+use store::journal::error::StorageError;
+use store::journal::{MemoryRecorder, Receipt, Recorder};
 use store::keys::KeyHasher;
+use store::record::{Dispatched, Exchange, Extended};
 
 /// Far above what anything here should take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -186,40 +189,76 @@ pub(crate) fn add_key(snapshot: &mut Snapshot, key: VirtualKey) {
     snapshot.keys.insert(key.hash, Arc::new(key));
 }
 
-/// A journal that can be read.
+/// What the road wrote, as tests ask for it.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    dispatched: Mutex<Vec<String>>,
-    settled: Mutex<Vec<Settled>>,
-    refusing: AtomicBool,
+    pub(crate) recorder: MemoryRecorder,
+}
+
+impl Recorder for Ledger {
+    fn dispatched(&self, record: &Dispatched) -> Result<Receipt, StorageError> {
+        self.recorder.dispatched(record)
+    }
+
+    fn extended(&self, record: &Extended) -> Result<Receipt, StorageError> {
+        self.recorder.extended(record)
+    }
+
+    fn closed(&self, record: &Exchange) -> Receipt {
+        self.recorder.closed(record)
+    }
+
+    fn refused(&self, record: Box<Exchange>) {
+        self.recorder.refused(record);
+    }
+}
+
+/// What one request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) id: String,
+    pub(crate) input_tokens: u64,
+    pub(crate) cached_tokens: u64,
+    pub(crate) output_tokens: u64,
+    /// Whether all counts are the provider's.
+    pub(crate) complete: bool,
+    pub(crate) outcome: String,
 }
 
 impl Ledger {
     /// Records can, or cannot, be kept from now on.
     pub(crate) fn refuse(&self, refusing: bool) {
-        self.refusing.store(refusing, Ordering::Relaxed);
+        let why = StorageError::Failed("the disk is full".into());
+        self.recorder.refuse(refusing.then_some(why));
     }
 
     pub(crate) fn dispatched(&self) -> Vec<String> {
-        self.dispatched.lock().clone()
+        let records = self.recorder.dispatched_records().into_iter();
+        records.map(|record| record.id.to_string()).collect()
+    }
+
+    /// What was charged or given back after it was dispatched.
+    pub(crate) fn closed(&self) -> Vec<Exchange> {
+        self.recorder.closed_records()
+    }
+
+    /// What was refused before it was dispatched.
+    pub(crate) fn refused(&self) -> Vec<Exchange> {
+        self.recorder.refused_records()
     }
 
     pub(crate) fn settled(&self) -> Vec<Settled> {
-        self.settled.lock().clone()
-    }
-}
-
-impl Journal for Ledger {
-    fn dispatched(&self, record: &Dispatched<'_>) -> Result<(), StorageError> {
-        if self.refusing.load(Ordering::Relaxed) {
-            return Err(StorageError("the disk is full".to_owned()));
-        }
-        self.dispatched.lock().push(record.id.to_owned());
-        Ok(())
-    }
-
-    fn settled(&self, record: &Settled) {
-        self.settled.lock().push(record.clone());
+        let records = self.closed().into_iter();
+        records
+            .map(|record| Settled {
+                id: record.id.to_string(),
+                input_tokens: record.usage.total_input(),
+                cached_tokens: record.usage.cache_read,
+                output_tokens: record.usage.total_output(),
+                complete: !record.flags.estimated && record.outcome == "answered",
+                outcome: record.outcome.into_owned(),
+            })
+            .collect()
     }
 }
 
@@ -251,12 +290,14 @@ impl Road {
     /// Serves with so much memory and so much patience.
     pub(crate) fn tuned(snapshot: Snapshot, memory: usize, timings: Timings) -> Self {
         let ledger = Arc::new(Ledger::default());
-        let journal = Arc::clone(&ledger);
+        let (notices, _unread) = Notices::new();
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             hasher: hasher(),
             memory: Memory::new(memory),
-            journal,
+            accounts: Accounts::new(),
+            telemetry: Telemetry::default(),
+            notices,
             timings,
         });
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -265,7 +306,8 @@ impl Road {
         let drain = Drain::new();
         let core = std::thread::spawn({
             let (shared, drain) = (Arc::clone(&shared), drain.clone());
-            move || run(socket, shared, drain)
+            let journal = Arc::clone(&ledger);
+            move || run(socket, (shared, journal), drain)
         });
         Self {
             address,
@@ -286,9 +328,9 @@ impl Road {
     }
 
     /// Waits until the one request is settled, dispatched once and settled once, and says how it ended.
-    pub(crate) async fn outcome(&self) -> &'static str {
+    pub(crate) async fn outcome(&self) -> String {
         let settled = self.settled(1).await.remove(0);
-        assert_eq!(self.ledger.dispatched(), [settled.id.to_string()]);
+        assert_eq!(self.ledger.dispatched(), [settled.id.as_str()]);
         settled.outcome
     }
 
@@ -309,7 +351,7 @@ impl Drop for Road {
 }
 
 /// One core.
-fn run(socket: std::net::TcpListener, shared: Arc<Shared>, drain: Drain) {
+fn run(socket: std::net::TcpListener, (shared, ledger): (Arc<Shared>, Arc<Ledger>), drain: Drain) {
     static TLS: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
     let tls = TLS.get_or_init(|| gateway::tls::client_config(&[]).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -320,6 +362,7 @@ fn run(socket: std::net::TcpListener, shared: Arc<Shared>, drain: Drain) {
         let tasks = Tasks::new();
         let gateway = Gateway {
             shared,
+            journal: ledger,
             upstream: Upstream::new(UpstreamConfig::new(Arc::clone(tls)), tasks.clone()),
             tasks: tasks.clone(),
         };

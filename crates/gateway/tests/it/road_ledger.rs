@@ -72,7 +72,7 @@ async fn every_call_that_is_billed_belongs_to_a_request_that_is_settled() {
                 let calls = bad.bill().call_count + good.bill().call_count - billed;
                 let case = format!("{client:?} {served:?} {kind} {stream} {}", got.text());
                 assert!(calls <= 2, "{calls} calls: {case}");
-                assert_eq!(settled.id.as_ref(), got.header("x-bondgate-request-id"));
+                assert_eq!(settled.id.as_str(), got.header("x-bondgate-request-id"));
                 if settled.complete {
                     assert_eq!(calls, 1, "{case}");
                     let last = [bad.bill().calls, good.bill().calls].concat();
