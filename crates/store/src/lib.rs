@@ -6,6 +6,7 @@
 
 pub mod journal;
 pub mod keys;
+pub mod ledger;
 pub mod objects;
 pub mod record;
 pub mod seal;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use migrate::{MAIN_MIGRATIONS, MONTH_MIGRATIONS, Migration};
+pub(crate) use month::DAY_MS;
 pub use month::Month;
 
 /// Name of the main file within the data directory.

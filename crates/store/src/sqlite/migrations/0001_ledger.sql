@@ -102,6 +102,7 @@ CREATE TABLE rollups (
 CREATE TABLE open (
     id              TEXT    PRIMARY KEY,
     state           TEXT    NOT NULL CHECK (state IN ('open', 'presumed')),
+    writer          INTEGER NOT NULL,
     at_ms           INTEGER NOT NULL,
     who             TEXT    NOT NULL,
     model           TEXT    NOT NULL,

@@ -1,0 +1,360 @@
+//! Entries as they are appended, with the rollups and balances that follow from them.
+//!
+//! Lives for one transaction on the main file. An entry, the day's sum and the
+//! balance that it changes are in the file together or not at all; an entry that
+//! is there already changes nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dialect::chat::Usage;
+use policy::caller::Attribution;
+use policy::limit::Resource;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use super::rows::TokenCounts;
+use super::text;
+use crate::record::Held;
+use crate::sqlite::DAY_MS;
+
+/// What kind of entry it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Settled,
+    Presumed,
+    Adjusted,
+    External,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Settled => "settled",
+            Kind::Presumed => "presumed",
+            Kind::Adjusted => "adjusted",
+            Kind::External => "external",
+        }
+    }
+}
+
+/// An entry to be appended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) exchange: &'a str,
+    pub(super) revision: i64,
+    pub(super) kind: Kind,
+    pub(super) at_ms: i64,
+    pub(super) who: &'a Attribution,
+    pub(super) model: &'a str,
+    pub(super) target: &'a str,
+    pub(super) sums: Sums,
+    pub(super) price_id: &'a str,
+    pub(super) flags: i64,
+    pub(super) note: &'a str,
+}
+
+/// What is summed up by day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) requests: i64,
+    pub(super) failures: i64,
+    pub(super) tokens: TokenCounts,
+    pub(super) cost: i64,
+    pub(super) unpriced: i64,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Sums) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.tokens = self.tokens.plus(&other.tokens);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.unpriced = self.unpriced.saturating_add(other.unpriced);
+    }
+}
+
+/// The most tokens of a kind, and the most nano-dollars, that an entry may hold:
+/// so that no sum of a file's entries leaves 64 bits. A trillion tokens; ten million dollars.
+const TOKENS_MAX: i64 = 1_000_000_000_000;
+/// See [`TOKENS_MAX`].
+pub(super) const COST_MAX: i64 = 10_000_000_000_000_000;
+
+/// The counts of a usage, each at most [`TOKENS_MAX`].
+pub(super) fn tokens(usage: &Usage) -> TokenCounts {
+    let count = |n: u64| i64::try_from(n).unwrap_or(TOKENS_MAX).min(TOKENS_MAX);
+    TokenCounts {
+        input: count(usage.input),
+        cache_read: count(usage.cache_read),
+        cache_write: count(usage.cache_write),
+        cache_write_1h: count(usage.cache_write_1h),
+        audio_in: count(usage.audio_in),
+        output: count(usage.output),
+        reasoning: count(usage.reasoning),
+        audio_out: count(usage.audio_out),
+    }
+}
+
+/// A transaction's worth of entries.
+pub(super) struct Book<'c> {
+    connection: &'c Connection,
+    append: CachedStatement<'c>,
+    dimensions: &'c mut Dimensions,
+    writer: i64,
+    number: i64,
+    rollups: HashMap<(i64, i64), Sums>,
+    balances: HashMap<BalanceKey, i64>,
+}
+
+type BalanceKey = (Arc<str>, Arc<str>, Resource, i64);
+
+const APPEND: &str = "INSERT INTO entries (
+    writer, number, exchange, revision, kind, at_ms, dimension, run, requests, failures,
+    input, cache_read, cache_write, cache_write_1h, audio_in, output, reasoning, audio_out,
+    cost_nanos, price_id, unpriced, flags, note
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+          ?19, ?20, ?21, ?22, ?23)
+ON CONFLICT (exchange, revision) DO NOTHING";
+
+const ADD_UP: &str = "INSERT INTO rollups VALUES
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+ON CONFLICT (day, dimension) DO UPDATE SET
+    requests = requests + excluded.requests,
+    failures = failures + excluded.failures,
+    input = input + excluded.input,
+    cache_read = cache_read + excluded.cache_read,
+    cache_write = cache_write + excluded.cache_write,
+    cache_write_1h = cache_write_1h + excluded.cache_write_1h,
+    audio_in = audio_in + excluded.audio_in,
+    output = output + excluded.output,
+    reasoning = reasoning + excluded.reasoning,
+    audio_out = audio_out + excluded.audio_out,
+    cost_nanos = cost_nanos + excluded.cost_nanos,
+    unpriced = unpriced + excluded.unpriced";
+
+// A sum that leaves 64 bits becomes a float in SQL; the bounds keep it an integer.
+const CHARGE: &str = "INSERT INTO balances VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO UPDATE SET settled =
+    min(9000000000000000000, max(-9000000000000000000, settled + excluded.settled))";
+
+// Limits of tokens and requests shape and do not owe: the window before is enough.
+const FORGET: &str = "DELETE FROM balances
+WHERE \"limit\" = ?1 AND bucket = ?2 AND resource = ?3 AND window_ms < (
+    SELECT max(window_ms) FROM balances
+    WHERE \"limit\" = ?1 AND bucket = ?2 AND resource = ?3 AND window_ms < ?4
+)";
+
+impl<'c> Book<'c> {
+    /// Begins to append, as the next numbers of that writer.
+    pub(super) fn new(
+        connection: &'c Connection,
+        dimensions: &'c mut Dimensions,
+        writer: i64,
+    ) -> rusqlite::Result<Self> {
+        let number = connection
+            .prepare_cached("SELECT number FROM writers WHERE writer = ?1")?
+            .query_row([writer], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0);
+        Ok(Self {
+            connection,
+            append: connection.prepare_cached(APPEND)?,
+            dimensions,
+            writer,
+            number,
+            rollups: HashMap::new(),
+            balances: HashMap::new(),
+        })
+    }
+
+    /// Appends an entry; false where that revision of that exchange is there already.
+    pub(super) fn post(&mut self, line: &Line<'_>) -> rusqlite::Result<bool> {
+        let dimension = self.dimensions.id(self.connection, line)?;
+        let mut sums = line.sums;
+        sums.cost = sums.cost.clamp(-COST_MAX, COST_MAX);
+        let tokens = &sums.tokens;
+        let appended = self.append.execute(params![
+            self.writer,
+            self.number + 1,
+            line.exchange,
+            line.revision,
+            line.kind.name(),
+            line.at_ms,
+            dimension,
+            text::or_empty(line.who.run.as_ref()),
+            sums.requests,
+            sums.failures,
+            tokens.input,
+            tokens.cache_read,
+            tokens.cache_write,
+            tokens.cache_write_1h,
+            tokens.audio_in,
+            tokens.output,
+            tokens.reasoning,
+            tokens.audio_out,
+            sums.cost,
+            line.price_id,
+            sums.unpriced,
+            line.flags,
+            line.note,
+        ])?;
+        if appended == 0 {
+            return Ok(false);
+        }
+        self.number += 1;
+        let day = line.at_ms.div_euclid(DAY_MS);
+        self.rollups.entry((day, dimension)).or_default().add(&sums);
+        Ok(true)
+    }
+
+    /// Changes balances by these amounts, or by their opposites. What is under way
+    /// at once is not a thing to keep.
+    pub(super) fn charge(&mut self, held: &[Held], sign: i64) {
+        for held in held {
+            match held.resource {
+                Resource::Concurrent => {}
+                Resource::Money | Resource::Tokens | Resource::Requests => {
+                    let key = (
+                        Arc::clone(&held.limit),
+                        Arc::clone(&held.bucket),
+                        held.resource,
+                        held.window_ms,
+                    );
+                    let balance = self.balances.entry(key).or_default();
+                    *balance = balance.saturating_add(held.amount.saturating_mul(sign));
+                }
+            }
+        }
+    }
+
+    /// Writes the sums and the writer's last number.
+    pub(super) fn finish(self) -> rusqlite::Result<()> {
+        self.add_up()?;
+        self.write_balances()?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO writers VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET number = excluded.number",
+            )?
+            .execute((self.writer, self.number))?;
+        Ok(())
+    }
+
+    fn add_up(&self) -> rusqlite::Result<()> {
+        let mut days: Vec<_> = self.rollups.iter().collect();
+        days.sort_unstable_by_key(|(key, _)| **key);
+        let mut add_up = self.connection.prepare_cached(ADD_UP)?;
+        for ((day, dimension), sums) in days {
+            let tokens = &sums.tokens;
+            add_up.execute(params![
+                day,
+                dimension,
+                sums.requests,
+                sums.failures,
+                tokens.input,
+                tokens.cache_read,
+                tokens.cache_write,
+                tokens.cache_write_1h,
+                tokens.audio_in,
+                tokens.output,
+                tokens.reasoning,
+                tokens.audio_out,
+                sums.cost,
+                sums.unpriced,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn write_balances(&self) -> rusqlite::Result<()> {
+        let mut charges: Vec<_> = self.balances.iter().collect();
+        charges.sort_unstable_by_key(|(key, _)| *key);
+        let mut charge = self.connection.prepare_cached(CHARGE)?;
+        let mut forget = self.connection.prepare_cached(FORGET)?;
+        for ((limit, bucket, resource, window_ms), amount) in charges {
+            charge.execute(params![limit, bucket, resource.name(), window_ms, amount])?;
+            match resource {
+                Resource::Money => {}
+                Resource::Tokens | Resource::Requests | Resource::Concurrent => {
+                    forget.execute(params![limit, bucket, resource.name(), window_ms])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The ids of dimensions, remembered; to be thrown away with a transaction that failed.
+#[derive(Debug, Default)]
+pub(super) struct Dimensions {
+    ids: HashMap<String, i64>,
+    name: String,
+}
+
+/// Dimensions that are remembered before all are forgotten.
+const REMEMBERED: usize = 65_536;
+
+impl Dimensions {
+    fn id(&mut self, connection: &Connection, line: &Line<'_>) -> rusqlite::Result<i64> {
+        let who = line.who;
+        let columns = [
+            &*who.key,
+            text::or_empty(who.user.as_ref()),
+            text::or_empty(who.team.as_ref()),
+            text::or_empty(who.organisation.as_ref()),
+            line.model,
+            text::provider(line.target),
+            line.target,
+        ];
+        self.name.clear();
+        let tags = who.tags.iter().flat_map(|(name, value)| [&**name, value]);
+        for part in columns.into_iter().chain(tags) {
+            // With its length before it, no two lists of texts look alike.
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            self.name.extend(char::from_u32(length.min(0xd000)));
+            self.name.push_str(part);
+        }
+        if let Some(id) = self.ids.get(&self.name) {
+            return Ok(*id);
+        }
+        let id = find_or_make(connection, columns, &text::tags(&who.tags))?;
+        if self.ids.len() >= REMEMBERED {
+            self.ids.clear();
+        }
+        self.ids.insert(self.name.clone(), id);
+        Ok(id)
+    }
+}
+
+fn find_or_make(connection: &Connection, columns: [&str; 7], tags: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("INSERT INTO tagsets (tags) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([tags])?;
+    let tagset: i64 = connection
+        .prepare_cached("SELECT id FROM tagsets WHERE tags = ?1")?
+        .query_row([tags], |row| row.get(0))?;
+    let [key, user, team, organisation, model, provider, target] = columns;
+    let row = params![
+        key,
+        user,
+        team,
+        organisation,
+        model,
+        provider,
+        target,
+        tagset
+    ];
+    connection
+        .prepare_cached(
+            "INSERT INTO dimensions
+                 (key, user, team, organisation, model, provider, target, tagset)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+        )?
+        .execute(row)?;
+    connection
+        .prepare_cached(
+            "SELECT id FROM dimensions
+             WHERE key = ?1 AND user = ?2 AND team = ?3 AND organisation = ?4
+               AND model = ?5 AND provider = ?6 AND target = ?7 AND tagset = ?8",
+        )?
+        .query_row(row, |row| row.get(0))
+}

@@ -1,0 +1,31 @@
+//! Retention: exchanges, attempts and payloads go a month at a time, by removing its file.
+//!
+//! The main file is never shortened: entries, rollups and balances stay.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::LedgerError;
+use crate::sqlite::Month;
+
+/// Removes the files of all months before that one; answers which.
+///
+/// # Errors
+/// Where the directory cannot be read or a file not be removed.
+pub fn remove_months_before(dir: &Path, first_kept: Month) -> Result<Vec<Month>, LedgerError> {
+    let mut months = Month::list(dir)?;
+    months.retain(|month| *month < first_kept);
+    for month in &months {
+        let name = month.file_name();
+        // The file first: its companions alone mean nothing, and the other way about they do.
+        for suffix in ["", "-wal", "-shm"] {
+            match fs::remove_file(dir.join(format!("{name}{suffix}"))) {
+                Ok(()) => {}
+                Err(why) if why.kind() == ErrorKind::NotFound => {}
+                Err(why) => return Err(why.into()),
+            }
+        }
+    }
+    Ok(months)
+}
