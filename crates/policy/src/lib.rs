@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod bound;
 pub mod caller;
 pub mod control;
+pub mod explain;
 pub mod failure;
 pub mod guardrail;
 pub mod limit;

@@ -1,0 +1,94 @@
+//! Why a plan is what it is: the targets that would serve a model, in order, and why each other
+//! one is not used.
+//!
+//! By the same [`plan`] as the road's. It knows nothing of the providers' present health.
+
+use std::sync::Arc;
+
+use crate::model::{Balance, Model, Target};
+use crate::plan::{Role, plan};
+
+/// One target of an explanation.
+pub struct Line {
+    /// Its place in the order, from 1; none where it is not used.
+    pub order: Option<usize>,
+    /// The target.
+    pub target: Arc<Target>,
+    /// What it is: one of the model's own, a fallback, or nothing.
+    pub role: Option<Role>,
+    /// Why it stands there.
+    pub why: String,
+}
+
+/// Explains a model: those that are used in their order, then the others.
+///
+/// Where chance decides, the first of those that could be drawn comes first, so that the same
+/// is said each time.
+#[must_use]
+pub fn explain(model: &Arc<Model>) -> Vec<Line> {
+    let plan = plan(model, &mut |_| 0);
+    let most = usize::try_from(model.retry.max_attempts).unwrap_or(usize::MAX);
+    let mut lines = Vec::with_capacity(plan.steps.len());
+    for (n, step) in plan.steps.iter().enumerate() {
+        let target = Arc::clone(&step.target);
+        lines.push(if n < most {
+            let why = match step.role {
+                Role::Primary => primary(model, &step.target),
+                Role::Fallback => "when the targets before it fail".to_owned(),
+            };
+            Line {
+                order: Some(n + 1),
+                target,
+                role: Some(step.role),
+                why,
+            }
+        } else {
+            unused(&target, format!("beyond `retry.max_attempts: {most}`"))
+        });
+    }
+    let others = [
+        (
+            &model.fallback.context_window,
+            "only where the request is too long for a target",
+        ),
+        (
+            &model.fallback.content_policy,
+            "only where a provider refuses by its content policy",
+        ),
+    ];
+    for (targets, why) in others {
+        lines.extend(targets.iter().map(|target| unused(target, why.to_owned())));
+    }
+    lines
+}
+
+fn unused(target: &Arc<Target>, why: String) -> Line {
+    Line {
+        order: None,
+        target: Arc::clone(target),
+        role: None,
+        why,
+    }
+}
+
+fn primary(model: &Model, target: &Target) -> String {
+    let level: Vec<&Arc<Target>> = model
+        .targets
+        .iter()
+        .filter(|other| other.priority == target.priority)
+        .collect();
+    let place = format!("priority {}", target.priority);
+    let total: u64 = level.iter().map(|other| u64::from(other.weight)).sum();
+    match model.balance {
+        Balance::Ordered | Balance::Weighted if level.len() == 1 => format!("{place}, alone"),
+        Balance::Ordered => format!("{place}, in the order of the configuration"),
+        Balance::Weighted if total == 0 => format!("{place}, all of weight 0: in order"),
+        Balance::Weighted if target.weight == 0 => {
+            format!("{place}, weight 0: when the others of its priority fail")
+        }
+        Balance::Weighted => {
+            let percent = u64::from(target.weight) * 100 / total;
+            format!("{place}, drawn first for {percent} % of requests")
+        }
+    }
+}
