@@ -3,12 +3,16 @@
 //! Only shapes and words; what a command does is in [`crate::commands`]. A command that is
 //! not built is not listed here.
 
+mod moving;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use dialect::needs::Need;
+
+pub use moving::{ImportOptions, ImportSource, KeyText, LitellmOptions, RunOptions, ScanOptions};
 
 /// An AI gateway: one process between your applications and every model they call.
 #[derive(Debug, Parser)]
@@ -26,7 +30,10 @@ Examples:
   bondgate                                    serve, from ./bondgate.yaml or the environment
   bondgate check                              say every problem of the configuration at once
   bondgate explain fast-summary               which targets would serve a model, and why
-  bondgate sim --listen 127.0.0.1:9000        a provider to test against, with faults by script"
+  bondgate sim --listen 127.0.0.1:9000        a provider to test against, with faults by script
+  bondgate import litellm config.yaml         a LiteLLM configuration as one of ours
+  bondgate scan .                             provider keys and direct calls in a folder
+  bondgate run -- claude                      a program with base URL and key set for the gateway"
 )]
 pub struct Cli {
     /// What to do; `serve` when left out.
@@ -78,6 +85,37 @@ Examples:
   bondgate sim --listen 127.0.0.1:9000 --script faults.json"
     )]
     Sim(SimOptions),
+    /// Turn another gateway's configuration into one of ours, each finding graded.
+    Import(ImportOptions),
+    /// Find provider keys, their base URLs and the clients that use them, with a suggestion for each.
+    #[command(
+        after_help = "Follows no links; passes over .git, node_modules, target, virtual environments, \
+binaries and files over 1 MiB. Of a key, its first 4 characters and its length are shown, never more. \
+Exit code 0: no key in clear; 1: at least one.
+
+Examples:
+  bondgate scan .
+  bondgate scan services deploy --format csv > calls.csv
+  bondgate scan . --gateway https://gateway.example.com"
+    )]
+    Scan(ScanOptions),
+    /// Start a program with base URL and key set for the gateway.
+    #[command(
+        after_help = "Sets for the program: OPENAI_BASE_URL, OPENAI_API_BASE, OPENAI_API_KEY, \
+ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, ANTHROPIC_CUSTOM_HEADERS (with \
+`x-bondgate-run`), BONDGATE_URL and BONDGATE_RUN. OpenAI's variables carry no headers: a program that \
+uses them belongs to the run only where it sends `x-bondgate-run` itself.
+
+SIGINT, SIGTERM, SIGHUP and SIGQUIT reach the program. Exit code: the program's, or 128 and the number \
+of the signal that ended it; 127: there is no such program; 126: it cannot be started; 1: the gateway \
+does not answer, or there is no key.
+
+Examples:
+  bondgate run -- claude
+  bondgate run --run nightly-42 -- aider --model openai/fast
+  BONDGATE_KEY=bg-… bondgate run --gateway https://gateway.example.com -- python agent.py"
+    )]
+    Run(RunOptions),
     /// Write a shell's completions to stdout.
     #[command(after_help = "Example:
   bondgate completions bash > /etc/bash_completion.d/bondgate")]

@@ -5,7 +5,10 @@
 
 mod check;
 mod explain;
+mod import;
 mod rows;
+mod run;
+mod scan;
 mod sim;
 mod version;
 
@@ -27,11 +30,19 @@ pub fn run() -> ExitCode {
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Explain(options)) => explain::run(&options),
         Some(Command::Sim(options)) => sim::run(&options),
+        Some(Command::Import(options)) => import::run(&options),
+        Some(Command::Scan(options)) => return ended(scan::run(&options)),
+        Some(Command::Run(options)) => return ended(run::run(&options)),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Version) => version::run(),
     };
+    ended(done.map(|()| ExitCode::SUCCESS))
+}
+
+/// How the program ends after a command.
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever reads has read enough.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

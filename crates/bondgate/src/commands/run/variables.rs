@@ -1,0 +1,92 @@
+//! What a program is told by its environment: where the gateway is, and with what key.
+//!
+//! Each dialect that is served says by which variables its clients are told; none is set
+//! for a dialect that is not. What would lead a program past the gateway is taken out.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use dialect::Dialect;
+
+/// A variable and its value; `None`: taken out.
+pub(super) type Variable = (&'static str, Option<OsString>);
+
+/// What a variable holds.
+enum Holds {
+    /// The gateway's root.
+    Root,
+    /// The gateway's `/v1`.
+    Versioned,
+    /// The key.
+    Key,
+    /// Further headers of every request, a line each.
+    Headers,
+}
+
+/// Programs that warn where the key stands in both of Anthropic's variables; they are given
+/// the token.
+const TOKEN_ONLY: [&str; 1] = ["claude"];
+const KEY_BESIDE_TOKEN: &str = "ANTHROPIC_API_KEY";
+
+/// Switches that send a program to another place than its base URL.
+const PAST_THE_GATEWAY: [&str; 2] = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"];
+
+/// By which variables the clients of a dialect are told.
+fn told(dialect: Dialect) -> &'static [(&'static str, Holds)] {
+    match dialect {
+        Dialect::OpenaiChat => &[
+            ("OPENAI_BASE_URL", Holds::Versioned),
+            ("OPENAI_API_BASE", Holds::Versioned),
+            ("OPENAI_API_KEY", Holds::Key),
+        ],
+        Dialect::AnthropicMessages => &[
+            ("ANTHROPIC_BASE_URL", Holds::Root),
+            (KEY_BESIDE_TOKEN, Holds::Key),
+            ("ANTHROPIC_AUTH_TOKEN", Holds::Key),
+            ("ANTHROPIC_CUSTOM_HEADERS", Holds::Headers),
+        ],
+    }
+}
+
+/// The variables for a program.
+pub(super) fn of(root: &str, key: &str, run: &str, command: &[OsString]) -> Vec<Variable> {
+    let all = Dialect::ALL.into_iter().flat_map(told);
+    let mut variables: Vec<Variable> = all
+        .map(|(name, holds)| {
+            let value = match holds {
+                Holds::Root => root.into(),
+                Holds::Versioned => format!("{root}/v1").into(),
+                Holds::Key => key.into(),
+                Holds::Headers => headers(name, run),
+            };
+            (*name, Some(value))
+        })
+        .collect();
+    if wants_token_only(command) {
+        variables.retain(|(name, _)| *name != KEY_BESIDE_TOKEN);
+        variables.push((KEY_BESIDE_TOKEN, None));
+    }
+    variables.push(("BONDGATE_URL", Some(root.into())));
+    variables.push(("BONDGATE_RUN", Some(run.into())));
+    variables.extend(PAST_THE_GATEWAY.map(|name| (name, None)));
+    variables
+}
+
+/// The run's header after those that are set already; a run of before gives way.
+fn headers(name: &str, run: &str) -> OsString {
+    let own = std::env::var(name).unwrap_or_default();
+    let kept = own.lines().filter(|line| {
+        let header = line.split(':').next().unwrap_or_default().trim();
+        !header.is_empty() && !header.eq_ignore_ascii_case("x-bondgate-run")
+    });
+    let mut text: String = kept.flat_map(|line| [line, "\n"]).collect();
+    text.push_str(&format!("x-bondgate-run: {run}"));
+    text.into()
+}
+
+fn wants_token_only(command: &[OsString]) -> bool {
+    let program = command.first().map(Path::new).and_then(Path::file_stem);
+    program
+        .and_then(OsStr::to_str)
+        .is_some_and(|name| TOKEN_ONLY.contains(&name))
+}

@@ -1,0 +1,228 @@
+//! `bondgate run`, through the real binary, against the real gateway.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::program::{KEY, Program};
+
+fn gateway() -> Program {
+    Program::start(&format!(
+        "providers:\n  p: {{ base_url: \"http://127.0.0.1:9\", dialect: openai-chat, key: none }}\n\
+         models:\n  m: {{ targets: [p/m] }}\nkeys:\n  test: {{ secret: {KEY} }}\n"
+    ))
+}
+
+fn bondgate(url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bondgate"));
+    command
+        .args(["run", "--gateway", url])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("BONDGATE_KEY", KEY)
+        .stdin(Stdio::null());
+    command
+}
+
+fn shell(url: &str, script: &str) -> Command {
+    let mut command = bondgate(url);
+    command.args(["--", "sh", "-c", script]);
+    command
+}
+
+fn read(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn start(command: &mut Command) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    (child, out)
+}
+
+#[test]
+fn the_program_is_told_where_the_gateway_is() {
+    let gateway = gateway();
+    let url = &gateway.url;
+    let script = "env | grep -E '^(OPENAI|ANTHROPIC|BONDGATE_U|BONDGATE_R|x-b|CLAUDE)' | sort";
+    let mut command = bondgate(&format!("{url}/v1/"));
+    command
+        .args(["--run", "nightly 42", "--", "sh", "-c", script])
+        .env("ANTHROPIC_CUSTOM_HEADERS", "x-own: 1\nX-Bondgate-Run: old")
+        .env("CLAUDE_CODE_USE_BEDROCK", "1")
+        .env("OPENAI_API_KEY", "sk-of-before");
+    let (code, out, err) = read(&command.output().unwrap());
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let mut expected = [
+        format!("ANTHROPIC_API_KEY={KEY}"),
+        format!("ANTHROPIC_AUTH_TOKEN={KEY}"),
+        format!("ANTHROPIC_BASE_URL={url}"),
+        "ANTHROPIC_CUSTOM_HEADERS=x-own: 1".to_owned(),
+        "BONDGATE_RUN=nightly 42".to_owned(),
+        format!("BONDGATE_URL={url}"),
+        format!("OPENAI_API_BASE={url}/v1"),
+        format!("OPENAI_API_KEY={KEY}"),
+        format!("OPENAI_BASE_URL={url}/v1"),
+        "x-bondgate-run: nightly 42".to_owned(),
+    ];
+    expected.sort();
+    let mut lines: Vec<&str> = out.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_run_without_a_name_is_named_by_a_new_ulid() {
+    let gateway = gateway();
+    let name = || {
+        let output = shell(&gateway.url, "echo $BONDGATE_RUN").output().unwrap();
+        read(&output).1.trim().to_owned()
+    };
+    let (one, other) = (name(), name());
+    assert_eq!((one.len(), other.len()), (26, 26));
+    assert_ne!(one, other);
+}
+
+#[test]
+fn claude_code_is_given_the_token_alone() {
+    let gateway = gateway();
+    let claude = gateway.folder.path().join("claude");
+    std::fs::write(
+        &claude,
+        "#!/bin/sh\necho \"${ANTHROPIC_API_KEY:-none} $ANTHROPIC_AUTH_TOKEN\"\n",
+    )
+    .unwrap();
+    let made = Command::new("chmod")
+        .arg("+x")
+        .arg(&claude)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let mut command = bondgate(&gateway.url);
+    let output = command
+        .arg("--")
+        .arg(&claude)
+        .env("ANTHROPIC_API_KEY", "x")
+        .output();
+    let (code, out, err) = read(&output.unwrap());
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), format!("none {KEY}\n").as_str()),
+        "{err}"
+    );
+}
+
+#[test]
+fn exit_codes_are_the_programs_own() {
+    let gateway = gateway();
+    for (script, expected) in [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143)] {
+        let (code, _, err) = read(&shell(&gateway.url, script).output().unwrap());
+        assert_eq!(code, Some(expected), "{script}: {err}");
+    }
+    let (code, _, err) = read(
+        &bondgate(&gateway.url)
+            .args(["--", "no-such-program"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(code, Some(127));
+    assert!(
+        err.contains("there is no program `no-such-program`"),
+        "{err}"
+    );
+    let file = gateway.folder.path().join("bondgate.yaml");
+    let (code, _, err) = read(&bondgate(&gateway.url).arg("--").arg(file).output().unwrap());
+    assert_eq!(code, Some(126));
+    assert!(err.contains("cannot be started"), "{err}");
+}
+
+#[test]
+fn input_and_output_are_the_programs_own() {
+    let gateway = gateway();
+    let mut command = shell(&gateway.url, "cat; echo aside >&2");
+    let (mut child, mut out) = start(command.stdin(Stdio::piped()));
+    child.stdin.take().unwrap().write_all(b"through\n").unwrap();
+    let mut text = String::new();
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "through\n");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "aside\n");
+}
+
+#[test]
+fn signals_reach_the_program_and_its_end_is_awaited() {
+    let gateway = gateway();
+    for (signal, code) in [("TERM", 31), ("INT", 32), ("HUP", 33)] {
+        let script =
+            format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 0.01; done");
+        let (mut child, mut out) = start(&mut shell(&gateway.url, &script));
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        let pid = child.id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &pid])
+            .status();
+        assert!(sent.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+    }
+}
+
+#[test]
+fn nothing_is_started_without_a_gateway_or_a_key() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let (code, out, err) = read(&shell(&url, "echo started").output().unwrap());
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(
+        err.starts_with(&format!(
+            "no gateway answers at {url} · start one with `bondgate serve`"
+        )),
+        "{err}"
+    );
+    let gateway = gateway();
+    let mut keyless = shell(&gateway.url, "echo started");
+    let (code, out, err) = read(&keyless.env_remove("BONDGATE_KEY").output().unwrap());
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.contains("BONDGATE_KEY"), "{err}");
+}
+
+#[test]
+fn somebody_else_who_answers_is_no_gateway() {
+    let sim = crate::program::SimThread::start("{}");
+    let (code, out, err) = read(&shell(&sim.sim.url(), "echo started").output().unwrap());
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.contains("/livez: it is no gateway"), "{err}");
+}
+
+#[test]
+fn wrong_usage_of_run_ends_with_two_and_shows_no_key() {
+    for arguments in [
+        &["run"][..],
+        &["run", "--gateway", "ftp://x", "--", "true"],
+        &["run", "--run", "", "--", "true"],
+        &["run", "--key", "a b-secret", "--nonsense"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_bondgate"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_bondgate"))
+        .args(["run", "--help"])
+        .env("BONDGATE_KEY", KEY)
+        .output()
+        .unwrap();
+    assert!(!String::from_utf8(help.stdout).unwrap().contains(KEY));
+}
