@@ -9,6 +9,7 @@
 
 mod journal;
 mod ledger_files;
+mod ledger_journal;
 mod ledger_kit;
 mod ledger_query;
 mod ledger_read;
