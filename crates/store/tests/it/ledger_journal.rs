@@ -35,9 +35,9 @@ fn what_the_journal_has_is_in_the_ledger_once_and_what_never_closed_is_presumed(
         let running = scope.spawn(|| writer.run(&mut tail, &stop));
         let road = journal.writer(0);
         for n in 0..50 {
-            road.dispatched(&dispatched(n, MARCH)).unwrap();
+            let _ = road.dispatched(&dispatched(n, MARCH)).unwrap();
             if n % 10 != 9 {
-                road.closed(&closed(n, MARCH));
+                let _ = road.closed(&closed(n, MARCH));
             }
         }
         let main = dir.path().join(store::sqlite::MAIN_FILE);
@@ -50,7 +50,7 @@ fn what_the_journal_has_is_in_the_ledger_once_and_what_never_closed_is_presumed(
         // Written to the journal, and gone before the ledger looks.
         stop.store(true, Ordering::Release);
         assert!(running.join().unwrap().all_written);
-        road.closed(&closed(9, MARCH));
+        let _ = road.closed(&closed(9, MARCH));
     });
     drop((tail, journal));
 
