@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 use policy::control::Control;
 use policy::secret::Secret;
+use store::ledger::Ledger;
+use store::objects::Objects;
 
 use crate::route::Routes;
 
@@ -26,6 +28,10 @@ use crate::route::Routes;
 pub struct App {
     /// The running gateway.
     pub control: Arc<dyn Control>,
+    /// Objects made at run time.
+    pub objects: Arc<Objects>,
+    /// The book of what was spent.
+    pub ledger: Arc<Ledger>,
     /// What callers show.
     pub token: Secret,
     /// Whether metrics are shown to everybody.

@@ -34,19 +34,21 @@ const HEAD_WAITS: Duration = Duration::from_secs(10);
 /// How long a stop waits for answers under way.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Gives the certificate in force; asked at each connection, since it is renewed in place.
+pub type Tls = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
+
 /// Serves until `stop`.
 ///
 /// # Errors
 /// Where the socket cannot be used.
 pub async fn serve(
     socket: std::net::TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     app: Arc<App>,
     stop: CancellationToken,
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from_std(socket)?;
-    let tls = tls.map(TlsAcceptor::from);
     let service = TowerToHyperService::new(router(app));
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let tasks = tokio_util::task::TaskTracker::new();
@@ -80,14 +82,15 @@ pub async fn serve(
 
 async fn connection(
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     service: TowerToHyperService<Router>,
     stop: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true);
     match tls {
         None => converse(TokioIo::new(stream), service, stop).await,
-        Some(acceptor) => {
+        Some(tls) => {
+            let acceptor = TlsAcceptor::from(tls());
             // A handshake that fails or takes too long is the caller's affair.
             if let Ok(Ok(stream)) = timeout(HEAD_WAITS, acceptor.accept(stream)).await {
                 converse(TokioIo::new(stream), service, stop).await;

@@ -3,36 +3,71 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use policy::secret::Secret;
+
 use crate::config::Config;
+use crate::config::data_dir::ADMIN_TOKEN;
+use crate::config::zero::DEFAULT_KEY;
 use crate::say;
 
-/// Says that the gateway serves. The key is shown only where it was made for this start.
-pub fn started(config: &Config, address: SocketAddr, without_file: bool, data: &Path) {
-    let scheme = if config.listen.tls.is_some() {
+/// What is told of a start.
+pub struct Start<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Where applications call.
+    pub address: SocketAddr,
+    /// Where operators call.
+    pub admin: &'a str,
+    /// Whether there is no file, and then the key, where this start made it.
+    pub without_file: Option<Option<&'a Secret>>,
+    /// The data folder.
+    pub data: &'a Path,
+}
+
+/// Says that the gateway serves.
+pub fn started(start: &Start<'_>) {
+    let scheme = if start.config.listen.tls.is_some() {
         "https"
     } else {
         "http"
     };
-    let url = format!("{scheme}://{address}");
+    let url = format!("{scheme}://{}", start.address);
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("bondgate {version} listens on {url}\n");
-    if without_file {
+    if let Some(key) = start.without_file {
         text.push_str(&format!(
             "\nThere is no configuration file, so these providers are on: {}.\n\
              Models are called as provider/model; sim/echo answers without any provider.\n",
-            names(config)
+            names(start.config)
         ));
-        if let Some(key) = config.keys.first() {
-            let secret = key.secret.reveal();
-            text.push_str(&format!(
-                "\nThe key `{}`, new at each start: {secret}\n\nTry it:\n{}\n",
-                key.name,
-                curl(&url, secret)
-            ));
-        }
-        text.push('\n');
+        let shown = match key {
+            Some(secret) => {
+                text.push_str(&format!(
+                    "\nThe key `{DEFAULT_KEY}`, shown this once: {}\nIt may spend 5 USD a day.\n",
+                    secret.reveal()
+                ));
+                secret.reveal()
+            }
+            None => {
+                text.push_str(&format!(
+                    "\nThe key `{DEFAULT_KEY}` was shown at the first start; `bondgate keys rotate {DEFAULT_KEY}` makes a new secret.\n"
+                ));
+                "$BONDGATE_KEY"
+            }
+        };
+        text.push_str(&format!("\nTry it:\n{}\n\n", curl(&url, shown)));
     }
-    text.push_str(&format!("Data: {}\n", data.display()));
+    text.push_str(&format!("Admin: {}", start.admin));
+    let configured = start
+        .config
+        .admin
+        .as_ref()
+        .and_then(|admin| admin.token.as_ref());
+    if configured.is_none() {
+        let token = start.data.join(ADMIN_TOKEN);
+        text.push_str(&format!(" (token in {})", token.display()));
+    }
+    text.push_str(&format!("\nData: {}\n", start.data.display()));
     say::announce(&text);
 }
 
@@ -47,7 +82,7 @@ fn names(config: &Config) -> String {
 
 fn curl(url: &str, secret: &str) -> String {
     format!(
-        "curl -s {url}/v1/chat/completions -H 'authorization: Bearer {secret}' -H 'content-type: application/json' \
+        "curl -s {url}/v1/chat/completions -H \"authorization: Bearer {secret}\" -H 'content-type: application/json' \
          -d '{{\"model\":\"sim/echo\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
     )
 }

@@ -1,52 +1,70 @@
 //! Where the parts meet: threads, sockets, signals.
 //!
 //! One thread a core, each with a single-threaded runtime, its own listening
-//! socket and its own connections to providers. The main thread waits for
-//! signals. Nothing else in the program starts threads that serve or opens
-//! listeners.
+//! socket and its own connections to providers; one thread for the ledger, one for
+//! operators. The main thread waits for signals. Nothing else in the program
+//! starts threads that serve or opens listeners.
+
+mod books;
+mod control;
+mod core;
+mod operators;
+mod rules;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use admin::App;
+use anyhow::{Context as _, Result, bail};
 use arc_swap::ArcSwap;
+use gateway::Shared;
 use gateway::listener::{self, Door, DoorOptions, Drain};
 use gateway::memory::Memory;
-use gateway::tasks::Tasks;
+use gateway::notice::{Notice, Notices};
+use gateway::telemetry::Telemetry;
 use gateway::tls::client_config;
-use gateway::upstream::{Upstream, UpstreamConfig};
-use gateway::{Gateway, Shared, serve};
+use gateway::upstream::UpstreamConfig;
+use parking_lot::Mutex;
+use policy::accounts::Accounts;
+use policy::control::{Listener, Running};
+use policy::secret::Secret;
+use policy::viewer::Viewer;
 use sim::{Script, Sim};
-use store::journal::MemoryJournal;
 use store::keys::KeyHasher;
+use store::objects::{KeySpec, New};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
+use self::books::{Books, BooksOptions};
+use self::control::Live;
+use self::core::Core;
+use self::operators::Operators;
+use self::rules::Rules;
 use crate::announce;
 use crate::certificate::Certificate;
 use crate::cli::ServeOptions;
 use crate::config::data_dir::DataDir;
 use crate::config::interpolate::Commands;
 use crate::config::watch::{Handle, Watcher};
-use crate::config::{
-    Config, Extra, Loaded, Mode, Overrides, Source, load, snapshot, source, zero_config,
-};
+use crate::config::zero::DEFAULT_KEY;
+use crate::config::{Admin, Config, Loaded, Mode, Overrides, Source, load, source, zero_config};
 use crate::log;
 use crate::say::say;
 
 /// How long answers under way may take to end after the first signal to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// How long tasks that are left may take after that.
-const LAST_TASKS: Duration = Duration::from_secs(2);
-
-/// How often the certificate's files are looked at.
+/// How often the certificates' files are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
+
+/// How often windows that are over are swept away.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// Runs the gateway until it is told to stop.
 ///
@@ -69,7 +87,7 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
         ),
         Source::Environment => {
             let sim = start_sim(&runtime)?;
-            let mut config = zero_config(&environment, &sim.url())?;
+            let mut config = zero_config(&environment, &sim.url());
             overrides.apply(&mut config);
             (
                 Loaded {
@@ -82,9 +100,14 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
         }
     };
     let data = DataDir::open(&loaded.config.data)?;
-    let hasher = data.hasher(loaded.config.master_key.as_ref())?;
+    let master_key = data.master_key(loaded.config.master_key.as_ref())?;
+    let hasher = KeyHasher::new(master_key.reveal().as_bytes());
     let config = Arc::new(loaded.config);
-    let house = House::build(&config, hasher.clone())?;
+    let mut house = House::build((&config, origin.path()), &data, &master_key)?;
+    let new_key = match &origin {
+        Source::File(_) => None,
+        Source::Environment => house.default_key()?,
+    };
     for warning in &loaded.warnings {
         say(&warning.line(origin.path()));
     }
@@ -97,10 +120,22 @@ pub fn serve(options: &ServeOptions) -> Result<()> {
         }
         Source::Environment => None,
     };
-    announce::started(&config, house.address, simulated.is_some(), data.path());
+    data.tell_admin_address(&house.operators.url)?;
+    announce::started(&announce::Start {
+        config: &config,
+        address: house.address,
+        admin: &house.operators.url,
+        without_file: simulated.is_some().then_some(new_key.as_ref()),
+        data: data.path(),
+    });
     runtime.block_on(house.until_stopped(signals, watcher))?;
     drop(simulated);
     Ok(())
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 fn environment(name: &str) -> Option<String> {
@@ -143,110 +178,187 @@ struct House {
     /// Where it listens, which port 0 leaves to the system.
     address: SocketAddr,
     shared: Arc<Shared>,
+    live: Arc<Live>,
+    operators: Operators,
     certificate: Option<Certificate>,
     drain: Drain,
     stopped: CancellationToken,
     cores: Vec<JoinHandle<()>>,
-}
-
-/// What one core serves with.
-struct Core {
-    number: usize,
-    socket: TcpListener,
-    door: Door,
-    upstream: UpstreamConfig,
-    shared: Arc<Shared>,
-    drain: Drain,
-    stopped: CancellationToken,
+    books: Books,
+    notices: Receiver<Notice>,
 }
 
 impl House {
-    fn build(config: &Config, hasher: KeyHasher) -> Result<Self> {
+    fn build(
+        (config, path): (&Arc<Config>, Option<&Path>),
+        data: &DataDir,
+        master_key: &Secret,
+    ) -> Result<Self> {
+        let address = config.listen.address;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let sockets = listener::bind(address, cores).with_context(|| {
+            format!("cannot listen on {address} · give another address with `--listen`")
+        })?;
+        let address = sockets
+            .first()
+            .map_or(Ok(address), TcpListener::local_addr)?;
+        let books = Books::open(&BooksOptions {
+            dir: data.path(),
+            cores: sockets.len(),
+            durability: config.durability,
+            master_key,
+            now_ms: now_ms(),
+        })?;
+        let hasher = KeyHasher::new(master_key.reveal().as_bytes());
+        let rules = Arc::new(Rules::new(
+            Arc::clone(config),
+            Arc::clone(&books.objects),
+            Arc::clone(&books.ledger),
+            hasher.clone(),
+        ));
+        let (notices, told) = Notices::new();
         let shared = Arc::new(Shared {
-            snapshot: ArcSwap::from_pointee(snapshot(config, &Extra::default(), &hasher)),
+            snapshot: ArcSwap::from_pointee(rules.snapshot(now_ms())?),
             hasher,
             memory: Memory::new(config.memory),
-            journal: Arc::new(MemoryJournal::default()),
+            accounts: Accounts::new(),
+            telemetry: Telemetry::default(),
+            notices,
             timings: gateway::Timings::default(),
+            clock: gateway::WallClock::default(),
         });
+        rules.restore_all(&shared.snapshot.load().limits, &shared)?;
+        let usual = Admin::default();
+        let admin = config.admin.as_ref().unwrap_or(&usual);
+        let socket = Operators::bind(admin.address)?;
+        let listeners = [
+            ("applications", address, config.listen.tls.is_some()),
+            ("operators", socket.local_addr()?, admin.tls.is_some()),
+        ];
+        let live = Arc::new(Live {
+            shared: Arc::clone(&shared),
+            rules,
+            journal: Arc::clone(&books.journal),
+            ledger: Arc::clone(&books.ledger_health),
+            watcher: Mutex::new(None),
+            running: running((config, path), data, listeners),
+        });
+        live.show_gauges();
+        let app = App {
+            control: Arc::clone(&live) as Arc<dyn policy::control::Control>,
+            objects: Arc::clone(&books.objects),
+            ledger: Arc::clone(&books.ledger),
+            token: data.admin_token(admin.token.as_ref())?,
+            metrics_open: admin.metrics_open,
+        };
+        let operators = Operators::start(socket, admin, app)?;
+        let (drain, stopped) = (Drain::new(), CancellationToken::new());
         let certificate = config
             .listen
             .tls
             .as_ref()
             .map(Certificate::load)
             .transpose()?;
+        let mut house = Self {
+            address,
+            shared,
+            live,
+            operators,
+            certificate,
+            drain,
+            stopped,
+            cores: Vec::with_capacity(sockets.len()),
+            books,
+            notices: told,
+        };
+        house.start_cores(config, sockets)?;
+        Ok(house)
+    }
+
+    fn start_cores(&mut self, config: &Config, sockets: Vec<TcpListener>) -> Result<()> {
         let extra: Vec<PathBuf> = config.upstream.ca.iter().cloned().collect();
         let upstream = UpstreamConfig {
             proxy: config.upstream.proxy.clone(),
             ..UpstreamConfig::new(client_config(&extra)?)
         };
-        let address = config.listen.address;
-        let sockets = listener::bind(
-            address,
-            thread::available_parallelism().map_or(1, usize::from),
-        )
-        .with_context(|| {
-            format!("cannot listen on {address} · give another address with `--listen`")
-        })?;
-        let address = sockets
-            .first()
-            .map_or(Ok(address), TcpListener::local_addr)?;
-        let tls = certificate.as_ref().map(Certificate::tls);
         let door = Door::new(DoorOptions {
-            tls,
+            tls: self.certificate.as_ref().map(Certificate::tls),
             ..DoorOptions::default()
         });
-        let (drain, stopped) = (Drain::new(), CancellationToken::new());
-        let mut cores = Vec::with_capacity(sockets.len());
         for (number, socket) in sockets.into_iter().enumerate() {
             let core = Core {
                 number,
                 socket,
                 door: door.clone(),
                 upstream: upstream.clone(),
-                shared: Arc::clone(&shared),
-                drain: drain.clone(),
-                stopped: stopped.clone(),
+                shared: Arc::clone(&self.shared),
+                journal: self.books.recorder(number),
+                drain: self.drain.clone(),
+                stopped: self.stopped.clone(),
             };
-            cores.push(core.start()?);
+            self.cores.push(core.start()?);
         }
-        Ok(Self {
-            address,
-            shared,
-            certificate,
-            drain,
-            stopped,
-            cores,
-        })
+        Ok(())
+    }
+
+    /// The key of a start without a file: made where the data folder has none, and then shown once.
+    fn default_key(&self) -> Result<Option<Secret>> {
+        let viewer = Viewer::operator("start");
+        let stored = self.books.objects.load()?;
+        if stored.keys.iter().any(|key| key.key.name == DEFAULT_KEY) {
+            return Ok(None);
+        }
+        let spec = KeySpec {
+            direct: true,
+            ..KeySpec::default()
+        };
+        let made =
+            self.books
+                .objects
+                .create_key(&viewer, New::named(DEFAULT_KEY, spec), now_ms())?;
+        self.live.rules.put_in_force(&self.shared)?;
+        Ok(Some(made.secret))
     }
 
     /// Follows the configuration: what is accepted serves from the next request on.
-    fn follow(&self, watcher: Watcher) -> Result<Handle> {
-        let (shared, certificate) = (Arc::clone(&self.shared), self.certificate.clone());
+    fn follow(&mut self, watcher: Watcher) -> Result<Handle> {
+        let (live, certificate) = (Arc::clone(&self.live), self.certificate.clone());
         let handle = watcher.watch(move |accepted| {
-            let next = snapshot(&accepted.config, &Extra::default(), &shared.hasher);
-            let revision = next.revision.clone();
-            shared.snapshot.store(Arc::new(next));
-            say(&format!("configuration {revision} is in force"));
+            match live.rules.accept(&accepted.config, &live.shared) {
+                Ok(revision) => say(&format!("configuration {revision} is in force")),
+                Err(error) => say(&format!(
+                    "the configuration is good and cannot be put in force, the last one keeps serving: {error:#}"
+                )),
+            }
             if let (Some(certificate), Some(files)) = (&certificate, &accepted.config.listen.tls) {
                 certificate.follow(files);
             }
         })?;
+        *self.live.watcher.lock() = Some(handle.clone());
         Ok(handle)
     }
 
-    /// Waits for the signal to stop, then lets what is under way end.
-    async fn until_stopped(self, signals: Signals, watcher: Option<Handle>) -> Result<()> {
+    /// Waits for the signal to stop, then lets what is under way end and be entered.
+    async fn until_stopped(mut self, signals: Signals, watcher: Option<Handle>) -> Result<()> {
         let Signals {
             mut hang_up,
             mut terminate,
             mut interrupt,
         } = signals;
         let mut look = tokio::time::interval(CERTIFICATE_LOOK);
+        let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
-                _ = look.tick(), if self.certificate.is_some() => {
-                    self.certificate.iter().for_each(Certificate::look);
+                _ = look.tick() => self.look_at_certificates(),
+                _ = sweep.tick() => {
+                    self.shared.accounts.sweep(now_ms());
+                }
+                Some(notice) = self.notices.recv() => tell(&notice),
+                () = self.books.failed.cancelled() => {
+                    bail!(
+                        "the disk has lost records of the journal, so the gateway stops at once \
+                         · look at the disk; at the next start what was left open is charged with what was held"
+                    );
                 }
                 _ = hang_up.recv() => watcher.iter().for_each(Handle::reload),
                 _ = terminate.recv() => break,
@@ -270,41 +382,61 @@ impl House {
             // A core that panicked has said so; there is nothing left to wait for.
             let _ = core.join();
         }
+        self.operators.end();
+        self.books.close();
         Ok(())
+    }
+
+    fn look_at_certificates(&self) {
+        let all = self.certificate.iter().chain(&self.operators.certificate);
+        all.for_each(Certificate::look);
     }
 }
 
-impl Core {
-    fn start(self) -> Result<JoinHandle<()>> {
-        let runtime = event_loop()?;
-        let thread = thread::Builder::new().name(format!("core-{}", self.number));
-        thread
-            .spawn(move || runtime.block_on(self.run()))
-            .context("the system gives no thread")
+fn running(
+    (config, path): (&Config, Option<&Path>),
+    data: &DataDir,
+    listeners: [(&'static str, SocketAddr, bool); 2],
+) -> Running {
+    Running {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("BONDGATE_COMMIT")
+            .unwrap_or_default()
+            .to_owned(),
+        started_ms: now_ms(),
+        config: path.map(|path| path.display().to_string()),
+        listeners: listeners
+            .into_iter()
+            .map(|(name, address, tls)| Listener { name, address, tls })
+            .collect(),
+        data: data.path().display().to_string(),
+        store: "sqlite",
+        durability: config.durability.name(),
+        memory_bytes: config.memory as u64,
     }
+}
 
-    async fn run(self) {
-        let tasks = Tasks::new();
-        let upstream = Upstream::new(self.upstream, tasks.clone());
-        let gateway = Gateway {
-            shared: self.shared,
-            upstream,
-            tasks: tasks.clone(),
-        };
-        let service = {
-            let gateway = gateway.clone();
-            // Boxed, so that a connection keeps no room for a request while it relays a stream.
-            move |request, _from| Box::pin(serve::serve(gateway.clone(), request))
-        };
-        if let Err(error) =
-            listener::serve(self.socket, self.door, service, tasks.clone(), self.drain).await
-        {
-            say(&format!("core {} cannot serve: {error}", self.number));
+/// What operators are told on stderr.
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::Limit {
+            limit,
+            bucket,
+            percent,
+            ..
+        } => {
+            let of = if bucket.is_empty() {
+                String::new()
+            } else {
+                format!(" for `{bucket}`")
+            };
+            say(&format!(
+                "{percent} % of the limit `{}`{of} is spent",
+                limit.name
+            ));
         }
-        self.stopped.cancelled().await;
-        drop(gateway);
-        tasks.close();
-        // Connections to providers that do not end by themselves end with the runtime.
-        let _ = tokio::time::timeout(LAST_TASKS, tasks.wait()).await;
+        Notice::Unpriced { target } => {
+            tracing::warn!(%target, "no price is known for a target that was used");
+        }
     }
 }

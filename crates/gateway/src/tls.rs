@@ -107,6 +107,14 @@ impl ServerTls {
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         self.current.load_full()
     }
+
+    /// What a listener that speaks HTTP/1.1 alone serves new connections with.
+    #[must_use]
+    pub fn http1(&self) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::clone(&self.current());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
 }
 
 fn server_config(files: &ServerFiles) -> Result<Arc<ServerConfig>, TlsError> {

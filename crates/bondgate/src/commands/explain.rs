@@ -17,7 +17,7 @@ use store::keys::KeyHasher;
 use super::print;
 use super::rows::Rows;
 use crate::cli::ExplainOptions;
-use crate::config::{self, Extra, Mode, Overrides, Source};
+use crate::config::{self, Mode, Overrides, Source};
 
 /// Explains a model.
 ///
@@ -51,14 +51,10 @@ fn read(options: &ExplainOptions) -> anyhow::Result<Snapshot> {
             config::load(&path, &Overrides::default(), &env, Mode::Offline)?.config
         }
         // Nothing is sent there: the address only makes the row complete.
-        Source::Environment => config::zero_config(&env, "http://127.0.0.1:9")?,
+        Source::Environment => config::zero_config(&env, "http://127.0.0.1:9"),
     };
     // No hash leaves this process, so any key will do for the hasher.
-    Ok(config::snapshot(
-        &config,
-        &Extra::default(),
-        &KeyHasher::new(b"explain"),
-    ))
+    Ok(config::snapshot(&config, &KeyHasher::new(b"explain")))
 }
 
 fn key(snapshot: &Snapshot, name: Option<&str>) -> anyhow::Result<Arc<VirtualKey>> {

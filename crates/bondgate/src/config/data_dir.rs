@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use policy::secret::Secret;
-use store::keys::KeyHasher;
+
+/// The file with the admin API's token, where none is configured.
+pub const ADMIN_TOKEN: &str = "admin.token";
+
+/// The file that says where operators call while the gateway runs.
+pub const ADMIN_ADDRESS: &str = "admin.address";
 
 /// The data folder of this process; it is free again when this is dropped.
 #[derive(Debug)]
@@ -98,22 +103,49 @@ impl DataDir {
         &self.path
     }
 
-    /// What hashes keys: under the configured master key, else under the folder's own, which
-    /// is made where it is absent.
+    /// The master key: the configured one, else the folder's own, which is made where it is absent.
     ///
     /// # Errors
     /// Where the folder's own cannot be made or read, or others can read it.
-    pub fn hasher(&self, configured: Option<&Secret>) -> Result<KeyHasher, DataDirError> {
+    pub fn master_key(&self, configured: Option<&Secret>) -> Result<Secret, DataDirError> {
+        self.secret("master.key", configured)
+    }
+
+    /// What callers of the admin API show: the configured token, else the folder's own, which is made
+    /// where it is absent.
+    ///
+    /// # Errors
+    /// Where the folder's own cannot be made or read, or others can read it.
+    pub fn admin_token(&self, configured: Option<&Secret>) -> Result<Secret, DataDirError> {
+        self.secret(ADMIN_TOKEN, configured)
+    }
+
+    fn secret(&self, name: &str, configured: Option<&Secret>) -> Result<Secret, DataDirError> {
         if let Some(secret) = configured {
-            return Ok(KeyHasher::new(secret.reveal().as_bytes()));
+            return Ok(Secret::new(secret.reveal().to_owned()));
         }
-        let path = self.path.join("master.key");
-        let text = match File::open(&path) {
-            Ok(file) => read_master_key(file, &path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => new_master_key(&path)?,
-            Err(error) => return Err(io_error(&path, error)),
-        };
-        Ok(KeyHasher::new(text.reveal().as_bytes()))
+        let path = self.path.join(name);
+        match File::open(&path) {
+            Ok(file) => read_secret(file, &path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => new_secret(&path),
+            Err(error) => Err(io_error(&path, error)),
+        }
+    }
+
+    /// Tells programs on this machine where operators call.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn tell_admin_address(&self, url: &str) -> Result<(), DataDirError> {
+        let path = self.path.join(ADMIN_ADDRESS);
+        std::fs::write(&path, format!("{url}\n")).map_err(|error| io_error(&path, error))
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // Nobody answers there any more; a crash leaves it, and then nobody answers either.
+        let _ = std::fs::remove_file(self.path.join(ADMIN_ADDRESS));
     }
 }
 
@@ -133,7 +165,7 @@ fn holder(lock: &mut File) -> String {
     }
 }
 
-fn read_master_key(file: File, path: &Path) -> Result<Secret, DataDirError> {
+fn read_secret(file: File, path: &Path) -> Result<Secret, DataDirError> {
     let wrong = |why| DataDirError::MasterKey {
         path: path.display().to_string(),
         why,
@@ -158,11 +190,11 @@ fn read_master_key(file: File, path: &Path) -> Result<Secret, DataDirError> {
 }
 
 /// Written beside and renamed, so that a crash leaves no half of a key.
-fn new_master_key(path: &Path) -> Result<Secret, DataDirError> {
+fn new_secret(path: &Path) -> Result<Secret, DataDirError> {
     let refused = |error| io_error(path, error);
     let random = store::keys::random_256().map_err(|error| refused(io::Error::other(error)))?;
     let secret = Secret::new(URL_SAFE_NO_PAD.encode(random));
-    let beside = path.with_extension("key.new");
+    let beside = path.with_extension("new");
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)

@@ -12,14 +12,15 @@ pub mod check;
 pub mod command;
 pub mod data_dir;
 pub mod decode;
-pub mod extra;
 pub mod file;
+
 pub mod interpolate;
 pub mod load;
 pub mod node;
 pub mod problem;
 pub mod resolve;
 pub mod snapshot;
+pub mod stored;
 pub mod units;
 pub mod values;
 pub mod watch;
@@ -40,7 +41,6 @@ use policy::provider::Provider;
 use policy::secret::Secret;
 use policy::snapshot::{About, Ceilings};
 
-pub use extra::{Extra, ExtraGroup, ExtraKey, ValidHash};
 pub use load::{Loaded, Mode, Overrides, Source, load, source};
 pub use problem::{Place, Problem, Problems};
 pub use resolve::limits::at_object;
@@ -150,6 +150,18 @@ pub struct Admin {
     pub metrics_open: bool,
 }
 
+impl Default for Admin {
+    /// The usual address, in cleartext, with the data folder's own token.
+    fn default() -> Self {
+        Self {
+            address: zero::ADMIN_LISTEN.into(),
+            token: None,
+            tls: None,
+            metrics_open: false,
+        }
+    }
+}
+
 /// The way to providers.
 #[derive(Clone, Default)]
 pub struct Upstream {
@@ -167,6 +179,17 @@ pub enum Durability {
     Process,
     /// The loss of power too.
     Power,
+}
+
+impl Durability {
+    /// The word in configurations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Durability::Process => "process",
+            Durability::Power => "power",
+        }
+    }
 }
 
 /// Where alerts go.

@@ -227,10 +227,18 @@ impl Watcher {
         named.spawn(move || {
             let mut said = String::new();
             loop {
+                let mut reply: Option<Reply> = None;
                 let reload = match asked.recv_timeout(EVERY) {
-                    Ok(()) => Some(self.reload(Cause::Asked)),
+                    Ok(asked) => {
+                        reply = asked;
+                        Some(self.reload(Cause::Asked))
+                    }
                     Err(RecvTimeoutError::Timeout) => self.poll(),
                     Err(RecvTimeoutError::Disconnected) => return,
+                };
+                let answer = match &reload {
+                    Some(Reload::Refused(problems)) => Err(problems.to_string()),
+                    Some(Reload::Accepted(_) | Reload::Same) | None => Ok(self.hash.clone()),
                 };
                 match reload {
                     Some(Reload::Accepted(accepted)) => {
@@ -244,23 +252,41 @@ impl Watcher {
                     Some(Reload::Same) => said.clear(),
                     None => {}
                 }
+                if let Some(reply) = reply {
+                    // Whoever asked may have gone.
+                    reply.send(answer).ok();
+                }
             }
         })?;
         Ok(Handle { asks })
     }
 }
 
+/// Where it is told what came of a reload: the revision in force, or what is wrong.
+type Reply = mpsc::Sender<Result<String, String>>;
+
 /// Keeps a watcher going; it ends when this is dropped.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    asks: mpsc::Sender<()>,
+    asks: mpsc::Sender<Option<Reply>>,
 }
 
 impl Handle {
     /// Asks for a reload now, as a signal does.
     pub fn reload(&self) {
         // The thread lives as long as a handle does, so somebody hears.
-        self.asks.send(()).ok();
+        self.asks.send(None).ok();
+    }
+
+    /// Reloads and waits for what comes of it: the revision in force.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration; the last good one keeps serving.
+    pub fn reload_now(&self) -> Result<String, String> {
+        let (reply, answer) = mpsc::channel();
+        let gone = |_| "the watcher of the configuration has ended".to_owned();
+        self.asks.send(Some(reply)).map_err(|_| gone(()))?;
+        answer.recv().map_err(|_| gone(()))?
     }
 }
 

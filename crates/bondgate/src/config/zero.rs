@@ -1,17 +1,14 @@
 //! The configuration without a file: every catalogue provider whose usual key variable is
-//! set, the simulated provider as `sim`, and one new key named `default` with a hard budget of
-//! the same name.
+//! set, the simulated provider as `sim`, and a hard budget for the key `default`, which a start
+//! makes and stores where the data folder has none.
 //!
-//! Nothing is read but the environment. The key is new each time and is kept nowhere.
+//! Nothing is read but the environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gateway::upstream::catalog::{ROWS, Row};
-use policy::caller::{MaySet, Tags};
 use policy::limit::{Limit, Period, Resource, Scope};
 use policy::model::Model;
 use policy::money::Nanos;
@@ -20,12 +17,11 @@ use policy::price::{Given, PriceRow};
 use policy::provider::{Auth, Provider, Quirks};
 use policy::secret::{ProviderKey, Secret};
 use policy::snapshot::Ceilings;
-use store::keys::NoRandomness;
 
 use super::interpolate::Env;
 use super::resolve::limits::at_object;
 use super::resolve::providers::versioned;
-use super::{Alerts, Config, Durability, Key, Listen, Upstream};
+use super::{Alerts, Config, Durability, Listen, Upstream};
 
 /// Where applications call when nothing else is said.
 pub const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4000);
@@ -37,14 +33,14 @@ pub const DATA: &str = "bondgate-data";
 pub const MEMORY: usize = 512 << 20;
 /// Largest request body when nothing else is said, in bytes.
 pub const MAX_BODY: usize = policy::snapshot::DEFAULT_MAX_BODY;
+/// The key that a start without a file makes.
+pub const DEFAULT_KEY: &str = "default";
 /// What the key of a start without a file may spend in a day (UTC).
 pub const DAILY: Nanos = Nanos(5_000_000_000);
 
 /// The configuration from the environment; `sim_url` is where the simulated provider answers.
-///
-/// # Errors
-/// Where the system gives no randomness for the key.
-pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> {
+#[must_use]
+pub fn zero_config(env: Env<'_>, sim_url: &str) -> Config {
     let mut providers = BTreeMap::new();
     let mut canonical = String::from("environment");
     for row in ROWS {
@@ -60,7 +56,7 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> 
     if let Ok(base) = BaseUrl::parse(sim_url) {
         providers.insert("sim".to_owned(), Arc::new(simulated(base)));
     }
-    Ok(Config {
+    Config {
         listen: Listen {
             address: LISTEN.into(),
             tls: None,
@@ -78,7 +74,7 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> 
         teams: BTreeMap::new(),
         organisations: BTreeMap::new(),
         users: BTreeSet::new(),
-        keys: vec![default_key()?],
+        keys: Vec::new(),
         limits: vec![default_budget()],
         require_tags: Vec::new(),
         ceilings: Ceilings {
@@ -90,26 +86,11 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Result<Config, NoRandomness> 
         alerts: Alerts::default(),
         canonical: Secret::new(canonical),
         fixed: BTreeMap::new(),
-    })
-}
-
-fn default_key() -> Result<Key, NoRandomness> {
-    Ok(Key {
-        name: "default".to_owned(),
-        secret: new_key_secret()?,
-        models: None,
-        direct: true,
-        expires_ms: None,
-        team: None,
-        organisation: None,
-        user: None,
-        tags: Tags::new(),
-        may_set: MaySet::default(),
-    })
+    }
 }
 
 fn default_budget() -> Limit {
-    let scope = Scope::Key("default".into());
+    let scope = Scope::Key(DEFAULT_KEY.into());
     Limit {
         name: "default".into(),
         ..at_object(scope, Resource::Money, DAILY.0, Period::Day)
@@ -125,18 +106,6 @@ fn free_echo() -> Option<PriceRow> {
         ..Given::default()
     };
     PriceRow::from_per_million(&given).ok()
-}
-
-/// A new virtual key's secret: `bg-` and 43 base64url characters.
-///
-/// # Errors
-/// Where the system gives no randomness.
-pub fn new_key_secret() -> Result<Secret, NoRandomness> {
-    let random = store::keys::random_256()?;
-    Ok(Secret::new(format!(
-        "bg-{}",
-        URL_SAFE_NO_PAD.encode(random)
-    )))
 }
 
 fn is_key(text: &str) -> bool {

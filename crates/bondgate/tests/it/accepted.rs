@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bondgate::config::{Extra, check, revision, snapshot};
+use bondgate::config::{check, revision, snapshot};
 use dialect::Dialect;
 use policy::model::{Balance, Recovery};
 use policy::price::Kind;
@@ -194,7 +194,7 @@ fn an_empty_file_is_a_configuration_with_warnings() {
 fn a_snapshot_finds_keys_by_hash_and_holds_no_secret_of_theirs() {
     let hasher = KeyHasher::new(b"master");
     let config = Written::new(GOOD).check().unwrap().config;
-    let snapshot = snapshot(&config, &Extra::default(), &hasher);
+    let snapshot = snapshot(&config, &hasher);
     assert_eq!(
         &*snapshot.keys[&hasher.hash("0123456789abcdef")].name,
         "app"

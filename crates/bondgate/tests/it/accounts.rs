@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use bondgate::config::{
-    Config, Durability, Extra, ExtraGroup, ExtraKey, ValidHash, at_object, snapshot, zero_config,
-};
+use bondgate::config::{Config, Durability, snapshot, zero_config};
 use policy::caller::KeyHash;
 use policy::limit::{Each, Limit, Mode, Period, Resource, Scope, WhenUnbounded};
 use policy::money::Nanos;
@@ -75,7 +73,7 @@ fn limit<'a>(snapshot: &'a Snapshot, name: &str) -> &'a Limit {
 
 #[test]
 fn a_key_knows_its_team_organisation_user_and_tags() {
-    let snapshot = snapshot(&config(), &Extra::default(), &hasher());
+    let snapshot = snapshot(&config(), &hasher());
     let key = &snapshot.keys[&hasher().hash("0123456789abcdef")];
     assert_eq!(&*key.team.as_ref().unwrap().name, "support");
     assert_eq!(&*key.organisation().unwrap().name, "acme");
@@ -99,7 +97,7 @@ fn a_key_knows_its_team_organisation_user_and_tags() {
 
 #[test]
 fn limits_at_objects_are_named_by_scope_and_resource() {
-    let snapshot = snapshot(&config(), &Extra::default(), &hasher());
+    let snapshot = snapshot(&config(), &hasher());
     let mut names: Vec<&str> = snapshot.limits.iter().map(|limit| &*limit.name).collect();
     names.sort_unstable();
     let expected = [
@@ -128,7 +126,7 @@ fn limits_at_objects_are_named_by_scope_and_resource() {
 
 #[test]
 fn budgets_mean_what_they_say() {
-    let snapshot = snapshot(&config(), &Extra::default(), &hasher());
+    let snapshot = snapshot(&config(), &hasher());
     let company = limit(&snapshot, "company");
     assert_eq!(company.scope, Scope::Everything);
     assert_eq!(company.amount, 20_000_000_000_000);
@@ -189,8 +187,8 @@ fn a_time_zone_is_read_whatever_its_case() {
 
 #[test]
 fn without_a_file_the_key_has_a_hard_budget_of_five_dollars_a_day() {
-    let config = zero_config(&|_| None, "http://127.0.0.1:5555").unwrap();
-    let snapshot = snapshot(&config, &Extra::default(), &hasher());
+    let config = zero_config(&|_| None, "http://127.0.0.1:5555");
+    let snapshot = snapshot(&config, &hasher());
     let budget = limit(&snapshot, "default");
     assert_eq!(budget.scope, Scope::Key("default".into()));
     assert_eq!(
@@ -205,22 +203,6 @@ fn without_a_file_the_key_has_a_hard_budget_of_five_dollars_a_day() {
     assert!(book.find("sim", "", "echo", 0).is_some());
 }
 
-fn hash(n: u8) -> KeyHash {
-    KeyHash([n; 32])
-}
-
-fn extra_key(name: &str, hashes: Vec<ValidHash>) -> ExtraKey {
-    ExtraKey {
-        name: name.to_owned(),
-        hashes,
-        ..ExtraKey::default()
-    }
-}
-
-fn valid(hash: KeyHash, until_ms: Option<i64>) -> ValidHash {
-    ValidHash { hash, until_ms }
-}
-
 #[test]
 fn the_files_prices_come_before_the_houses() {
     let text = "
@@ -229,7 +211,7 @@ prices: [{ target: mine/gpt-4o, input: 0.000001 USD }]
 ";
     let config = Written::new(text).check().unwrap().config;
     assert_eq!(config.providers["mine"].catalogue_id, "openai");
-    let snapshot = snapshot(&config, &Extra::default(), &hasher());
+    let snapshot = snapshot(&config, &hasher());
     let book = snapshot.prices.as_ref().unwrap();
     let input = |provider: &str| {
         let row = book.find(provider, "openai", "gpt-4o", 1_790_000_000_000);
@@ -238,98 +220,6 @@ prices: [{ target: mine/gpt-4o, input: 0.000001 USD }]
     assert_eq!(input("mine"), Some(1));
     assert!(input("openai") > Some(1));
 }
-
-#[test]
-fn objects_made_at_run_time_stand_beside_those_of_the_file() {
-    let rotating = ExtraKey {
-        team: Some("research".to_owned()),
-        expires_ms: Some(100),
-        ..extra_key("lab", vec![valid(hash(1), None), valid(hash(2), Some(50))])
-    };
-    let scope = Scope::Key("lab".into());
-    let extra = Extra {
-        keys: vec![rotating],
-        teams: vec![ExtraGroup {
-            name: "research".to_owned(),
-            organisation: Some("acme".to_owned()),
-            models: Some(vec!["slow".to_owned()]),
-            ..ExtraGroup::default()
-        }],
-        limits: vec![at_object(scope, Resource::Requests, 5, Period::Minute)],
-        ..Extra::default()
-    };
-    let snapshot = snapshot(&config(), &extra, &hasher());
-    let (new, old) = (&snapshot.keys[&hash(1)], &snapshot.keys[&hash(2)]);
-    assert_eq!((new.expires_ms, old.expires_ms), (Some(100), Some(50)));
-    assert!(new.may_call("slow") && !new.may_call("fast"));
-    assert_eq!(&*new.organisation().unwrap().name, "acme");
-    assert_eq!(limit(&snapshot, "key:lab requests").amount, 5);
-    assert!(snapshot.teams.contains_key("research"));
-    assert!(!snapshot.of_file.teams.contains("research"));
-    assert!(snapshot.of_file.keys.contains("bot") && !snapshot.of_file.keys.contains("lab"));
-    assert!(snapshot.of_file.budgets.contains("company"));
-    assert!(!snapshot.of_file.budgets.contains("team:support requests"));
-}
-
-#[test]
-fn names_and_secrets_of_the_file_win() {
-    let file = hasher().hash("0123456789abcdef");
-    let extra = Extra {
-        keys: vec![
-            extra_key("bot", vec![valid(hash(1), None)]),
-            extra_key("thief", vec![valid(file, None)]),
-        ],
-        teams: vec![ExtraGroup {
-            name: "support".to_owned(),
-            ..ExtraGroup::default()
-        }],
-        limits: vec![Limit {
-            name: "company".into(),
-            ..at_object(Scope::Everything, Resource::Money, 1, Period::Day)
-        }],
-        ceilings: [("local".to_owned(), Nanos(1))].into(),
-        ..Extra::default()
-    };
-    let snapshot = snapshot(&config(), &extra, &hasher());
-    assert_eq!(snapshot.keys.len(), 1);
-    assert_eq!(&*snapshot.keys[&file].name, "bot");
-    assert!(snapshot.teams["support"].models.is_some());
-    assert_eq!(limit(&snapshot, "company").period, Period::Month);
-    assert_eq!(snapshot.ceilings.providers["local"], Nanos(500_000_000));
-}
-
-#[test]
-fn a_key_whose_team_is_gone_is_good_no_more() {
-    let orphan = ExtraKey {
-        team: Some("gone".to_owned()),
-        ..extra_key("orphan", vec![valid(hash(1), None)])
-    };
-    let extra = Extra {
-        keys: vec![orphan, extra_key("free", vec![valid(hash(2), None)])],
-        ..Extra::default()
-    };
-    let snapshot = snapshot(&config(), &extra, &hasher());
-    assert!(!snapshot.keys[&hash(1)].is_current(0));
-    assert!(snapshot.keys[&hash(2)].is_current(0));
-}
-
-/// What is warned of in a configuration with these lines.
-fn warnings(text: &str) -> Vec<String> {
-    let good = "
-providers:
-  local: { base_url: \"http://h\", dialect: openai-chat }
-  openai: { key: abc }
-models:
-  free: { targets: [openai/gpt-5-mini] }
-  own: { targets: [local/a], fallback: { failure: [local/b] } }
-teams: { t: { models: [free] } }
-";
-    let loaded = Written::new(&format!("{text}{good}")).check().unwrap();
-    let mut lines = loaded.warnings.iter().map(|warning| warning.line(None));
-    lines.by_ref().collect()
-}
-
-const KEY: &str = "keys: { k: { secret: 0123456789abcdef, team: t } }\n";
 
 #[test]
 fn a_hard_budget_over_targets_without_a_price_is_warned_of() {

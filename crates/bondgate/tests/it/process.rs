@@ -50,7 +50,10 @@ fn without_a_file_the_printed_line_works_when_pasted() {
         return;
     }
     let folder = TempDir::new().unwrap();
-    let program = Program::start_in(folder, &["--listen", "127.0.0.1:0"]);
+    let program = Program::start_in(
+        folder,
+        &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
+    );
     let line = program.printed("curl ");
     let output = Command::new("sh").args(["-c", &line]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

@@ -153,7 +153,12 @@ impl Program {
 }
 
 fn write(folder: &TempDir, configuration: &str) {
-    let text = format!("listen: 127.0.0.1:0\ndata: data\n{configuration}");
+    let admin = if configuration.contains("admin:") {
+        ""
+    } else {
+        "admin: { listen: 127.0.0.1:0 }\n"
+    };
+    let text = format!("listen: 127.0.0.1:0\n{admin}data: data\n{configuration}");
     std::fs::write(folder.path().join("bondgate.yaml"), text).expect("the file is written");
 }
 

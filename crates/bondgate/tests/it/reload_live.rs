@@ -142,7 +142,7 @@ async fn a_changed_file_that_holds_a_secret_is_read_again() {
     std::fs::write(&secret, format!("{KEY}\n")).unwrap();
     let keys = "  test: { secret: \"${file:secret}\" }\n";
     let text = format!(
-        "listen: 127.0.0.1:0\ndata: data\n{}",
+        "listen: 127.0.0.1:0\nadmin:\n  listen: 127.0.0.1:0\ndata: data\n{}",
         configuration(&sim, "edition-0", keys)
     );
     std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();
@@ -162,7 +162,7 @@ async fn a_providers_key_that_changes_in_its_file_is_shown_without_a_restart() {
     std::fs::write(&secret, "sk-first-0123456789\n").unwrap();
     let url = sim.sim.url();
     let text = format!(
-        "listen: 127.0.0.1:0\ndata: data\nproviders:\n  chat: {{ base_url: \"{url}\", \
+        "listen: 127.0.0.1:0\nadmin:\n  listen: 127.0.0.1:0\ndata: data\nproviders:\n  chat: {{ base_url: \"{url}\", \
          dialect: openai-chat, key: \"${{file:provider-key}}\" }}\n\
          models: {{ m: {{ targets: [chat/echo] }} }}\nkeys: {{ test: {{ secret: {KEY} }} }}\n"
     );

@@ -27,7 +27,7 @@ fn echo(sim: &SimThread) -> String {
 }
 
 fn without_a_file(variables: &[(&str, &str)]) -> Program {
-    let mut command = bondgate(&["--listen", "127.0.0.1:0"]);
+    let mut command = bondgate(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.envs(variables.iter().copied());
     Program::start_by(command, TempDir::new().unwrap())
 }
@@ -38,7 +38,7 @@ fn key_of(program: &Program) -> String {
 }
 
 #[tokio::test]
-async fn without_a_file_the_key_is_new_at_each_start_and_only_its_own_is_good() {
+async fn without_a_file_each_data_folder_has_a_key_of_its_own() {
     let (one, two) = (without_a_file(&[]), without_a_file(&[]));
     let (first, second) = (key_of(&one), key_of(&two));
     assert_ne!(first, second);
@@ -159,7 +159,7 @@ fn a_second_program_does_not_start_on_the_same_port() {
     let gateway = Program::start(&echo(&sim));
     let taken = address(&gateway).to_string();
     let folder = TempDir::new().unwrap();
-    let second = bondgate(&["--listen", &taken])
+    let second = bondgate(&["--listen", &taken, "--admin-listen", "127.0.0.1:0"])
         .current_dir(folder.path())
         .output()
         .unwrap();
@@ -180,7 +180,10 @@ async fn one_line_a_request_is_logged_where_asked_for_and_nothing_else() {
     let sim = SimThread::start("{}");
     for (asked, lines) in [("", 0), ("exchange=debug", 2), ("info", 0)] {
         let folder = TempDir::new().unwrap();
-        let text = format!("listen: 127.0.0.1:0\ndata: data\n{}", echo(&sim));
+        let text = format!(
+            "listen: 127.0.0.1:0\nadmin:\n  listen: 127.0.0.1:0\ndata: data\n{}",
+            echo(&sim)
+        );
         std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();
         let mut command = bondgate(&[]);
         command.env("BONDGATE_LOG", asked);
@@ -234,7 +237,7 @@ async fn no_secret_shows_in_answers_or_output_whatever_fails() {
     let sim = SimThread::start(&script.to_string());
     let url = sim.sim.url();
     let text = format!(
-        "listen: 127.0.0.1:0\ndata: data\nsecrets: {{ master_key: {master} }}\nproviders:\n  \
+        "listen: 127.0.0.1:0\nadmin:\n  listen: 127.0.0.1:0\ndata: data\nsecrets: {{ master_key: {master} }}\nproviders:\n  \
          p: {{ base_url: \"{url}\", dialect: openai-chat, keys: [{upstream}, {second}] }}\n  \
          gone: {{ base_url: \"http://127.0.0.1:9\", dialect: anthropic-messages, key: {upstream} }}\n\
          keys:\n  test: {{ secret: {virtual_key}, direct: true }}\n"
@@ -320,7 +323,7 @@ async fn compressed_requests_are_taken_and_bombs_are_not() {
 #[test]
 fn a_warning_at_the_start_says_in_which_file() {
     let folder = TempDir::new().unwrap();
-    let text = "listen: 127.0.0.1:0\ndata: data\nproviders: { ollama: {} }\n";
+    let text = "listen: 127.0.0.1:0\nadmin:\n  listen: 127.0.0.1:0\ndata: data\nproviders: { ollama: {} }\n";
     std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();
     let gateway = Program::start_by(bondgate(&[]), folder);
     let said = gateway.said("there are no keys");

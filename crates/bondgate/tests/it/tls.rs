@@ -25,7 +25,7 @@ fn gateway(sim: &SimThread, pair: &Pair, client_ca: Option<&Authority>) -> Progr
     let providers = sim.providers();
     let text = format!(
         "listen: {{ address: 127.0.0.1:0, tls: {{ cert: cert.pem, key: key.pem{more} }} }}\n\
-         data: data\n{providers}models:\n  m: {{ targets: [chat/echo] }}\n\
+         admin:\n  listen: 127.0.0.1:0\ndata: data\n{providers}models:\n  m: {{ targets: [chat/echo] }}\n\
          keys:\n  test: {{ secret: {KEY} }}\n"
     );
     std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();

@@ -20,7 +20,7 @@ fn gateway(authority: Option<&Authority>, upstream: &str, provider: &str) -> Pro
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
     }
     let text = format!(
-        "listen: 127.0.0.1:0\ndata: data\nupstream: {{ {upstream} }}\nproviders:\n  \
+        "listen: 127.0.0.1:0\nadmin:\n  listen: 127.0.0.1:0\ndata: data\nupstream: {{ {upstream} }}\nproviders:\n  \
          p: {{ {provider}, dialect: openai-chat, key: sk-upstream-0123456789 }}\n\
          models:\n  m: {{ targets: [p/echo] }}\nkeys:\n  test: {{ secret: {KEY} }}\n"
     );

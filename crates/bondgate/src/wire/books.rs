@@ -1,0 +1,192 @@
+//! What lasts: the journal, the ledger built from it, and the objects made at run time.
+//!
+//! Opened before anything serves: what a dead process left is read to its end first.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use policy::accounts::{Accounts, Balance, LimitSet};
+use policy::secret::Secret;
+use policy::viewer::Viewer;
+use policy::window::Window;
+use store::journal::disk::Journal;
+use store::journal::{self, OnFailure, Recorder};
+use store::keys::KeyHasher;
+use store::ledger::{self, Ledger, LedgerWriter};
+use store::objects::Objects;
+use store::seal::Sealer;
+use store::sqlite::{OpenMode, open_main};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Durability;
+use crate::say::say;
+
+/// The folder of the journal within the data folder.
+const JOURNAL: &str = "journal";
+
+/// A recovery of more records than that is told.
+const TOLD_RECORDS: u64 = 10_000;
+
+/// What lasts.
+pub(super) struct Books {
+    /// Where the cores write.
+    pub(super) journal: Arc<Journal>,
+    /// What operators read.
+    pub(super) ledger: Arc<Ledger>,
+    /// Keys, teams, budgets and providers made at run time.
+    pub(super) objects: Arc<Objects>,
+    /// How the ledger's writer fares.
+    pub(super) ledger_health: Arc<ledger::Health>,
+    /// The disk took back what it had: nothing may go on.
+    pub(super) failed: CancellationToken,
+    writing: Writing,
+}
+
+/// The thread that moves the journal's records into the ledger.
+struct Writing {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<ledger::Left>>,
+}
+
+/// How the books are opened.
+pub(super) struct BooksOptions<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) cores: usize,
+    pub(super) durability: Durability,
+    pub(super) master_key: &'a Secret,
+    pub(super) now_ms: i64,
+}
+
+impl Books {
+    /// Opens everything, and enters what a dead process left.
+    pub(super) fn open(options: &BooksOptions<'_>) -> Result<Self> {
+        let dir = options.dir;
+        let mut writer = LedgerWriter::open(dir, ledger::Options::default())?;
+        let failed = CancellationToken::new();
+        let opening = journal::Options {
+            writers: u32::try_from(options.cores).unwrap_or(u32::MAX),
+            durability: match options.durability {
+                Durability::Process => journal::Durability::Process,
+                Durability::Power => journal::Durability::Power,
+            },
+            committed: writer.positions().clone(),
+            at_ms: options.now_ms,
+            on_failure: Some(on_failure(&failed)),
+            ..journal::Options::default()
+        };
+        let journal = Journal::open(&dir.join(JOURNAL), opening)?;
+        for mended in journal.mended() {
+            say(&format!("the journal was mended: {mended}"));
+        }
+        let mut tail = journal.tail(writer.positions());
+        let began = Instant::now();
+        let recovered = writer.recover(&mut tail)?;
+        if recovered.presumed > 0 || recovered.records > TOLD_RECORDS {
+            say(&format!(
+                "recovered {} records of the last run in {} ms; {} requests that it left open are charged with what was held",
+                recovered.records,
+                began.elapsed().as_millis(),
+                recovered.presumed
+            ));
+        }
+        let ledger = Arc::new(Ledger::open(dir)?);
+        let secret = options.master_key.reveal().as_bytes();
+        let objects = Objects::open(
+            open_main(dir, OpenMode::Existing)?,
+            KeyHasher::new(secret),
+            Sealer::new(secret)?,
+        )?;
+        let ledger_health = writer.health();
+        let stop = Arc::new(AtomicBool::new(false));
+        let named = thread::Builder::new().name("ledger".to_owned());
+        let thread = named
+            .spawn({
+                let stop = Arc::clone(&stop);
+                move || writer.run(&mut tail, &stop)
+            })
+            .context("the system gives no thread")?;
+        Ok(Self {
+            journal: Arc::new(journal),
+            ledger,
+            objects: Arc::new(objects),
+            ledger_health,
+            failed,
+            writing: Writing {
+                stop,
+                thread: Some(thread),
+            },
+        })
+    }
+
+    /// Where a core writes.
+    pub(super) fn recorder(&self, core: usize) -> Arc<dyn Recorder> {
+        self.journal.writer(core)
+    }
+
+    /// Moves what is written into the ledger; to be called when nothing writes any more.
+    pub(super) fn close(mut self) {
+        self.writing.end();
+    }
+}
+
+impl Writing {
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        match thread.join() {
+            Ok(left) if left.all_written => {}
+            Ok(_) => say(
+                "the ledger could not be written to its end; the journal keeps the rest for the next start",
+            ),
+            // It has said why it fell.
+            Err(_panicked) => {}
+        }
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn on_failure(failed: &CancellationToken) -> OnFailure {
+    let failed = failed.clone();
+    Arc::new(move |error| {
+        tracing::error!(%error, "the journal failed");
+        failed.cancel();
+    })
+}
+
+/// Tells the accounts what the ledger knows to be spent of these limits.
+pub(super) fn restore(
+    accounts: &Accounts,
+    limits: &LimitSet,
+    (ledger, now_ms): (&Ledger, i64),
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let rows = ledger.balances(&Viewer::operator("start"), now_ms)?;
+    for row in rows {
+        let Some(limit) = limits.get(&row.limit).filter(|_| wanted(&row.limit)) else {
+            continue;
+        };
+        if limit.resource != row.resource {
+            continue;
+        }
+        accounts.restore(&Balance {
+            limit: Arc::clone(limit),
+            bucket: row.bucket.into(),
+            window: Window::of(limit.period, &limit.time_zone, row.window_ms),
+            amount: limit.amount,
+            settled: row.settled,
+            held: 0,
+        });
+    }
+    Ok(())
+}
