@@ -14,6 +14,7 @@ use ulid::Ulid;
 use super::LedgerError;
 use super::book::{Book, COST_MAX, Dimensions, Kind, Line, Sums};
 use super::main_file::next_revision;
+use super::read::Ledger;
 use super::rows::TokenCounts;
 use super::text;
 use crate::sqlite::{OpenMode, open_main};
@@ -87,6 +88,16 @@ pub struct External {
     pub cost: Nanos,
     /// What it is.
     pub note: String,
+}
+
+impl Ledger {
+    /// What appends to this book, as the same writer as [`super::Options::writer`].
+    ///
+    /// # Errors
+    /// As for [`Corrections::open`].
+    pub fn corrections(&self, writer: i64) -> Result<Corrections, LedgerError> {
+        Corrections::open(self.dir(), writer)
+    }
 }
 
 impl Corrections {

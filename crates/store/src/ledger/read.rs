@@ -166,12 +166,15 @@ impl Ledger {
                     row.get::<_, i64>(EXCHANGE_COLUMNS.len())?,
                 ))
             })?;
-            let (mut count, mut last) = (0, start);
+            let (mut found, mut last) = (Vec::new(), start);
             for row in rows {
                 let (row, number) = row?;
-                (count, last) = (count + 1, number);
-                items.push(row);
+                last = number;
+                found.push(row);
             }
+            add_attempts(&file, &mut found)?;
+            let count = found.len();
+            items.append(&mut found);
             reached
                 .0
                 .push((month, if count < room { end } else { last }));
@@ -347,7 +350,23 @@ fn read_exchanges(
 ) -> rusqlite::Result<Vec<ExchangeRow>> {
     let mut statement = file.prepare(sql)?;
     let rows = statement.query_map(params_from_iter(values), ExchangeRow::read)?;
-    rows.collect()
+    let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    add_attempts(file, &mut rows)?;
+    Ok(rows)
+}
+
+/// Reads the attempts of exchanges that the same file has.
+fn add_attempts(file: &Connection, rows: &mut [ExchangeRow]) -> rusqlite::Result<()> {
+    let sql = format!(
+        "SELECT {} FROM attempts WHERE exchange = ?1 ORDER BY n",
+        ATTEMPT_COLUMNS.join(", ")
+    );
+    let mut statement = file.prepare(&sql)?;
+    for row in rows.iter_mut().filter(|row| row.attempt_count > 0) {
+        let attempts = statement.query_map([&row.id], AttemptRow::read)?;
+        row.attempts = attempts.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(())
 }
 
 fn find_exchange(file: &Connection, id: &str) -> rusqlite::Result<Option<ExchangeRow>> {
@@ -359,13 +378,7 @@ fn find_exchange(file: &Connection, id: &str) -> rusqlite::Result<Option<Exchang
     let Some(mut exchange) = found else {
         return Ok(None);
     };
-    let sql = format!(
-        "SELECT {} FROM attempts WHERE exchange = ?1 ORDER BY n",
-        ATTEMPT_COLUMNS.join(", ")
-    );
-    let mut statement = file.prepare(&sql)?;
-    let attempts = statement.query_map([id], AttemptRow::read)?;
-    exchange.attempts = attempts.collect::<rusqlite::Result<_>>()?;
+    add_attempts(file, std::slice::from_mut(&mut exchange))?;
     Ok(Some(exchange))
 }
 

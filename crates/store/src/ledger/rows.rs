@@ -187,7 +187,7 @@ pub struct ExchangeRow {
     pub first_us: i64,
     /// Until its end, in microseconds.
     pub took_us: i64,
-    /// The attempts; only where one exchange was asked for.
+    /// The attempts, in their order.
     pub attempts: Vec<AttemptRow>,
 }
 
