@@ -73,12 +73,12 @@ pub trait ClientCodec: Sync {
     /// [`Broken`] where the body is no complete answer of this dialect.
     fn decode_response(&self, body: &[u8]) -> Result<Response, Broken>;
 
-    /// Checks that a whole answer is complete, and tells what it used, without building it.
-    /// Agrees with [`ClientCodec::decode_response`].
+    /// Checks that a whole answer is complete, and tells what it used and who served it, without
+    /// building it. Agrees with [`ClientCodec::decode_response`].
     ///
     /// # Errors
     /// As that.
-    fn weigh_response(&self, body: &[u8]) -> Result<Option<Usage>, Broken>;
+    fn weigh_response<'a>(&self, body: &'a [u8]) -> Result<Weighed<'a>, Broken>;
 
     /// A reader of one stream; `candidates` is how many answers were asked for.
     fn decoder(&self, candidates: u64) -> Box<dyn EventDecoder>;
@@ -88,6 +88,17 @@ pub trait ClientCodec: Sync {
 
     /// How the dialect sits on HTTP.
     fn transport(&self) -> &'static Transport;
+}
+
+/// What a whole answer tells of how it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weighed<'a> {
+    /// What it used, where it says.
+    pub usage: Option<Usage>,
+    /// The model that served, in the provider's words; empty where it does not say.
+    pub model: Cow<'a, str>,
+    /// The service tier that served, where it says.
+    pub service_tier: Option<Cow<'a, str>>,
 }
 
 /// How a dialect sits on HTTP.

@@ -31,6 +31,9 @@ pub struct Head {
     pub second_limit: Option<(u64, Span)>,
     /// How many answers are wanted; 1 where nothing is said.
     pub candidates: u64,
+    /// The service tier asked for, in the dialect's words; where the answer does not say which
+    /// one served.
+    pub service_tier: Option<String>,
     /// What the request asks of a target, as far as its top level tells.
     pub needs: Needs,
     /// Offset just behind the brace that opens the request.

@@ -13,7 +13,7 @@ use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
 use policy::money::Nanos;
-use store::record::Extended;
+use policy::price::Tier;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Gateway;
@@ -24,6 +24,7 @@ use crate::clock::Pace;
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
 use crate::memory::Permit;
+use crate::meter::Meter;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::refuse;
@@ -80,6 +81,7 @@ async fn all_attempts(
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped);
     let mut unusable: Option<Failure> = None;
     let mut last: Option<Failed> = None;
+    let mut unheld: Option<Failure> = None;
     while let Some(target) = route.target().cloned() {
         let next = match outgoing.encode(&target, &gateway.shared.memory) {
             Err(failure) => {
@@ -87,10 +89,14 @@ async fn all_attempts(
                 route.pass()
             }
             Ok(encoded) => {
-                if let Err(failure) = dispatch(&gateway, &mut exchange).await {
-                    return Err(Refused { failure, exchange });
+                match dispatch(&gateway, &mut exchange).await {
+                    Ok(Go::Send) => route.count(),
+                    Ok(Go::Stop(failure)) => {
+                        unheld = Some(failure);
+                        break;
+                    }
+                    Err(failure) => return Err(Refused { failure, exchange }),
                 }
-                route.count();
                 let one = One {
                     gateway: &gateway,
                     outgoing: &outgoing,
@@ -132,7 +138,11 @@ async fn all_attempts(
             Move::Try { .. } | Move::Stop => break,
         }
     }
-    let failure = conclude(last, unusable, &exchange, &model);
+    let mut failure = conclude(last, unusable, &exchange, &model);
+    if let Some(unheld) = unheld {
+        let also = format!("; another try cannot be paid for: {}", unheld.message);
+        failure.message.push_str(&also);
+    }
     Err(Refused { failure, exchange })
 }
 
@@ -149,53 +159,43 @@ async fn waited(most: Duration, deadline: Instant) -> bool {
     in_time
 }
 
+/// Whether an attempt may be made.
+enum Go {
+    Send,
+    /// What it may cost cannot be held beside what those before it may have cost.
+    Stop(Failure),
+}
+
 /// From here on the request may be billed: written before the first byte leaves. An attempt that
 /// follows one that may be billed too holds as much again.
-async fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<(), Failure> {
+async fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<Go, Failure> {
     if !exchange.spend.is_reserved() {
         let why = "nothing is held for this request";
         return Err(Failure::new(Code::StorageUnavailable, why));
     }
     let receipt = if exchange.spend.is_dispatched() {
-        match again(exchange)? {
-            Some(more) => gateway.journal.extended(&more),
-            None => return Ok(()),
+        let before = exchange.attempts.last();
+        let billed = before.is_some_and(|attempt| attempt.may_be_billed(&attempt.used));
+        if !billed || exchange.spend.bound == Nanos::ZERO {
+            return Ok(Go::Send);
+        }
+        match exchange.hold_more(exchange.spend.bound) {
+            Err(failure) if failure.code != Code::StorageUnavailable => {
+                return Ok(Go::Stop(failure));
+            }
+            held => held?,
         }
     } else {
         let receipt = gateway.journal.dispatched(&exchange.dispatched());
-        if receipt.is_ok() {
-            exchange.spend.dispatch();
-        }
+        let receipt = receipt.map_err(|error| refuse::unrecorded(&error))?;
+        exchange.spend.dispatch();
         receipt
     };
-    let kept = match receipt {
-        Ok(receipt) if receipt.is_durable() => Ok(()),
-        Ok(receipt) => receipt.durable().await,
-        Err(error) => Err(error),
-    };
-    kept.map_err(|error| {
-        let failure = Failure::new(Code::StorageUnavailable, error.to_string());
-        failure.retry_after(Duration::from_secs(1))
-    })
-}
-
-/// Holds what one more attempt can cost, where one before it may be billed.
-fn again(exchange: &mut Exchange) -> Result<Option<Extended>, Failure> {
-    let before = exchange.attempts.last().and_then(|attempt| attempt.failure);
-    if !before.is_some_and(AttemptFailure::may_be_billed) || exchange.spend.bound == Nanos::ZERO {
-        return Ok(None);
+    if !receipt.is_durable() {
+        let durable = receipt.durable().await;
+        durable.map_err(|error| refuse::unrecorded(&error))?;
     }
-    exchange
-        .spend
-        .hold_again()
-        .map(|holds| {
-            Some(Extended {
-                id: exchange.ulid,
-                more: exchange.spend.bound,
-                holds,
-            })
-        })
-        .map_err(|refusal| refuse::limit(&refusal, exchange.at_ms))
+    Ok(Go::Send)
 }
 
 /// One attempt at one target.
@@ -210,10 +210,20 @@ struct One<'a> {
 type Got = (Content, Option<http::HeaderValue>);
 
 impl One<'_> {
+    /// The service tier that the client asked this target for; another dialect's words are not sent.
+    fn tier_asked(&self, same_dialect: bool) -> Option<Tier> {
+        let head = &self.outgoing.planned().screened.admitted.head;
+        let asked = head.service_tier.as_deref().filter(|_| same_dialect);
+        asked.and_then(Tier::by_name)
+    }
+
     async fn attempt(&self, mut encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
         let began = Instant::now();
         exchange.attempts.push(Attempt::new(self.target));
         exchange.losses.clone_from(&encoded.losses);
+        let asked = self.tier_asked(encoded.same_dialect);
+        exchange.used.tier = asked;
+        exchange.served_model = None;
         let stream = self.outgoing.planned().screened.admitted.head.stream;
         let patience = if stream {
             began + self.model.timeouts.first_token
@@ -227,10 +237,18 @@ impl One<'_> {
         .await
         {
             Ok(result) => result,
-            Err(_elapsed) if patience < self.deadline => {
-                Err(Failed::timed_out(AttemptFailure::Ambiguous, "first_token"))
+            Err(_elapsed) => {
+                let sent = exchange.attempts.last().and_then(|one| one.connected);
+                let kind = match sent {
+                    Some(_) => AttemptFailure::Ambiguous,
+                    None => AttemptFailure::NotSent,
+                };
+                let first = patience < self.deadline;
+                Err(Failed::timed_out(
+                    kind,
+                    if first { "first_token" } else { TOTAL },
+                ))
             }
-            Err(_elapsed) => Err(Failed::timed_out(AttemptFailure::Ambiguous, TOTAL)),
         };
         let result = result.map_err(|failed| failed.concealed(self.target));
         let took = began.elapsed();
@@ -264,11 +282,14 @@ impl One<'_> {
             .request(self.target, encoded, &self.gateway.shared.hasher)
             .map_err(|failure| Failed::new(AttemptFailure::NotSent, failure.message))?;
         let origin = &self.target.provider.origin;
-        let response = self
-            .gateway
-            .upstream
-            .send(origin, request, self.model.timeouts.connect)
-            .await?;
+        let mut unlisted = None;
+        let connected = match exchange.attempts.last_mut() {
+            Some(attempt) => &mut attempt.connected,
+            None => &mut unlisted,
+        };
+        let asked = (request, self.model.timeouts.connect);
+        let upstream = &self.gateway.upstream;
+        let response = upstream.send_timed(origin, asked, connected).await?;
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.
             let memory = &self.gateway.shared.memory;
@@ -344,6 +365,7 @@ impl One<'_> {
         let options = PumpOptions {
             gear,
             hold: HoldBack::new(self.model.tool_calls),
+            meter: Meter::of(exchange, self.target),
             details: admitted.call.options.details,
         };
         let room = self.gateway.shared.memory.try_reserve(0);
@@ -379,7 +401,10 @@ impl One<'_> {
         };
         let came = Instant::now();
         let content = if encoded.same_dialect {
-            exchange.used.usage = codec.weigh_response(&bytes)?;
+            let weighed = codec.weigh_response(&bytes)?;
+            exchange.served_by(&weighed.model, weighed.service_tier.as_deref());
+            exchange.used.is_final = weighed.usage.is_some();
+            exchange.used.usage = weighed.usage;
             if translation::may_hold_calls(&bytes) {
                 translation::calls_are_whole(&codec.decode_response(&bytes)?)?;
             }
@@ -400,6 +425,8 @@ impl One<'_> {
         exchange: &mut Exchange,
     ) -> Result<Content, Failed> {
         let mut response = codec.decode_response(bytes)?;
+        exchange.served_by(&response.model, response.service_tier.as_deref());
+        exchange.used.is_final = response.usage.is_some();
         exchange.used.usage.clone_from(&response.usage);
         translation::calls_are_whole(&response)?;
         response

@@ -50,6 +50,19 @@ pub(crate) fn attribute(
     })
 }
 
+/// What the key alone says, of a request that comes no further.
+#[must_use]
+pub(crate) fn of_key(key: &VirtualKey) -> Attribution {
+    Attribution {
+        key: Arc::clone(&key.name),
+        team: key.team.as_ref().map(|team| Arc::clone(&team.name)),
+        organisation: key.organisation().map(|group| Arc::clone(&group.name)),
+        user: key.user.clone(),
+        run: None,
+        tags: merged(key, &Tags::new()),
+    }
+}
+
 /// The key's tags, then the team's and the organisation's, then the caller's; the first word stands.
 fn merged(key: &VirtualKey, said: &Tags) -> Tags {
     let groups = key.groups().map(|group| &group.tags);

@@ -1,24 +1,39 @@
 //! What a request came to: tokens and nano-dollars of each attempt, by the price that held when it came.
 //!
-//! Where a provider may have billed and did not say what, the bytes that went by are counted; that is
-//! flagged. What has no price is never free: it is flagged, and charged at the operator's ceiling where
-//! there is one.
+//! A provider's last word is what counts: the usage of a whole answer, or the one that a stream
+//! tells at its end. Where an attempt may be billed and there is no such word, because the client
+//! left, the stream broke, no answer came, the provider keeps no count or tells one that cannot be,
+//! its tokens are estimated by the bytes that went by, and that is flagged. Reconciliation with the
+//! provider's own bill corrects it later.
+//!
+//! An estimate may be less than what the provider counts: reasoning is not shown, tokens are under way
+//! when a stream is cut, some providers bill a cancelled answer in full. Where a hard budget depends on
+//! it, such an attempt is therefore charged the most that it can have cost: what was held for it, or,
+//! where the provider has told its input, that input and the largest output, at the dearest rates.
+//! Each attempt that may be billed holds that much, so no budget is exceeded whatever the bill says.
+//! Without a hard budget the estimate is charged. An attempt for which no connection stood, or that
+//! its provider refused, costs nothing.
+//!
+//! What has no price is never free: it is flagged, and charged at the operator's ceiling where there is
+//! one.
 
 use std::sync::Arc;
 
 use dialect::chat::Usage;
 use policy::accounts::Billed;
-use policy::failure::AttemptFailure;
 use policy::model::Target;
 use policy::money::Nanos;
 use policy::price::PriceRow;
 use policy::snapshot::Snapshot;
 
-use crate::exchange::{Exchange, Outcome, Used};
+use crate::exchange::{Attempt, Exchange, Used};
 
 /// Bytes of text that are counted as one token where nobody says how many there were: English has
 /// four and more, code and most other languages fewer.
 const TOKEN_BYTES: u64 = 3;
+
+/// More tokens than any model reads and writes for one request: a provider that tells more is wrong.
+const TOKENS_MAX: u64 = 1 << 30;
 
 /// What a request came to.
 #[derive(Debug, Default)]
@@ -56,21 +71,23 @@ pub(crate) fn price(snapshot: &Snapshot, target: &Target, at_ms: i64) -> Option<
 }
 
 impl Bill {
-    /// Makes the bill of an exchange that is over.
-    pub(crate) fn of(exchange: &Exchange, outcome: Outcome) -> Self {
+    /// Makes the bill of an exchange, as far as it has come.
+    pub(crate) fn of(exchange: &Exchange) -> Self {
         let mut bill = Self::default();
-        let last = exchange.attempts.len().saturating_sub(1);
-        for (n, attempt) in exchange.attempts.iter().enumerate() {
-            let used = if n == last && attempt.used == Used::default() {
-                &exchange.used
-            } else {
-                &attempt.used
+        for attempt in &exchange.attempts {
+            let used = match attempt.failure {
+                Some(_) => &attempt.used,
+                None => &exchange.used,
             };
-            let whole = n == last && outcome == Outcome::Answered;
-            let line = bill.line(exchange, &attempt.target, (attempt.failure, used, whole));
+            let line = bill.line(exchange, attempt, used);
             bill.add(line);
         }
         bill
+    }
+
+    /// Whether a provider may have billed anything.
+    pub(crate) fn is_billed(&self) -> bool {
+        self.lines.iter().any(|line| line.billed)
     }
 
     /// What each provider billed.
@@ -87,31 +104,23 @@ impl Bill {
             .collect()
     }
 
-    fn line(
-        &mut self,
-        exchange: &Exchange,
-        target: &Target,
-        (failure, used, whole): (Option<AttemptFailure>, &Used, bool),
-    ) -> Line {
-        let told = used.usage.as_ref();
-        let may_be_billed = failure.is_none_or(AttemptFailure::may_be_billed);
-        if !may_be_billed && told.is_none() && used.output_bytes == 0 {
+    fn line(&mut self, exchange: &Exchange, attempt: &Attempt, used: &Used) -> Line {
+        if !attempt.may_be_billed(used) {
             return Line::default();
         }
-        let (usage, estimated) = counted(told, used.output_bytes, exchange.input_bytes, whole);
+        let (usage, estimated) = counted(used, exchange.input_bytes);
         self.estimated |= estimated;
-        let cost = match price(&exchange.snapshot, target, exchange.at_ms) {
-            Some(row) => {
-                let cost = row.cost(&usage, None, 1);
-                self.unpriced |= cost.unpriced;
-                self.price = Some(row);
-                cost.nanos
-            }
-            None => {
-                self.unpriced = true;
-                exchange.spend.ceiling.unwrap_or_default()
-            }
-        };
+        let row = price(&exchange.snapshot, &attempt.target, exchange.at_ms);
+        let known = row.as_ref().map(|row| row.cost(&usage, used.tier, 1));
+        let mut cost = known.map_or(Nanos::ZERO, |cost| cost.nanos);
+        if known.is_none_or(|cost| cost.unpriced) {
+            self.unpriced = true;
+            cost = cost.max(exchange.spend.ceiling.unwrap_or_default());
+        }
+        if estimated && exchange.spend.is_hard {
+            cost = cost.max(presumed(exchange, row.as_deref(), used));
+        }
+        self.price = row.or(self.price.take());
         Line {
             usage,
             cost,
@@ -138,17 +147,35 @@ impl Bill {
     }
 }
 
-/// The provider's own counts where it gave them at the end of a whole answer; else what went by, and
-/// that it is an estimate.
-fn counted(
-    told: Option<&Usage>,
-    output_bytes: u64,
-    input_bytes: u64,
-    whole: bool,
-) -> (Usage, bool) {
-    let seen = output_bytes.div_ceil(TOKEN_BYTES);
-    match told {
-        Some(usage) if whole && (usage.total_output() > 0 || seen == 0) => {
+/// What the try at hand has cost so far by that price, as far as anybody can tell.
+pub(crate) fn so_far(exchange: &Exchange, row: &PriceRow) -> Nanos {
+    let (usage, _) = counted(&exchange.used, exchange.input_bytes);
+    row.cost(&usage, exchange.used.tier, 1).nanos
+}
+
+/// The most that an attempt can have cost of which its provider did not say all.
+fn presumed(exchange: &Exchange, row: Option<&PriceRow>, used: &Used) -> Nanos {
+    let spend = &exchange.spend;
+    let input = told(used).map_or(0, Usage::total_input);
+    let most = match (row, spend.output_max) {
+        (Some(row), Some(output)) if input > 0 && !spend.is_word => row.ceiling(input, output),
+        (Some(_) | None, _) => None,
+    };
+    most.unwrap_or(spend.bound)
+}
+
+/// What the provider says, unless it cannot be.
+fn told(used: &Used) -> Option<&Usage> {
+    let told = used.usage.as_ref();
+    told.filter(|usage| tokens(usage) <= TOKENS_MAX)
+}
+
+/// The provider's own counts where it gave its last word; else what went by, and that it is an
+/// estimate.
+fn counted(used: &Used, input_bytes: u64) -> (Usage, bool) {
+    let seen = used.output_bytes.div_ceil(TOKEN_BYTES);
+    match told(used) {
+        Some(usage) if used.is_final && (usage.total_output() > 0 || seen == 0) => {
             let usage = Usage {
                 raw: None,
                 ..usage.clone()

@@ -40,6 +40,18 @@ pub(crate) enum Operation {
     Ready,
 }
 
+impl Operation {
+    /// The word in records.
+    #[must_use]
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Operation::Chat { .. } => "chat",
+            Operation::Models | Operation::Model { .. } => "models",
+            Operation::Live | Operation::Ready => "probe",
+        }
+    }
+}
+
 /// Finds what method and path ask for in that dialect.
 ///
 /// # Errors

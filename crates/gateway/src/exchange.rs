@@ -4,6 +4,7 @@
 //! it fails, or when it is dropped because the client went. Settling is the only
 //! place that writes of a request to accounts, journal, figures and log.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +14,21 @@ use dialect::json::Writer;
 use dialect::loss::Loss;
 use http_body_util::BodyExt;
 use policy::accounts::Accounts;
-use policy::caller::Attribution;
-use policy::failure::{AttemptFailure, Code};
+use policy::caller::{Attribution, VirtualKey};
+use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
+use policy::money::Nanos;
+use policy::price::Tier;
 use policy::snapshot::Snapshot;
 use store::journal::{Receipt, Recorder};
-use store::record::State;
+use store::record::{Extended, State};
 use tokio::time::{Instant, timeout};
 use ulid::Ulid;
 
+use crate::attribute::of_key;
 use crate::bill::Bill;
 use crate::notice::Notice;
+use crate::refuse;
 use crate::respond::loss_list;
 use crate::spend::{Resolved, Spend};
 use crate::tasks::Tasks;
@@ -46,7 +51,11 @@ pub(crate) struct Exchange {
     pub snapshot: Arc<Snapshot>,
     /// The dialect that the client speaks.
     pub dialect: Dialect,
-    /// On whose account it runs, once the caller is known.
+    /// What was asked for.
+    pub operation: &'static str,
+    /// The caller's key, once it is known.
+    pub key: Option<Arc<VirtualKey>>,
+    /// On whose account it runs, once that is known too.
     pub who: Option<Attribution>,
     /// The name that the client called.
     pub asked: String,
@@ -65,7 +74,7 @@ pub(crate) struct Exchange {
     /// What the try at hand used.
     pub used: Used,
     /// The model that served, in the provider's words, where it said so.
-    pub served_model: Option<String>,
+    pub served_model: Option<Arc<str>>,
     /// What it holds of the accounts.
     pub spend: Spend,
     /// What it came to, once it is settled.
@@ -97,8 +106,8 @@ pub(crate) struct Attempt {
     pub status: Option<u16>,
     /// The phase that ran out of time, if one did.
     pub phase: &'static str,
-    /// How long it took until its connection stood.
-    pub connected: Duration,
+    /// How long it took until its connection stood; `None` while none does, so that nothing was sent.
+    pub connected: Option<Duration>,
     /// How long it took until it failed or began to answer.
     pub took: Duration,
     /// What it used, where it failed.
@@ -115,10 +124,20 @@ impl Attempt {
             why: String::new(),
             status: None,
             phase: "",
-            connected: Duration::ZERO,
+            connected: None,
             took: Duration::ZERO,
             used: Used::default(),
         }
+    }
+
+    /// Whether its provider may bill it, where that is what it used.
+    #[must_use]
+    pub(crate) fn may_be_billed(&self, used: &Used) -> bool {
+        let by_its_end = match self.failure {
+            Some(failure) => failure.may_be_billed(),
+            None => self.connected.is_some(),
+        };
+        by_its_end || used.usage.is_some() || used.output_bytes > 0
     }
 
     /// Why it failed, in a clause that a client may read. What a provider says of a credential
@@ -138,6 +157,10 @@ impl Attempt {
 pub(crate) struct Used {
     /// What the provider says.
     pub usage: Option<Usage>,
+    /// Whether that is its last word: of a whole answer, or of a stream that had come to its end.
+    pub is_final: bool,
+    /// The service tier: the one that served, or the one asked for until the provider says.
+    pub tier: Option<Tier>,
     /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing; of
     /// an answer that is too large to be read, all of its bytes.
     pub output_bytes: u64,
@@ -184,6 +207,8 @@ impl Exchange {
             opened: Instant::now(),
             snapshot,
             dialect,
+            operation: "",
+            key: None,
             who: None,
             asked: String::new(),
             stream: false,
@@ -211,6 +236,28 @@ impl Exchange {
     /// Says how it ended; the first word stands.
     pub(crate) fn conclude(&mut self, outcome: Outcome) {
         self.outcome.get_or_insert(outcome);
+    }
+
+    /// Notes who serves the try at hand, as the provider says.
+    pub(crate) fn served_by(&mut self, model: &str, tier: Option<&str>) {
+        if !model.is_empty() && self.served_model.as_deref() != Some(model) {
+            self.served_model = Some(model.into());
+        }
+        if let Some(tier) = tier {
+            self.used.tier = Tier::by_name(tier);
+        }
+    }
+
+    /// Holds that much more for it, and writes that down.
+    ///
+    /// # Errors
+    /// The failure of the limit that has no room, or `storage_unavailable`.
+    pub(crate) fn hold_more(&mut self, more: Nanos) -> Result<Receipt, Failure> {
+        let holds = self.spend.extend(more);
+        let holds = holds.map_err(|refusal| refuse::limit(&refusal, self.at_ms))?;
+        let id = self.ulid;
+        let receipt = self.journal.extended(&Extended { id, more, holds });
+        receipt.map_err(|error| refuse::unrecorded(&error))
     }
 
     /// Number of attempts, as clients are told.
@@ -245,7 +292,7 @@ impl Exchange {
             }
             out.key("attempts").number(self.attempt_count());
             if let Some(usage) = &self.used.usage {
-                let bill = Bill::of(self, Outcome::Answered);
+                let bill = Bill::of(self);
                 if !bill.unpriced {
                     out.key("cost_usd").string(&bill.cost.to_string());
                 }
@@ -282,7 +329,7 @@ impl Exchange {
         }
         let outcome = *self.outcome.get_or_insert(Outcome::ClientGone);
         let dispatched = self.spend.is_dispatched();
-        let bill = Bill::of(self, outcome);
+        let bill = Bill::of(self);
         let (state, mut resolved) = if dispatched {
             let billed = bill.billed(self);
             if billed.is_empty() {
@@ -300,23 +347,24 @@ impl Exchange {
         receipt
     }
 
-    /// Writes the record. A request that was never sent is kept off the road; one without a good key is
-    /// only counted.
+    /// Writes the record, of whatever a known caller asked: what a provider was not asked for, refused
+    /// or answered here, is written off the road. A refusal of nobody known is only counted.
     fn write(
         &self,
         outcome: Outcome,
         (state, bill, resolved): (State, &Bill, Resolved),
     ) -> Option<Receipt> {
-        let Some(who) = &self.who else {
-            if outcome == Outcome::Refused(Code::InvalidKey) {
-                self.shared.telemetry.unauthenticated();
+        let who = match (&self.who, &self.key) {
+            (Some(who), _) => Cow::Borrowed(who),
+            (None, Some(key)) => Cow::Owned(of_key(key)),
+            (None, None) => {
+                if outcome != Outcome::Answered {
+                    self.shared.telemetry.unauthenticated();
+                }
+                return None;
             }
-            return None;
         };
-        if state == State::Refused && outcome == Outcome::Answered {
-            return None;
-        }
-        let record = self.record(who, outcome, (state, bill, resolved));
+        let record = self.record(&who, outcome, (state, bill, resolved));
         self.shared.telemetry.observe(&record);
         if state == State::Refused {
             self.journal.refused(Box::new(record));

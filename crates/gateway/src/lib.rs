@@ -20,6 +20,7 @@ mod identify;
 pub mod intake;
 pub mod listener;
 pub mod memory;
+mod meter;
 pub mod notice;
 mod options;
 mod outgoing;
@@ -72,6 +73,31 @@ pub struct Shared {
     pub notices: Notices,
     /// How long clients are left without a sign of life.
     pub timings: Timings,
+    /// Tells the time of day.
+    pub clock: WallClock,
+}
+
+/// Tells the time of day, by which windows begin, prices hold and keys end.
+///
+/// It may go back: whatever is counted by it must bear that.
+pub struct WallClock(Box<dyn Fn() -> i64 + Send + Sync>);
+
+impl WallClock {
+    /// A clock that tells what `now_ms` says, in milliseconds since 1970.
+    #[must_use]
+    pub fn new(now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self(Box::new(now_ms))
+    }
+}
+
+impl Default for WallClock {
+    /// The system's.
+    fn default() -> Self {
+        Self::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+        })
+    }
 }
 
 /// How long clients of streams are left without a sign of life.
@@ -97,10 +123,7 @@ impl Shared {
     /// The time, in milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        (self.clock.0)()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::answer::no_room;
 use crate::exchange::Exchange;
 use crate::holdback::{HELD_MAX, HoldBack, Piece};
 use crate::memory::Permit;
+use crate::meter::Meter;
 use crate::translation::Translation;
 use crate::upstream::{BodyEnd, UpstreamBody};
 
@@ -51,6 +52,8 @@ pub(crate) struct PumpOptions {
     pub hold: HoldBack,
     /// Whether the last usage event tells what the gateway did.
     pub details: bool,
+    /// Counts what has streamed, where what is held is no bound.
+    pub meter: Option<Meter>,
 }
 
 /// One stream.
@@ -205,6 +208,9 @@ impl Pump {
         if self.complete {
             return Poll::Ready(Ok(Flow::Complete));
         }
+        if let Some(meter) = &mut self.options.meter {
+            ready!(meter.poll(context))?;
+        }
         let read = ready!(Pin::new(&mut self.upstream).poll_frame(context));
         Poll::Ready(match read {
             Some(Ok(frame)) => match frame.into_data() {
@@ -291,15 +297,17 @@ impl Pump {
     /// The first tap: what was said and used.
     fn meter(&mut self, exchange: &mut Exchange) -> Result<bool, Break> {
         let mut semantic = false;
+        let mut used = None;
         for event in &mut self.events {
             semantic |= event.is_semantic();
             match event {
-                StreamEvent::Usage(usage) => exchange.used.usage = Some((**usage).clone()),
+                StreamEvent::Usage(usage) => used = Some((**usage).clone()),
                 StreamEvent::Delta {
                     delta: Delta::Text(text) | Delta::Arguments(text),
                     ..
                 } => exchange.used.output_bytes += text.len() as u64,
                 StreamEvent::Start(start) => {
+                    exchange.served_by(&start.model, start.service_tier.as_deref());
                     start
                         .created
                         .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());
@@ -319,6 +327,13 @@ impl Pump {
                 | StreamEvent::Logprobs { .. }
                 | StreamEvent::Ping => {}
             }
+        }
+        if let Some(used) = used {
+            exchange.used.is_final = self.finishing;
+            exchange.used.usage = Some(used);
+        }
+        if let Some(meter) = &mut self.options.meter {
+            meter.keep_up(exchange, self.finishing)?;
         }
         self.semantic |= semantic;
         Ok(semantic)

@@ -9,6 +9,7 @@ use policy::accounts::{Refusal, RefusalKind};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
 use policy::money::Nanos;
+use store::journal::error::StorageError;
 
 use crate::respond::loss_list;
 
@@ -91,6 +92,13 @@ pub(crate) fn cannot_translate(what: &str, refused: &[&Loss]) -> Failure {
         Ok(list) => failure.with("fields", list),
         Err(_) => failure,
     }
+}
+
+/// What must be on record cannot be.
+#[must_use]
+pub(crate) fn unrecorded(error: &StorageError) -> Failure {
+    let failure = Failure::new(Code::StorageUnavailable, error.to_string());
+    failure.retry_after(Duration::from_secs(1))
 }
 
 /// How soon a request that only others' holds stand in the way of may be sent again.

@@ -22,6 +22,7 @@ use crate::attempt::Attempting;
 use crate::clock::{Clock, Pace, Tick};
 use crate::exchange::{Exchange, Outcome};
 use crate::pump::{Flow, Pump};
+use crate::refuse;
 use crate::rescue::{rescue, tell};
 use crate::respond;
 use crate::upstream::UpstreamBody;
@@ -79,7 +80,8 @@ async fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body>
     if matches!(content, Content::Whole(..)) {
         exchange.conclude(Outcome::Answered);
         if let Err(error) = recorded(exchange.settle()).await {
-            return rescue(dialect, &unrecorded(&error), exchange).await;
+            // The answer came and its record was lost: it is not given as if all were well.
+            return rescue(dialect, &refuse::unrecorded(&error), exchange).await;
         }
     }
     let mut response = Response::new(Body::Full(None));
@@ -224,11 +226,6 @@ async fn recorded(receipt: Option<Receipt>) -> Result<(), StorageError> {
     }
 }
 
-/// The answer came and its record was lost: it is not given as if all were well.
-fn unrecorded(error: &StorageError) -> Failure {
-    Failure::new(Code::StorageUnavailable, error.to_string())
-}
-
 /// A stream under way.
 pub struct Stream {
     dialect: Dialect,
@@ -268,7 +265,8 @@ impl Stream {
                 let recorded = ready!(recording.as_mut().poll(context));
                 self.recording = None;
                 if let Err(error) = recorded {
-                    let words = words(encoder(self.dialect), &unrecorded(&error), &self.exchange);
+                    let failure = refuse::unrecorded(&error);
+                    let words = words(encoder(self.dialect), &failure, &self.exchange);
                     self.last_words = Some(words);
                 }
             }
@@ -356,6 +354,7 @@ fn broke(mut failed: Failed, exchange: &mut Exchange) -> Failure {
         failed = failed.concealed(&attempt.target);
         attempt.failure = Some(failed.kind);
         attempt.why.clone_from(&failed.why);
+        attempt.used = std::mem::take(&mut exchange.used);
         attempt.told().clone_into(&mut told);
     }
     if let Some(ours) = failed.ours {

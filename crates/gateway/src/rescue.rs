@@ -7,6 +7,7 @@ use dialect::failure::{ClientFailure, FailureDetails};
 use http::{HeaderValue, Response, StatusCode, header};
 use policy::failure::{Code, Failure};
 
+use crate::bill::Bill;
 use crate::exchange::{Exchange, Outcome};
 use crate::relay::Body;
 use crate::respond;
@@ -26,8 +27,12 @@ pub(crate) async fn rescue(
     let told = tell(failure, &exchange);
     let mut response = Response::new(Body::full(dialect.server().encode_failure(&told)));
     *response.status_mut() = StatusCode::from_u16(told.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    respond::common(response.headers_mut(), dialect, &exchange, None);
     let headers = response.headers_mut();
+    respond::common(headers, dialect, &exchange, None);
+    respond::limits(headers, dialect, &exchange);
+    if exchange.bill.as_ref().is_some_and(Bill::is_billed) {
+        respond::cost(headers, &exchange);
+    }
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
@@ -94,11 +99,19 @@ fn status(failure: &Failure) -> u16 {
     }
 }
 
+/// The longest that the official client libraries wait for what `retry-after` says; of a longer time
+/// they make a few seconds of their own.
+const SDK_WAITS: Duration = Duration::from_secs(60);
+
 /// A retry helps where the gateway itself was short of something, or where a time was named: a
-/// budget that requests under way hold may have room again, one that is spent has none before its reset.
+/// budget that requests under way hold may have room again, one that is spent has none before its
+/// reset. Nor does one help that comes long before a limit resets.
 fn worth_a_retry(failure: &Failure) -> bool {
     let timed = matches!(failure.code, Code::ProviderFailed | Code::BudgetExceeded);
-    failure.code.is_retryable() || (timed && failure.retry_after.is_some())
+    let in_time = failure.retry_after.is_none_or(|after| after <= SDK_WAITS);
+    let limited = failure.code == Code::RateLimited;
+    (failure.code.is_retryable() && (in_time || !limited))
+        || (timed && failure.retry_after.is_some())
 }
 
 /// What passes by itself is worth asking again after a second.

@@ -62,6 +62,7 @@ pub(crate) fn reserve(
         ..Demand::default()
     };
     let affordable = shared.accounts.affordable(&snapshot.limits, &ask);
+    let (mut is_word, is_hard) = (false, affordable.is_some());
     let (held, clamped) = match affordable {
         None => (presumable(&demand, &targets, ceiling), None),
         Some(affordable) => {
@@ -73,7 +74,10 @@ pub(crate) fn reserve(
                 Ok(Fit::Whole { nanos }) => (nanos, None),
                 Ok(Fit::Clamped { max_tokens, nanos }) => (nanos, Some(max_tokens)),
                 Err(error) => match ceiling {
-                    Some(ceiling) => (ceiling.0, None),
+                    Some(ceiling) => {
+                        is_word = true;
+                        (ceiling.0, None)
+                    }
                     None => return Err(unbounded(&error, plan)),
                 },
             }
@@ -85,8 +89,13 @@ pub(crate) fn reserve(
     let taken = shared.accounts.take(&snapshot.limits, &ask);
     let hold = taken.map_err(|refusal| refuse::limit(&refusal, exchange.at_ms))?;
     exchange.spend.reserved(hold, Nanos(held));
-    exchange.spend.clamped = clamped;
-    exchange.spend.ceiling = ceiling;
+    let spend = &mut exchange.spend;
+    (spend.clamped, spend.ceiling) = (clamped, ceiling);
+    (spend.is_hard, spend.is_word) = (is_hard, is_word);
+    demand.max_tokens = clamped.or(demand.max_tokens);
+    spend.output_max = bound(&demand, &targets)
+        .ok()
+        .and_then(|bound| bound.output_tokens);
     exchange.input_bytes = demand.bytes;
     exchange.order = plan
         .steps

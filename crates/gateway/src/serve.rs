@@ -65,7 +65,7 @@ async fn forward(
     let snapshot = Arc::clone(&exchange.snapshot);
     refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
     let endpoint = endpoint::find(&parts.method, parts.uri.path(), dialect)?;
-    let options = Options::read(&parts.headers)?;
+    exchange.operation = endpoint.operation.name();
     let model_in_path = match &endpoint.operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(&snapshot))),
@@ -80,6 +80,8 @@ async fn forward(
         &shared.hasher,
         exchange.at_ms,
     )?;
+    exchange.key = Some(Arc::clone(&caller.key));
+    let options = Options::read(&parts.headers)?;
     if endpoint.operation == Operation::Models {
         let list = respond::models(endpoint.dialect, &snapshot, &caller);
         return Ok(Way::Answer(list));

@@ -23,6 +23,12 @@ pub(crate) struct Spend {
     pub bound: Nanos,
     /// What is held in all: an attempt may follow one that is billed.
     pub held: Nanos,
+    /// Whether a limit on money that refuses depends on it.
+    pub is_hard: bool,
+    /// Whether what is held is only the operator's word, since nothing bounds what it can cost.
+    pub is_word: bool,
+    /// The most tokens of output of one attempt, all answers together, where they have a bound.
+    pub output_max: Option<u64>,
     /// What is charged where no price is known, by the operator's word.
     pub ceiling: Option<Nanos>,
     /// The output limit that the budget imposed.
@@ -63,14 +69,6 @@ impl Spend {
         for hold in self.holds() {
             hold.dispatch();
         }
-    }
-
-    /// Holds as much again for one more attempt; what of each account.
-    ///
-    /// # Errors
-    /// A limit has no room.
-    pub(crate) fn hold_again(&mut self) -> Result<Vec<Held>, Refusal> {
-        self.extend(self.bound)
     }
 
     /// Holds more money; what of each account.

@@ -141,7 +141,7 @@ impl Telemetry {
         );
         all.register(
             "bondgate_unauthenticated",
-            "Requests without a good key",
+            "Requests refused before their caller was known",
             self.unauthenticated.clone(),
         );
         all.register(
@@ -206,7 +206,7 @@ impl Telemetry {
         }
     }
 
-    /// Counts a request without a good key: it has no exchange.
+    /// Counts a request that was refused before its caller was known: it has no exchange.
     pub fn unauthenticated(&self) {
         self.unauthenticated.inc();
     }

@@ -15,10 +15,10 @@ mod response;
 mod stream;
 mod wire;
 
-use crate::chat::{Request, Response, Usage, Words};
+use crate::chat::{Request, Response, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
-    ServerCodec, TargetModel, Transport,
+    ServerCodec, TargetModel, Transport, Weighed,
 };
 use crate::failure::{ClientFailure, ProviderError};
 use crate::head::Head;
@@ -87,7 +87,7 @@ impl ClientCodec for Anthropic {
         response::decode(body)
     }
 
-    fn weigh_response(&self, body: &[u8]) -> Result<Option<Usage>, Broken> {
+    fn weigh_response<'a>(&self, body: &'a [u8]) -> Result<Weighed<'a>, Broken> {
         response::weigh(body)
     }
 

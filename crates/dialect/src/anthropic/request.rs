@@ -34,7 +34,7 @@ pub(super) const WORDS: Words = Words {
 };
 
 /// Members that the head reads, and which may therefore stand only once.
-const HEAD: [&str; 8] = [
+const HEAD: [&str; 10] = [
     "model",
     "messages",
     "max_tokens",
@@ -43,6 +43,8 @@ const HEAD: [&str; 8] = [
     "thinking",
     "output_config",
     "output_format",
+    "service_tier",
+    "speed",
 ];
 
 /// Reads what the road needs.
@@ -105,6 +107,18 @@ fn head_member(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<()
                 head.needs.add(Need::Reasoning);
             }
             member.skip()?;
+        }
+        "service_tier" | "speed" => {
+            if member.peek()? != Kind::String {
+                return member.skip().map(drop);
+            }
+            let word = text(member)?;
+            // The one speed that is a tier of its own price.
+            if key == "service_tier" {
+                head.service_tier.get_or_insert(word);
+            } else if word == "fast" {
+                head.service_tier = Some(word);
+            }
         }
         "output_config" => member.object(|key, inner| {
             if key == "format" && inner.peek()? == Kind::Object {

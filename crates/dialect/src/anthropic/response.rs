@@ -5,13 +5,15 @@
 
 pub(crate) mod usage;
 
+use std::borrow::Cow;
+
 use usage::{Turned, finish, finish_word, read_usage, write_usage};
 
 use super::wire::read::content;
 use super::wire::write::{Blocks, lose_extra};
 use super::wire::{OWN, required, spelled, text};
-use crate::chat::{Candidate, PartKind, Response, Usage};
-use crate::codec::{Broken, ModelEntry};
+use crate::chat::{Candidate, PartKind, Response};
+use crate::codec::{Broken, ModelEntry, Weighed};
 use crate::json::{Kind, Reader, Writer};
 use crate::loss::{LossKind, Losses};
 
@@ -62,9 +64,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
     Ok(answer)
 }
 
-/// Checks that an answer is complete and reads its usage; passes over the rest.
-pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
-    let (mut used, mut ended, mut listed) = (None, false, false);
+/// Checks that an answer is complete and reads its usage and who served; passes over the rest.
+pub(super) fn weigh(body: &[u8]) -> Result<Weighed<'_>, Broken> {
+    let mut weighed = Weighed::default();
+    let (mut ended, mut listed) = (false, false);
     let (mut is_message, mut is_error) = (false, false);
     let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
@@ -83,7 +86,12 @@ pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
                     block.skip().map(drop)
                 })?;
             }
-            ("usage", Kind::Object) => used = Some(read_usage(member)?.0),
+            ("model", Kind::String) => weighed.model = member.string()?,
+            ("usage", Kind::Object) => {
+                let (usage, tier) = read_usage(member)?;
+                weighed.usage = Some(usage);
+                weighed.service_tier = tier.map(Cow::Owned);
+            }
             ("error", kind) => {
                 is_error |= kind != Kind::Null;
                 member.skip()?;
@@ -99,7 +107,7 @@ pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
         (true, ..) => Err(in_place_of_an_answer(body)),
         (false, false, _) => Err(Broken::new("the answer is no message")),
         (false, true, false) => Err(Broken::new("the answer has no stop_reason")),
-        (false, true, true) => Ok(used),
+        (false, true, true) => Ok(weighed),
     }
 }
 

@@ -12,8 +12,8 @@ use self::message::{answer, in_content, words, write_joined, write_list, write_s
 use self::usage::{usage, write_usage};
 use super::failure;
 use super::wire::{ASIDES, OWN, required, spelled, text};
-use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response, Usage};
-use crate::codec::{Broken, ModelEntry};
+use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response};
+use crate::codec::{Broken, ModelEntry, Weighed};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::loss::{LossKind, Losses};
 
@@ -237,13 +237,16 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
     Ok(response)
 }
 
-/// Checks that an answer is complete and reads its usage; passes over the rest.
-pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
-    let (mut used, mut error, mut open) = (None, None, Some("the answer has no choices"));
+/// Checks that an answer is complete and reads its usage and who served; passes over the rest.
+pub(super) fn weigh(body: &[u8]) -> Result<Weighed<'_>, Broken> {
+    let mut weighed = Weighed::default();
+    let (mut error, mut open) = (None, Some("the answer has no choices"));
     let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
         match (key, member.peek()?) {
-            ("usage", Kind::Object) => used = Some(usage(member)?),
+            ("model", Kind::String) => weighed.model = member.string()?,
+            ("service_tier", Kind::String) => weighed.service_tier = Some(member.string()?),
+            ("usage", Kind::Object) => weighed.usage = Some(usage(member)?),
             ("choices", _) => member.array(|at, element| {
                 let finished = is_finished(element)?;
                 if !finished {
@@ -264,7 +267,7 @@ pub(super) fn weigh(body: &[u8]) -> Result<Option<Usage>, Broken> {
     match (error, open) {
         (Some(error), _) => Err(reported(&error)),
         (None, Some(why)) => Err(Broken::new(why)),
-        (None, None) => Ok(used),
+        (None, None) => Ok(weighed),
     }
 }
 

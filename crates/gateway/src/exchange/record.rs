@@ -35,12 +35,12 @@ impl Exchange {
             state,
             who: who.clone(),
             dialect: Cow::Borrowed(self.dialect.name()),
-            operation: Cow::Borrowed("chat"),
+            operation: Cow::Borrowed(self.operation),
             model: self.model_name(),
             target: self
                 .target()
                 .map_or_else(Arc::default, |target| target.name().into()),
-            served_model: self.served_model.as_deref().unwrap_or_default().into(),
+            served_model: self.served_model.clone().unwrap_or_default(),
             status: self.status,
             outcome: Cow::Borrowed(outcome.name()),
             stream: self.stream,
@@ -109,7 +109,7 @@ impl Exchange {
                 outcome: Cow::Borrowed(attempt.failure.map_or("answered", AttemptFailure::name)),
                 why: attempt.why.clone(),
                 phase: Cow::Borrowed(attempt.phase),
-                connect_us: micros(attempt.connected),
+                connect_us: micros(attempt.connected.unwrap_or_default()),
                 first_us: if answered { micros(attempt.took) } else { 0 },
                 total_us: micros(took),
                 cut_by_us: !attempt.phase.is_empty(),

@@ -43,7 +43,7 @@ fn insert(
     headers.insert(remaining, HeaderValue::from(left.remaining));
     if let Some(resets) = left.reset_ms {
         let text = match dialect {
-            Dialect::OpenaiChat => format!("{}ms", resets.saturating_sub(at_ms).max(0)),
+            Dialect::OpenaiChat => until(resets.saturating_sub(at_ms)),
             Dialect::AnthropicMessages => match Timestamp::from_millisecond(resets) {
                 Ok(at) => at.to_string(),
                 Err(_) => return,
@@ -53,6 +53,28 @@ fn insert(
             headers.insert(reset, value);
         }
     }
+}
+
+/// A time as OpenAI writes it, which is how Go prints one: `20ms`, `1s`, `6m0s`, `1h0m12.5s`.
+fn until(ms: i64) -> String {
+    let ms = ms.max(0);
+    if (1..1000).contains(&ms) {
+        return format!("{ms}ms");
+    }
+    let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
+    let (seconds, thousandths) = (ms / 1000 % 60, ms % 1000);
+    let mut text = match (hours, minutes) {
+        (0, 0) => String::new(),
+        (0, minutes) => format!("{minutes}m"),
+        (hours, minutes) => format!("{hours}h{minutes}m"),
+    };
+    text.push_str(&seconds.to_string());
+    if thousandths > 0 {
+        let digits = format!(".{thousandths:03}");
+        text.push_str(digits.trim_end_matches('0'));
+    }
+    text.push('s');
+    text
 }
 
 /// OpenAI's names, and Anthropic's in its dialect.
@@ -81,4 +103,26 @@ fn names(dialect: Dialect, resource: Resource) -> Option<Names> {
         (_, Resource::Money | Resource::Concurrent) => return None,
     };
     Some(names.map(HeaderName::from_static))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::until;
+
+    #[test]
+    fn a_time_is_written_as_openai_writes_it() {
+        for (ms, text) in [
+            (-5, "0s"),
+            (0, "0s"),
+            (20, "20ms"),
+            (1_000, "1s"),
+            (8_640, "8.64s"),
+            (60_000, "1m0s"),
+            (360_000, "6m0s"),
+            (3_612_500, "1h0m12.5s"),
+            (86_399_001, "23h59m59.001s"),
+        ] {
+            assert_eq!(until(ms), text);
+        }
+    }
 }

@@ -98,7 +98,25 @@ impl Upstream {
         request: Request<Full<Pieces>>,
         connect_timeout: Duration,
     ) -> Result<Response<UpstreamBody>, SendError> {
-        self.pools.send(origin, request, connect_timeout).await
+        let mut connected = None;
+        self.send_timed(origin, (request, connect_timeout), &mut connected)
+            .await
+    }
+
+    /// The same, and tells in `connected` how long it took until a connection stood, as soon as one
+    /// does: no time for one that was kept. While it is `None` no byte of the request has left, so
+    /// that a caller who gives up knows.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_timed(
+        &self,
+        origin: &Origin,
+        (request, connect_timeout): (Request<Full<Pieces>>, Duration),
+        connected: &mut Option<Duration>,
+    ) -> Result<Response<UpstreamBody>, SendError> {
+        let asked = (request, connect_timeout);
+        self.pools.send(origin, asked, connected).await
     }
 
     /// How many connections to `origin` wait for a request (HTTP/2 ones: are open).

@@ -57,27 +57,33 @@ impl Pools {
     pub(super) async fn send(
         self: &Arc<Self>,
         origin: &Origin,
-        mut request: Request<Full<Pieces>>,
-        connect_timeout: Duration,
+        (mut request, connect_timeout): (Request<Full<Pieces>>, Duration),
+        connected: &mut Option<Duration>,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let pool = match self.pool(origin) {
             Ok(pool) => pool,
             Err(why) => return Err(not_sent(request, ConnectError::new(Phase::Dns, why))),
         };
         while let Some(connection) = pool.take().await {
+            *connected = Some(Duration::ZERO);
             match connection.send(&pool, request).await {
                 Ok(response) => return Ok(response),
-                Err(Unanswered::GivenBack(given_back, _)) => request = *given_back,
+                Err(Unanswered::GivenBack(given_back, _)) => {
+                    *connected = None;
+                    request = *given_back;
+                }
                 Err(Unanswered::Lost { malformed, why }) => {
                     return Err(SendError::Ambiguous { malformed, why });
                 }
             }
         }
         // Boxed: connecting is rare and its future large, and every request would carry it.
+        let began = Instant::now();
         let connection = match Box::pin(self.connect(&pool, connect_timeout)).await {
             Ok(connection) => connection,
             Err(error) => return Err(not_sent(request, error)),
         };
+        *connected = Some(began.elapsed());
         match connection.send(&pool, request).await {
             Ok(response) => Ok(response),
             Err(Unanswered::GivenBack(request, why)) => {

@@ -18,7 +18,7 @@ use gateway::notice::Notices;
 use gateway::tasks::Tasks;
 use gateway::telemetry::Telemetry;
 use gateway::upstream::{Upstream, UpstreamConfig};
-use gateway::{Gateway, Shared, Timings};
+use gateway::{Gateway, Shared, Timings, WallClock};
 use policy::accounts::Accounts;
 use policy::caller::VirtualKey;
 use policy::model::{Balance, Fallback, Model, Recovery, Retry, Target, Timeouts, ToolCalls};
@@ -289,6 +289,15 @@ impl Road {
 
     /// Serves with so much memory and so much patience.
     pub(crate) fn tuned(snapshot: Snapshot, memory: usize, timings: Timings) -> Self {
+        Self::clocked(snapshot, (memory, timings), WallClock::default())
+    }
+
+    /// Serves by that clock.
+    pub(crate) fn clocked(
+        snapshot: Snapshot,
+        (memory, timings): (usize, Timings),
+        clock: WallClock,
+    ) -> Self {
         let ledger = Arc::new(Ledger::default());
         let (notices, _unread) = Notices::new();
         let shared = Arc::new(Shared {
@@ -299,6 +308,7 @@ impl Road {
             telemetry: Telemetry::default(),
             notices,
             timings,
+            clock,
         });
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let socket = listener::bind(any, 1).unwrap().remove(0);
@@ -332,6 +342,12 @@ impl Road {
         let settled = self.settled(1).await.remove(0);
         assert_eq!(self.ledger.dispatched(), [settled.id.as_str()]);
         settled.outcome
+    }
+
+    /// Lets nobody in any more and finishes what is under way.
+    pub(crate) fn drain(&self) -> Drain {
+        self.drain.begin();
+        self.drain.clone()
     }
 
     /// Waits until no memory is lent.

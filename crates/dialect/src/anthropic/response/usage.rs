@@ -81,6 +81,8 @@ pub(crate) struct Counts {
     /// Input and output of compactions, which are billed and not in the counts above.
     aside: (u64, u64),
     service_tier: Option<String>,
+    /// Whether that is the fast one.
+    fast: bool,
     /// The members as they stood, the later ones in place of the earlier; at most [`MEMBERS`].
     members: Vec<(String, Json)>,
 }
@@ -119,7 +121,17 @@ impl Counts {
                 number_in(member, "thinking_tokens", &mut self.thinking)?;
             }
             "iterations" => self.aside = compactions(member)?,
-            "service_tier" => self.service_tier = Some(member.string()?.into_owned()),
+            "service_tier" if !self.fast => {
+                self.service_tier = Some(member.string()?.into_owned());
+            }
+            // A tier of its own price, told beside the other ones.
+            "speed" if member.peek()? == Kind::String => {
+                let speed = member.string()?;
+                if speed == "fast" {
+                    self.fast = true;
+                    self.service_tier = Some(speed.into_owned());
+                }
+            }
             _ => {
                 member.skip()?;
             }

@@ -13,7 +13,7 @@ use crate::patch::Patch;
 /// Most answers that may be asked for at once.
 const CANDIDATES: u64 = 128;
 /// Members that the head reads, by the bit that marks them as seen.
-const ONCE: [&str; 7] = [
+const ONCE: [&str; 8] = [
     "model",
     "stream",
     "messages",
@@ -21,6 +21,7 @@ const ONCE: [&str; 7] = [
     "max_completion_tokens",
     "n",
     "stream_options",
+    "service_tier",
 ];
 
 /// Reads the head.
@@ -68,6 +69,9 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
         }
         "messages" if reader.peek()? != Kind::Array => reader.array(|_, _| Ok(()))?,
         "stream" => head.stream = !reader.null()? && reader.bool()?,
+        "service_tier" if reader.peek()? == Kind::String => {
+            head.service_tier = Some(reader.string()?.into_owned());
+        }
         "stream_options" => head_stream_options(head, reader)?,
         "max_tokens" | "max_completion_tokens" => head_limit(head, key, reader)?,
         "n" => {

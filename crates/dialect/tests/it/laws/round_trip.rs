@@ -59,7 +59,7 @@ fn weighed(sample: &Sample) -> Option<String> {
     let codec = sample.dialect.client();
     let bytes = sample.text.as_bytes();
     let read = codec.decode_response(bytes).map(|hub| hub.usage);
-    let mut weighed = codec.weigh_response(bytes);
+    let mut weighed = codec.weigh_response(bytes).map(|weighed| weighed.usage);
     if let (Ok(Some(read)), Ok(Some(weighed))) = (&read, &mut weighed) {
         weighed.raw.clone_from(&read.raw);
     }

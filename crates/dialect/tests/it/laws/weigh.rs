@@ -13,7 +13,11 @@ fn weighs_alike(sample: &Sample) -> Option<String> {
     let decoded = codec.decode_response(sample.text.as_bytes());
     let weighed = codec.weigh_response(sample.text.as_bytes());
     let agree = match (&decoded, &weighed) {
-        (Ok(response), Ok(usage)) => response.usage == *usage,
+        (Ok(response), Ok(weighed)) => {
+            response.usage == weighed.usage
+                && response.model == weighed.model
+                && response.service_tier.as_deref() == weighed.service_tier.as_deref()
+        }
         (Err(_), Err(_)) => true,
         (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
     };
