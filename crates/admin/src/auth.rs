@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use crate::App;
 use crate::error::ApiError;
 
-/// Finds the viewer by the token that is shown.
+/// Finds the viewer by the token that is shown; without a token of its own nobody is known.
 ///
 /// # Errors
 /// 401 where there is none, or another one.
@@ -20,7 +20,8 @@ pub(crate) fn viewer(app: &App, headers: &HeaderMap) -> Result<Viewer, ApiError>
     let token = only.to_str().ok().and_then(|text| text.split_once(' '));
     let right = token.is_some_and(|(scheme, token)| {
         let known = app.token.reveal().as_bytes();
-        scheme.eq_ignore_ascii_case("bearer") && bool::from(token.trim().as_bytes().ct_eq(known))
+        let same = bool::from(token.trim().as_bytes().ct_eq(known));
+        scheme.eq_ignore_ascii_case("bearer") && !known.is_empty() && same
     });
     if right {
         Ok(Viewer::operator("admin-token"))

@@ -2,9 +2,11 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
+use store::ledger::LedgerError;
 
 /// An error with its HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ impl ApiError {
         Self {
             status,
             code,
-            message: message.into(),
+            message: shortened(message.into()),
             field: None,
         }
     }
@@ -49,7 +51,7 @@ impl ApiError {
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         let field = field.into();
         Self {
-            field: (!field.is_empty()).then_some(field),
+            field: (!field.is_empty()).then(|| shortened(field)),
             ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
         }
     }
@@ -85,6 +87,27 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
+    /// 500: a fault of ours.
+    #[must_use]
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// 503: too much is asked at once.
+    #[must_use]
+    pub fn overloaded(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
+    }
+
+    /// 503: a change is kept and the running gateway did not take it over.
+    #[must_use]
+    pub fn not_in_force(why: &str) -> Self {
+        let message = format!(
+            "the change is kept and is not in force yet: {why}; `POST /reload` takes it over once that is mended"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_in_force", message)
+    }
+
     /// 503: the store does not answer.
     #[must_use]
     pub fn unavailable(message: impl Into<String>) -> Self {
@@ -96,6 +119,62 @@ impl ApiError {
     }
 }
 
+impl From<store::objects::Invalid> for ApiError {
+    fn from(invalid: store::objects::Invalid) -> Self {
+        Self::invalid(invalid.field, invalid.message)
+    }
+}
+
+impl From<store::objects::Error> for ApiError {
+    fn from(error: store::objects::Error) -> Self {
+        use store::objects::Error;
+        let message = error.to_string();
+        match error {
+            Error::Invalid(invalid) => invalid.into(),
+            Error::NotFound { .. } => Self::not_found(message),
+            Error::Taken { .. }
+            | Error::ReadOnly { .. }
+            | Error::InUse { .. }
+            | Error::Conflict(_)
+            | Error::Full { .. } => Self::conflict(message),
+            Error::Forbidden { .. } => Self::forbidden(message),
+            Error::WrongMasterKey { .. } | Error::Seal(_) | Error::Storage(_) => {
+                tracing::warn!(error = message, "the store of objects failed");
+                Self::unavailable(message)
+            }
+        }
+    }
+}
+
+impl From<LedgerError> for ApiError {
+    fn from(error: LedgerError) -> Self {
+        let message = error.to_string();
+        match error {
+            LedgerError::Refused(_) => Self::invalid("", message),
+            LedgerError::Open(_)
+            | LedgerError::Replaced { .. }
+            | LedgerError::Sqlite(_)
+            | LedgerError::Io(_)
+            | LedgerError::Source(_) => {
+                tracing::warn!(error = message, "the ledger cannot be read");
+                Self::unavailable(message)
+            }
+        }
+    }
+}
+
+/// Bytes of a message or a field's name that are shown.
+const SHOWN: usize = 8192;
+
+/// The beginning of a text: what was sent may be as long as a body.
+fn shortened(mut text: String) -> String {
+    if text.len() > SHOWN {
+        text.truncate(text.floor_char_boundary(SHOWN));
+        text.push('…');
+    }
+    text
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = Facts {
@@ -103,6 +182,14 @@ impl IntoResponse for ApiError {
             message: self.message,
             field: self.field,
         };
-        (self.status, Json(ErrorBody { error })).into_response()
+        let mut response = (self.status, Json(ErrorBody { error })).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
     }
 }

@@ -9,11 +9,14 @@
 pub mod api;
 mod auth;
 pub mod error;
+pub mod guard;
 mod home;
 pub mod openapi;
 pub mod page;
+pub mod reading;
 pub mod route;
 pub mod server;
+mod serving;
 
 use std::sync::Arc;
 

@@ -1,22 +1,21 @@
 //! The API as a table: each row makes a route of the router and an operation of the OpenAPI document.
+//!
+//! A row's function gets the viewer and what was asked, and gives status and JSON. It knows no
+//! HTTP beyond that, so that pages can call it too.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::MethodRouter;
-use axum::{Json, Router};
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use policy::viewer::Viewer;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::App;
-use crate::auth::viewer;
 use crate::error::ApiError;
-use crate::openapi;
+use crate::openapi::{self, Parameter};
+use crate::reading::{read_body, read_query};
 
 /// What a function of the API gives.
 pub type Answer<T> = Result<T, ApiError>;
@@ -24,13 +23,48 @@ pub type Answer<T> = Result<T, ApiError>;
 /// Where the API stands.
 pub const ROOT: &str = "/admin/v1";
 
-/// Largest body that is read, in bytes.
-pub const BODY_MAX: usize = 1 << 20;
-
 /// A query string or body that takes nothing.
 #[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
+
+/// What was asked.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// What stands for `{id}` in the path; empty where nothing does.
+    pub id: String,
+    /// The query string.
+    pub query: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What is answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// The body, JSON; none where there is nothing to say.
+    pub json: Option<Vec<u8>>,
+}
+
+impl Reply {
+    /// An answer with a body.
+    ///
+    /// # Errors
+    /// Where it cannot be written as JSON.
+    pub fn new<R: Serialize>(status: StatusCode, value: &R) -> Answer<Self> {
+        let json = serde_json::to_vec(value)
+            .map_err(|error| ApiError::internal(format!("the answer is no JSON: {error}")))?;
+        Ok(Self {
+            status,
+            json: Some(json),
+        })
+    }
+}
+
+/// A function of a row.
+pub type Function = Arc<dyn Fn(&App, &Viewer, &Ask) -> Answer<Reply> + Send + Sync>;
 
 /// One row of the table.
 pub struct Route {
@@ -41,12 +75,15 @@ pub struct Route {
     /// What it does, in a line.
     pub summary: &'static str,
     /// What the query string may say.
-    pub query: Option<Schema>,
+    pub query: Vec<Parameter>,
     /// What the body must be.
     pub body: Option<Schema>,
     /// Status and body of a good answer.
     pub answer: (StatusCode, Option<Schema>),
-    serve: MethodRouter<Arc<App>>,
+    /// Whether it may take seconds; only a few of them run at once.
+    pub heavy: bool,
+    /// What it does.
+    pub function: Function,
 }
 
 /// The table.
@@ -66,141 +103,91 @@ impl Default for Routes {
     }
 }
 
+/// Method, path below [`ROOT`] and what it does, in a line.
+pub type Head = (Method, &'static str, &'static str);
+
 impl Routes {
     /// A function that reads: `GET` with a query string.
     #[must_use]
     pub fn get<Q, R>(
-        mut self,
+        self,
         path: &'static str,
         summary: &'static str,
         function: fn(&App, &Viewer, Q) -> Answer<R>,
     ) -> Self
     where
-        Q: DeserializeOwned + JsonSchema + Send + 'static,
-        R: Serialize + JsonSchema + Send + 'static,
+        Q: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + JsonSchema + 'static,
     {
-        let serve = axum::routing::get(
-            move |State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery| {
-                run(app, headers, move |app, viewer| {
-                    function(app, viewer, read_query(query.as_deref())?).map(ok)
-                })
-            },
-        );
-        let row = Route {
-            method: Method::GET,
-            path,
-            summary,
-            query: Some(self.schemas.subschema_for::<Q>()),
-            body: None,
-            answer: (StatusCode::OK, Some(self.schemas.subschema_for::<R>())),
-            serve,
+        let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
+            let answer = function(app, viewer, read_query(&ask.query)?)?;
+            Reply::new(StatusCode::OK, &answer)
         };
-        self.rows.push(row);
-        self
+        let mut routes = self.row::<R>((Method::GET, path, summary), StatusCode::OK, None, run);
+        let query = openapi::parameters::<Q>(&mut routes.schemas);
+        if let Some(row) = routes.rows.last_mut() {
+            row.query = query;
+        }
+        routes
     }
 
     /// A function that reads one thing: `GET` with a name or id in the path.
     #[must_use]
     pub fn get_one<R>(
-        mut self,
+        self,
         path: &'static str,
         summary: &'static str,
         function: fn(&App, &Viewer, &str) -> Answer<R>,
     ) -> Self
     where
-        R: Serialize + JsonSchema + Send + 'static,
+        R: Serialize + JsonSchema + 'static,
     {
-        let serve = axum::routing::get(
-            move |State(app): State<Arc<App>>, headers: HeaderMap, Path(id): Path<String>| {
-                run(app, headers, move |app, viewer| {
-                    function(app, viewer, &id).map(ok)
-                })
-            },
-        );
-        let row = Route {
-            method: Method::GET,
-            path,
-            summary,
-            query: None,
-            body: None,
-            answer: (StatusCode::OK, Some(self.schemas.subschema_for::<R>())),
-            serve,
+        let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
+            let Nothing {} = read_query(&ask.query)?;
+            Reply::new(StatusCode::OK, &function(app, viewer, &ask.id)?)
         };
-        self.rows.push(row);
-        self
+        self.row::<R>((Method::GET, path, summary), StatusCode::OK, None, run)
     }
 
-    /// A function that makes something: `POST`, answered with `status`.
+    /// A function that does something: `POST` with a body.
     #[must_use]
     pub fn post<B, R>(
         mut self,
         path: &'static str,
         summary: &'static str,
-        status: StatusCode,
         function: fn(&App, &Viewer, B) -> Answer<R>,
     ) -> Self
     where
-        B: DeserializeOwned + JsonSchema + Send + 'static,
-        R: Serialize + JsonSchema + Send + 'static,
+        B: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + JsonSchema + 'static,
     {
-        let serve = axum::routing::post(
-            move |State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes| {
-                run(app, headers, move |app, viewer| {
-                    let made = function(app, viewer, read_body(&body)?)?;
-                    Ok((status, Json(made)).into_response())
-                })
-            },
-        );
-        let row = Route {
-            method: Method::POST,
-            path,
-            summary,
-            query: None,
-            body: Some(self.schemas.subschema_for::<B>()),
-            answer: (status, Some(self.schemas.subschema_for::<R>())),
-            serve,
+        let body = self.schemas.subschema_for::<B>();
+        let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
+            let Nothing {} = read_query(&ask.query)?;
+            let answer = function(app, viewer, read_body(&ask.body)?)?;
+            Reply::new(StatusCode::OK, &answer)
         };
-        self.rows.push(row);
-        self
+        let head = (Method::POST, path, summary);
+        self.row::<R>(head, StatusCode::OK, Some(body), run)
     }
 
-    /// A function that does something with one thing: `POST` or `PATCH` with a name or id in the path.
+    /// A function that reads its body by itself, such as one that makes or changes an object.
     #[must_use]
-    pub fn change<B, R>(
-        mut self,
-        method: Method,
-        path: &'static str,
-        summary: &'static str,
-        function: fn(&App, &Viewer, &str, B) -> Answer<R>,
+    pub fn raw<R>(
+        self,
+        head: Head,
+        status: StatusCode,
+        body: Schema,
+        function: fn(&App, &Viewer, &Ask) -> Answer<R>,
     ) -> Self
     where
-        B: DeserializeOwned + JsonSchema + Send + 'static,
-        R: Serialize + JsonSchema + Send + 'static,
+        R: Serialize + JsonSchema + 'static,
     {
-        let handler = move |State(app): State<Arc<App>>,
-                            headers: HeaderMap,
-                            Path(id): Path<String>,
-                            body: Bytes| {
-            run(app, headers, move |app, viewer| {
-                function(app, viewer, &id, read_body(&body)?).map(ok)
-            })
+        let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
+            let Nothing {} = read_query(&ask.query)?;
+            Reply::new(status, &function(app, viewer, ask)?)
         };
-        let serve = if method == Method::PATCH {
-            axum::routing::patch(handler)
-        } else {
-            axum::routing::post(handler)
-        };
-        let row = Route {
-            method,
-            path,
-            summary,
-            query: None,
-            body: Some(self.schemas.subschema_for::<B>()),
-            answer: (StatusCode::OK, Some(self.schemas.subschema_for::<R>())),
-            serve,
-        };
-        self.rows.push(row);
-        self
+        self.row::<R>(head, status, Some(body), run)
     }
 
     /// A function that removes one thing: `DELETE`.
@@ -211,81 +198,61 @@ impl Routes {
         summary: &'static str,
         function: fn(&App, &Viewer, &str) -> Answer<()>,
     ) -> Self {
-        let serve = axum::routing::delete(
-            move |State(app): State<Arc<App>>, headers: HeaderMap, Path(id): Path<String>| {
-                run(app, headers, move |app, viewer| {
-                    function(app, viewer, &id)?;
-                    Ok(StatusCode::NO_CONTENT.into_response())
-                })
-            },
-        );
+        let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
+            let Nothing {} = read_query(&ask.query)?;
+            function(app, viewer, &ask.id)?;
+            Ok(Reply {
+                status: StatusCode::NO_CONTENT,
+                json: None,
+            })
+        };
         self.rows.push(Route {
             method: Method::DELETE,
             path,
             summary,
-            query: None,
+            query: Vec::new(),
             body: None,
             answer: (StatusCode::NO_CONTENT, None),
-            serve,
+            heavy: false,
+            function: Arc::new(run),
         });
         self
     }
 
-    /// The router of all rows.
-    pub fn router(self) -> Router<Arc<App>> {
-        let mut router = Router::new();
-        for row in self.rows {
-            router = router.route(&format!("{ROOT}{}", row.path), row.serve);
+    /// The function added last may take seconds.
+    #[must_use]
+    pub fn heavy(mut self) -> Self {
+        if let Some(row) = self.rows.last_mut() {
+            row.heavy = true;
         }
-        router
+        self
     }
-}
 
-fn ok<R: Serialize>(value: R) -> Response {
-    Json(value).into_response()
-}
-
-/// Runs a function for whoever calls, where it may wait for the database.
-async fn run<F>(app: Arc<App>, headers: HeaderMap, function: F) -> Response
-where
-    F: FnOnce(&App, &Viewer) -> Answer<Response> + Send + 'static,
-{
-    let viewer = match viewer(&app, &headers) {
-        Ok(viewer) => viewer,
-        Err(error) => return error.into_response(),
-    };
-    let ran = tokio::task::spawn_blocking(move || function(&app, &viewer)).await;
-    match ran {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => error.into_response(),
-        Err(_panicked) => {
-            ApiError::unavailable("the function failed; the log says why").into_response()
-        }
+    /// The row of that method and path below [`ROOT`], as it stands in the table.
+    #[must_use]
+    pub fn find(&self, method: &Method, path: &str) -> Option<&Route> {
+        self.rows
+            .iter()
+            .find(|row| row.method == *method && row.path == path)
     }
-}
 
-fn read_query<Q: DeserializeOwned>(query: Option<&str>) -> Answer<Q> {
-    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let pairs = serde_html_form::Deserializer::new(pairs);
-    serde_path_to_error::deserialize(pairs).map_err(|error| {
-        let field = error.path().to_string();
-        ApiError::invalid(named(&field), error.into_inner().to_string())
-    })
-}
-
-fn read_body<B: DeserializeOwned>(body: &[u8]) -> Answer<B> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    let mut text = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut text).map_err(|error| {
-        let field = error.path().to_string();
-        ApiError::invalid(named(&field), error.into_inner().to_string())
-    })?;
-    text.end()
-        .map_err(|error| ApiError::invalid("", error.to_string()))?;
-    Ok(value)
-}
-
-/// The path of a field; the root has none.
-fn named(path: &str) -> &str {
-    if path == "." || path == "?" { "" } else { path }
+    fn row<R: JsonSchema>(
+        mut self,
+        (method, path, summary): Head,
+        status: StatusCode,
+        body: Option<Schema>,
+        run: impl Fn(&App, &Viewer, &Ask) -> Answer<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        self.rows.push(Route {
+            method,
+            path,
+            summary,
+            query: Vec::new(),
+            body,
+            answer: (status, Some(self.schemas.subschema_for::<R>())),
+            heavy: false,
+            function: Arc::new(run),
+        });
+        self
+    }
 }

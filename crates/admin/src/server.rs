@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -21,8 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::viewer;
 use crate::error::ApiError;
+use crate::guard::{Names, guard};
 use crate::home::home;
-use crate::route::{BODY_MAX, ROOT};
+use crate::route::ROOT;
+use crate::serving::{self, Serving};
 use crate::{App, openapi, routes};
 
 /// Connections that are served at once; further ones wait in the system's queue.
@@ -49,7 +52,12 @@ pub async fn serve(
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from_std(socket)?;
-    let service = TowerToHyperService::new(router(app));
+    let names = if listener.local_addr()?.ip().is_loopback() {
+        Names::OfThisMachine
+    } else {
+        Names::Any
+    };
+    let service = TowerToHyperService::new(router(app, names));
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let tasks = tokio_util::task::TaskTracker::new();
     loop {
@@ -122,17 +130,16 @@ where
 }
 
 /// Everything behind the listener.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: Arc<App>, names: Names) -> Router {
     let mut table = routes();
     let document = openapi::document(&mut table).to_string();
-    let describe = move |State(app): State<Arc<App>>, headers: HeaderMap| async move {
-        match viewer(&app, &headers) {
+    let describe = move |State(serving): State<Arc<Serving>>, headers: HeaderMap| async move {
+        match viewer(&serving.app, &headers) {
             Ok(_) => ([(CONTENT_TYPE, "application/json")], document).into_response(),
             Err(error) => error.into_response(),
         }
     };
-    table
-        .router()
+    serving::router(&table)
         .route(
             &format!("{ROOT}/openapi.json"),
             axum::routing::get(describe),
@@ -141,18 +148,25 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/", axum::routing::get(home))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(app)
+        .layer(from_fn_with_state(names, guard))
+        .with_state(Serving::new(app))
 }
 
-async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    if !app.metrics_open
-        && let Err(error) = viewer(&app, &headers)
-    {
-        return error.into_response();
+async fn metrics(State(serving): State<Arc<Serving>>, headers: HeaderMap) -> Response {
+    if !serving.app.metrics_open {
+        match viewer(&serving.app, &headers) {
+            Ok(viewer) if viewer.team().is_none() => {}
+            Ok(_) => {
+                return ApiError::forbidden("these are figures of the whole house").into_response();
+            }
+            Err(error) => return error.into_response(),
+        }
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], app.control.metrics()).into_response()
+    match serving.run(false, |app| Ok(app.control.metrics())).await {
+        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Err(error) => error.into_response(),
+    }
 }
 
 async fn nothing_here() -> Response {

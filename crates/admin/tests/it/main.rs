@@ -1,0 +1,3 @@
+//! The admin API, seen through real HTTP and its own table.
+
+mod kit;
