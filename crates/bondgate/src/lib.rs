@@ -3,6 +3,7 @@
 //! A library so that tests can reach it; `main.rs` only calls [`commands::run`]. [`wire`]
 //! alone starts threads that serve and opens listeners.
 
+pub mod alerts;
 pub mod announce;
 pub mod certificate;
 pub mod cli;

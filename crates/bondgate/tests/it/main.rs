@@ -11,6 +11,7 @@
 
 mod accepted;
 mod accounts;
+mod alerts;
 mod authority;
 mod broken;
 mod broken_accounts;
