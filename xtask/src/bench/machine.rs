@@ -72,15 +72,23 @@ pub fn commit() -> String {
 #[derive(Debug)]
 pub struct Meter {
     at: Instant,
-    threads: HashMap<u32, u64>,
+    threads: HashMap<u32, Thread>,
     core_ticks: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Thread {
+    nanos: u64,
+    is_road: bool,
 }
 
 /// What a process tree used between two readings.
 #[derive(Debug, Clone, Copy)]
 pub struct Used {
-    /// User and system time.
+    /// User and system time of all threads.
     pub cpu: Duration,
+    /// Of it, that of the threads that serve: those named `core-…` where there are such, else all.
+    pub road: Duration,
     /// Wall time.
     pub wall: Duration,
     /// The share of the gateways' core that others used.
@@ -106,16 +114,27 @@ impl Meter {
     /// What was used since this reading. A thread that ended in between is
     /// lost, which a gateway under steady load has none of.
     pub fn until(&self, later: &Self) -> Used {
-        let nanos = later
-            .threads
-            .iter()
-            .map(|(id, nanos)| nanos.saturating_sub(self.threads.get(id).copied().unwrap_or(0)));
-        let cpu = Duration::from_nanos(nanos.sum());
+        let ran = |is_counted: fn(&Thread) -> bool| {
+            let counted = later.threads.iter().filter(|(_, now)| is_counted(now));
+            let nanos = counted.map(|(id, now)| {
+                let before = self.threads.get(id).map_or(0, |before| before.nanos);
+                now.nanos.saturating_sub(before)
+            });
+            Duration::from_nanos(nanos.sum())
+        };
+        let cpu = ran(|_| true);
+        let has_road = later.threads.values().any(|thread| thread.is_road);
+        let road = if has_road {
+            ran(|thread| thread.is_road)
+        } else {
+            cpu
+        };
         let wall = later.at - self.at;
         // A tick is a hundredth of a second wherever Linux shows it.
         let busy = Duration::from_millis(10 * later.core_ticks.saturating_sub(self.core_ticks));
         Used {
             cpu,
+            road,
             wall,
             foreign: busy.saturating_sub(cpu).as_secs_f64() / wall.as_secs_f64(),
         }
@@ -159,8 +178,8 @@ pub fn tree(root: u32) -> Vec<u32> {
     found
 }
 
-/// (thread, nanoseconds run) of a process.
-fn threads(process: u32) -> Vec<(u32, u64)> {
+/// The threads of a process.
+fn threads(process: u32) -> Vec<(u32, Thread)> {
     let entries = fs::read_dir(format!("/proc/{process}/task"))
         .into_iter()
         .flatten()
@@ -169,7 +188,12 @@ fn threads(process: u32) -> Vec<(u32, u64)> {
         .filter_map(|entry| {
             let id = entry.file_name().to_str()?.parse().ok()?;
             let times = fs::read_to_string(entry.path().join("schedstat")).ok()?;
-            Some((id, times.split(' ').next()?.parse().ok()?))
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            let thread = Thread {
+                nanos: times.split(' ').next()?.parse().ok()?,
+                is_road: name.starts_with("core-"),
+            };
+            Some((id, thread))
         })
         .collect()
 }

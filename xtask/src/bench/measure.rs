@@ -5,6 +5,7 @@
 //! Memory is measured on a fresh process of each.
 
 mod away;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,12 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use self::turn::{Turn, summed, turn};
 use super::Options;
 use super::load::{Closed, Counts, Job, Latencies, open, percentile};
-use super::machine::{Machine, Meter, Used, commit, resident_kib};
-use super::report::{Latency, Load, Memory, On, Report, Spread};
+use super::machine::{Machine, commit, resident_kib};
+use super::report::{Latency, Memory, On, Report, Spread};
 use super::setting::{self, RATES, SLOW, STREAM_RATE, Setting};
 use super::subject::{Kind, Places, Subject};
+use super::switches::{Switches, VARIATIONS};
 use super::upstream::Upstream;
 use super::wire::{Ask, Shape, Wire};
 
@@ -48,12 +51,18 @@ impl Bench {
         let upstream = Upstream::start()?;
         let places = Places {
             root: root.to_path_buf(),
+            bondgate: match &options.binary {
+                Some(file) => std::path::absolute(file)?,
+                None => root.join("target/release/bondgate"),
+            },
             upstream: upstream.address,
         };
         let quick = options.quick;
         let rounds = options.rounds.unwrap_or(if quick { 1 } else { 3 }).max(1);
         let length = Duration::from_secs(if quick { 1 } else { 3 });
-        let mut kinds = vec![Kind::Direct, Kind::BareProxy, Kind::Nginx, Kind::Bondgate];
+        let ours = [Switches::Bare, Switches::Everything];
+        let mut kinds = vec![Kind::Direct, Kind::BareProxy, Kind::Nginx];
+        kinds.extend(ours.into_iter().chain(VARIATIONS).map(Kind::Bondgate));
         if options.peers {
             kinds.extend([Kind::LiteLlm, Kind::Portkey]);
         }
@@ -89,8 +98,9 @@ impl Bench {
     }
 
     pub(super) async fn run(mut self) -> anyhow::Result<Report> {
-        let subjects = self.subjects().await?;
+        let mut subjects = self.subjects().await?;
         self.loads(&subjects).await;
+        subjects.retain(|subject| !subject.kind.is_variation());
         if self.wants("latency") {
             self.latencies(&subjects).await;
         }
@@ -147,7 +157,7 @@ impl Bench {
         for setting in wanted {
             let able: Vec<&Subject> = subjects
                 .iter()
-                .filter(|subject| !setting.ours_only || subject.kind == Kind::Bondgate)
+                .filter(|subject| setting.is_for(subject.kind))
                 .collect();
             let mut turns: BTreeMap<usize, Vec<Turn>> = BTreeMap::new();
             for _ in 0..self.rounds {
@@ -164,9 +174,13 @@ impl Bench {
                     .as_ref()
                     .and_then(|load| load.cpu_us)
                     .map_or(0.0, |cpu| cpu.median);
+                let process = load
+                    .as_ref()
+                    .and_then(|load| load.process_us)
+                    .map_or(0.0, |cpu| cpu.median);
                 let rate = load.as_ref().map_or(0.0, |load| load.per_second.median);
                 eprintln!(
-                    "{:<24} {:<12} {cpu:>8.1} µs {rate:>8.0}/s",
+                    "{:<24} {:<28} {cpu:>8.1} µs {process:>8.1} µs in all {rate:>8.0}/s",
                     setting.name, subject.kind
                 );
                 self.report.loads.extend(load);
@@ -225,7 +239,7 @@ impl Bench {
             .kinds
             .clone()
             .into_iter()
-            .filter(|kind| *kind != Kind::Direct)
+            .filter(|kind| *kind != Kind::Direct && !kind.is_variation())
         {
             let subject = Subject::start(kind, &self.places).await?;
             let Some(process) = subject.process() else {
@@ -280,77 +294,6 @@ impl Bench {
         }
         (peak, slow.stop().await)
     }
-}
-
-/// What one subject did in one round of a setting.
-struct Turn {
-    requests: f64,
-    used: Used,
-    resident_kib: u64,
-    errors: u64,
-    first_error: Option<String>,
-}
-
-async fn turn(subject: &Subject, setting: &Setting, length: Duration) -> Turn {
-    let spread = match setting.ask.shape {
-        Shape::Stream { chunks, gap_ms } => Duration::from_millis(gap_ms * chunks as u64),
-        Shape::Whole => Duration::ZERO,
-    };
-    let load = Closed::start(&job(subject, &setting.ask), setting.connections, spread);
-    tokio::time::sleep(WARM + spread).await;
-    let progress = |counts: &Counts| {
-        [&counts.answers, &counts.events].map(|count| count.load(Ordering::Relaxed))
-    };
-    let [answers_before, events_before] = progress(&load.counts);
-    let before = Meter::read(subject.process());
-    tokio::time::sleep(length).await;
-    let used = before.until(&Meter::read(subject.process()));
-    let [answers, events] = progress(&load.counts);
-    let resident_kib = subject.process().map(resident_kib).unwrap_or(0);
-    let counts = load.stop().await;
-    // A stream counts by its events: it may be longer than what is measured.
-    let whole_events = counts.whole_events.load(Ordering::Relaxed) as f64;
-    let each = whole_events / counts.answers.load(Ordering::Relaxed).max(1) as f64;
-    let requests = if each > 0.0 {
-        (events - events_before) as f64 / each
-    } else {
-        (answers - answers_before) as f64
-    };
-    Turn {
-        requests,
-        used,
-        resident_kib,
-        errors: counts.errors.load(Ordering::Relaxed),
-        first_error: counts.first_error(),
-    }
-}
-
-fn summed(kind: Kind, setting: &'static str, turns: &[Turn]) -> Option<Load> {
-    let good = || turns.iter().filter(|turn| turn.requests > 0.0);
-    let cpu: Vec<f64> = good()
-        .map(|turn| turn.used.cpu.as_secs_f64() * 1e6 / turn.requests)
-        .collect();
-    let rates: Vec<f64> = turns
-        .iter()
-        .map(|turn| turn.requests / turn.used.wall.as_secs_f64())
-        .collect();
-    let cores: Vec<f64> = turns
-        .iter()
-        .map(|turn| turn.used.cpu.as_secs_f64() / turn.used.wall.as_secs_f64())
-        .collect();
-    Some(Load {
-        subject: kind.name(),
-        setting,
-        cpu_us: Spread::of(&cpu).filter(|_| kind != Kind::Direct),
-        per_second: Spread::of(&rates)?,
-        core: Spread::of(&cores)?.median,
-        foreign: turns
-            .iter()
-            .map(|turn| turn.used.foreign)
-            .fold(0.0, f64::max),
-        errors: turns.iter().map(|turn| turn.errors).sum(),
-        first_error: turns.iter().find_map(|turn| turn.first_error.clone()),
-    })
 }
 
 fn latency(

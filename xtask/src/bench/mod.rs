@@ -11,8 +11,10 @@ pub mod load;
 pub mod machine;
 mod measure;
 pub mod report;
+pub mod scrape;
 pub mod setting;
 pub mod subject;
+pub mod switches;
 pub mod upstream;
 pub mod wire;
 
@@ -43,6 +45,9 @@ pub struct Options {
     /// Also time a clean release build, in a target folder of its own.
     #[arg(long)]
     clean_build: bool,
+    /// Measure this program as Bondgate, instead of building it: to compare two.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
     /// Write everything as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -86,7 +91,9 @@ pub fn run(options: &Options, root: &Path) -> anyhow::Result<ExitCode> {
 /// the core that gateways do not use.
 fn again_pinned(options: &Options, root: &Path) -> anyhow::Result<ExitCode> {
     // One after the other: together, one's features would leak into the other.
-    build(root, &["--package", "bondgate"], None)?;
+    if options.binary.is_none() {
+        build(root, &["--package", "bondgate"], None)?;
+    }
     build(root, &["--package", "xtask", "--bins"], None)?;
     let minutes = if options.clean_build {
         Some(clean_build(root)?)

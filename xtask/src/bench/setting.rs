@@ -3,6 +3,8 @@
 //!
 //! A new setting is a row here. `--only` picks rows by a part of their name.
 
+use super::subject::Kind;
+use super::switches::Switches;
 use super::wire::{Ask, Shape, Wire};
 
 /// One kind of load in a closed loop.
@@ -16,9 +18,25 @@ pub struct Setting {
     pub connections: u32,
     /// Whether every gateway can do it, or only ours.
     pub ours_only: bool,
+    /// Whether what each switch costs is told of it.
+    pub by_switch: bool,
     /// The bare proxy's setting to compare with, and how many times its CPU
-    /// a request may cost in ours.
+    /// a request may cost in ours, bare.
     pub against: (&'static str, f64),
+}
+
+impl Setting {
+    /// Whether a subject is measured under it.
+    pub fn is_for(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Bondgate(switches) if switches.is_variation() => self.by_switch,
+            Kind::Bondgate(Switches::Everything) => !self.ours_only,
+            Kind::Bondgate(_) => true,
+            Kind::Direct | Kind::BareProxy | Kind::Nginx | Kind::LiteLlm | Kind::Portkey => {
+                !self.ours_only
+            }
+        }
+    }
 }
 
 /// What the client speaks, and the model it calls: that of an upstream of the
@@ -74,6 +92,14 @@ const ROWS: [Row; 13] = [
     ("chat-to-messages-stream", CHAT_TO_MESSAGES, BURST, 3.0),
 ];
 
+/// The settings of which is told what each switch costs.
+const BY_SWITCH: [&str; 2] = ["chat-1k", "chat-stream"];
+
+/// With everything on: the setting, how many times the bare proxy's CPU a request may cost
+/// the threads that serve, and the whole process where that is bounded too.
+pub const EVERYTHING: [(&str, f64, Option<f64>); 2] =
+    [("chat-1k", 1.8, Some(2.6)), ("chat-stream", 1.6, None)];
+
 /// Every setting, in the order of the tables.
 pub fn all() -> Vec<Setting> {
     ROWS.into_iter().map(setting).collect()
@@ -92,6 +118,7 @@ fn setting((name, (wire, model), (size, shape), times): Row) -> Setting {
         },
         connections: connections(shape),
         ours_only: (wire, model) != CHAT,
+        by_switch: BY_SWITCH.contains(&name),
         against: (yardstick(size, shape), times),
     }
 }

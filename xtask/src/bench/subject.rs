@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::client::Connection;
 use super::machine::{GATEWAY_CORE, tree};
+use super::switches::Switches;
 use super::wire::{Ask, KEY, Shape, Wire};
 
 /// How long a gateway may take to give its first good answer.
@@ -31,8 +32,8 @@ pub enum Kind {
     BareProxy,
     /// nginx, where installed.
     Nginx,
-    /// Ours.
-    Bondgate,
+    /// Ours, with these switches.
+    Bondgate(Switches),
     /// LiteLLM's proxy, from PyPI.
     LiteLlm,
     /// Portkey's gateway, from npm.
@@ -44,6 +45,8 @@ pub enum Kind {
 pub struct Places {
     /// The repository.
     pub root: PathBuf,
+    /// Bondgate's program.
+    pub bondgate: PathBuf,
     /// The upstream.
     pub upstream: SocketAddr,
 }
@@ -59,7 +62,7 @@ pub struct Subject {
     pub headers: String,
     child: Option<Child>,
     // Kept until the end: its configuration and data.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Kind {
@@ -69,23 +72,29 @@ impl Kind {
             Self::Direct => "direct",
             Self::BareProxy => "bare proxy",
             Self::Nginx => "nginx",
-            Self::Bondgate => "bondgate",
+            Self::Bondgate(switches) => switches.name(),
             Self::LiteLlm => "litellm",
             Self::Portkey => "portkey",
         }
     }
 
     /// What is on in it while it is measured.
-    pub fn on(self) -> &'static str {
+    pub const fn on(self) -> &'static str {
         match self {
             Self::Direct => "no gateway: client to upstream",
             Self::BareProxy => "hyper server and pooled client, both bodies streamed, nothing read",
             Self::Nginx => "1 worker, upstream keep-alive, proxy_buffering off, access_log off",
-            Self::Bondgate => {
-                "target/release, virtual key checked, routing, translation where dialects differ, usage metered"
-            }
+            Self::Bondgate(switches) => switches.on(),
             Self::LiteLlm => "1 worker, master key, no database, logs at ERROR",
             Self::Portkey => "no authentication, provider and host by header, headless",
+        }
+    }
+
+    /// Whether it is there only to tell what a switch costs.
+    pub fn is_variation(self) -> bool {
+        match self {
+            Self::Bondgate(switches) => switches.is_variation(),
+            Self::Direct | Self::BareProxy | Self::Nginx | Self::LiteLlm | Self::Portkey => false,
         }
     }
 
@@ -93,7 +102,7 @@ impl Kind {
     pub fn slow_streams(self) -> u32 {
         match self {
             Self::LiteLlm | Self::Portkey => 100,
-            Self::Direct | Self::BareProxy | Self::Nginx | Self::Bondgate => 1000,
+            Self::Direct | Self::BareProxy | Self::Nginx | Self::Bondgate(_) => 1000,
         }
     }
 
@@ -103,14 +112,14 @@ impl Kind {
         match self {
             Self::LiteLlm => 24,
             Self::Portkey => 200,
-            Self::Direct | Self::BareProxy | Self::Nginx | Self::Bondgate => u32::MAX,
+            Self::Direct | Self::BareProxy | Self::Nginx | Self::Bondgate(_) => u32::MAX,
         }
     }
 
     /// Whether it is installed; else why not.
     pub fn missing(self, root: &Path) -> Option<String> {
         match self {
-            Self::Direct | Self::BareProxy | Self::Bondgate => None,
+            Self::Direct | Self::BareProxy | Self::Bondgate(_) => None,
             Self::Nginx => (!runs("nginx", "-v")).then(|| "nginx is not on the PATH".to_owned()),
             Self::LiteLlm => install_litellm(root)
                 .err()
@@ -134,7 +143,8 @@ impl Subject {
     /// # Errors
     /// When it cannot be started, or does not answer within a minute.
     pub async fn start(kind: Kind, places: &Places) -> anyhow::Result<Self> {
-        let folder = TempDir::with_prefix("bondgate-bench-")?;
+        // On the disk of the build, not in a memory file system: the journal is measured too.
+        let folder = TempDir::with_prefix_in("bench-", places.root.join("target"))?;
         let address = if kind == Kind::Direct {
             places.upstream
         } else {
@@ -148,16 +158,15 @@ impl Subject {
                 "x-portkey-provider: openai\r\nx-portkey-custom-host: http://{}/v1\r\n",
                 places.upstream
             ),
-            Kind::Direct | Kind::BareProxy | Kind::Nginx | Kind::Bondgate | Kind::LiteLlm => {
-                String::new()
-            }
+            Kind::Bondgate(switches) => switches.headers().to_owned(),
+            Kind::Direct | Kind::BareProxy | Kind::Nginx | Kind::LiteLlm => String::new(),
         };
         let mut subject = Self {
             kind,
             address,
             headers,
             child,
-            _folder: folder,
+            folder,
         };
         if let Err(error) = subject.answers().await {
             let output = fs::read_to_string(&log).unwrap_or_default();
@@ -173,6 +182,21 @@ impl Subject {
     /// The root of its processes.
     pub fn process(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// Its folder: configuration, log, and in `data` what it keeps.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its operators' listener, where its metrics are to be read while it works.
+    pub fn scraped(&self) -> Option<SocketAddr> {
+        let Kind::Bondgate(switches) = self.kind else {
+            return None;
+        };
+        let told = fs::read_to_string(self.folder().join("data/admin.address")).ok()?;
+        let address = told.trim().strip_prefix("http://")?.parse().ok()?;
+        switches.is_scraped().then_some(address)
     }
 
     async fn answers(&mut self) -> anyhow::Result<()> {
@@ -266,12 +290,10 @@ fn command(
                 .arg("-c")
                 .arg(file("nginx.conf", nginx(address, upstream))?);
         }
-        Kind::Bondgate => {
-            command = pinned(&release.join("bondgate"));
-            let config = file(
-                "bondgate.yaml",
-                bondgate(address, upstream, &folder.join("data")),
-            )?;
+        Kind::Bondgate(switches) => {
+            command = pinned(&places.bondgate);
+            let data = folder.join("data");
+            let config = file("bondgate.yaml", switches.config(address, upstream, &data))?;
             command.arg("serve").arg("--config").arg(config);
         }
         Kind::LiteLlm => {
@@ -333,22 +355,6 @@ fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Child> {
 
 fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-fn bondgate(address: SocketAddr, upstream: SocketAddr, data: &Path) -> String {
-    format!(
-        r#"listen: {address}
-data: {data:?}
-providers:
-  mock: {{ base_url: "http://{upstream}/v1", dialect: openai-chat, key: "sk-upstream-0123456789" }}
-  mocka: {{ base_url: "http://{upstream}", dialect: anthropic-messages, key: "sk-upstream-0123456789" }}
-models:
-  bench: {{ targets: [mock/bench] }}
-  bencha: {{ targets: [mocka/bench] }}
-keys:
-  bench: {{ secret: "{KEY}" }}
-"#
-    )
 }
 
 fn nginx(address: SocketAddr, upstream: SocketAddr) -> String {
