@@ -1,10 +1,11 @@
 //! What a stream has cost so far, where what is held for it is only the operator's word.
 //!
 //! Most requests hold a bound that no answer can exceed, and have no meter. Where the word is all
-//! there is, what has streamed is priced event by event, and more is held before it is exceeded: a
-//! chunk at a time, written down as every hold is. Where the budgets have no room the stream is cut
-//! with `budget_exceeded`; it must never look whole. At its end, when all has been spent, nothing
-//! is cut: what was more than was held is charged and flagged.
+//! there is, what has streamed is priced event by event, and where the next event might exceed what is
+//! held, more is: a chunk at a time, written down as every hold is. Where the budgets have no room the
+//! stream is cut with `budget_exceeded`; it must never look whole. Nothing is cut at the end of a
+//! stream, nor is a whole answer, which comes when all has been spent: what was more than was held is
+//! charged and flagged.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use policy::failure::{Code, Failure};
 use policy::model::Target;
 use policy::money::Nanos;
 use policy::price::PriceRow;
-use store::journal::error::StorageError;
+use store::journal::StorageError;
 
 use crate::bill::{price, so_far};
 use crate::exchange::Exchange;
@@ -31,6 +32,10 @@ pub(crate) struct Meter {
     row: Arc<PriceRow>,
     /// What is held for attempts before this one.
     before: Nanos,
+    /// What the stream had cost by its last event.
+    last: Option<Nanos>,
+    /// What the dearest event after the first has cost; the next one may cost as much.
+    step: Nanos,
     /// A hold that is on its way to the disk; nothing more is read until it is there.
     recording: Option<Recording>,
 }
@@ -47,11 +52,13 @@ impl Meter {
         Some(Self {
             row: price(&exchange.snapshot, target, exchange.at_ms)?,
             before: Nanos(spend.held.0.saturating_sub(spend.bound.0)),
+            last: None,
+            step: Nanos::ZERO,
             recording: None,
         })
     }
 
-    /// Holds more where what has streamed costs more than is held.
+    /// Holds more where what has streamed and one event more cost more than is held.
     ///
     /// # Errors
     /// [`Break`] where that cannot be and the stream is not `finishing`.
@@ -60,8 +67,12 @@ impl Meter {
         exchange: &mut Exchange,
         finishing: bool,
     ) -> Result<(), Break> {
+        let so_far = so_far(exchange, &self.row);
+        if let Some(last) = self.last.replace(so_far) {
+            self.step = self.step.max(Nanos(so_far.0.saturating_sub(last.0)));
+        }
         let held = exchange.spend.held.0.saturating_sub(self.before.0);
-        let lacks = so_far(exchange, &self.row).0.saturating_sub(held);
+        let lacks = so_far.plus(self.step).0.saturating_sub(held);
         if lacks <= 0 {
             return Ok(());
         }

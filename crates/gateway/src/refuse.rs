@@ -9,7 +9,7 @@ use policy::accounts::{Refusal, RefusalKind};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
 use policy::money::Nanos;
-use store::journal::error::StorageError;
+use store::journal::StorageError;
 
 use crate::respond::loss_list;
 

@@ -14,7 +14,7 @@ use http::{HeaderValue, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use policy::failure::{AttemptFailure, Code, Failure};
 use store::journal::Receipt;
-use store::journal::error::StorageError;
+use store::journal::StorageError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::answer::{Answer, Content, Failed, TOTAL};

@@ -185,6 +185,12 @@ impl Line {
         }
     }
 
+    /// Reads until some of the body has come, and keeps the line open.
+    pub(crate) async fn until_body(mut self) -> Self {
+        self.until(|got| !got.body.is_empty()).await;
+        self
+    }
+
     /// Reads to the end of the connection.
     pub(crate) async fn rest(mut self) -> Got {
         loop {

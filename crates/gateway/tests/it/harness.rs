@@ -28,10 +28,11 @@ use policy::secret::{ProviderKey, Secret};
 use policy::snapshot::Snapshot;
 use serde_json::Value;
 use sim::{Script, Sim};
-use store::journal::error::StorageError;
+use store::journal::StorageError;
 use store::journal::{MemoryRecorder, Receipt, Recorder};
 use store::keys::KeyHasher;
 use store::record::{Dispatched, Exchange, Extended};
+use tokio_util::sync::CancellationToken;
 
 /// Far above what anything here should take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -268,6 +269,7 @@ pub(crate) struct Road {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ledger: Arc<Ledger>,
     drain: Drain,
+    stopped: CancellationToken,
     core: Option<JoinHandle<()>>,
 }
 
@@ -313,17 +315,18 @@ impl Road {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let socket = listener::bind(any, 1).unwrap().remove(0);
         let address = socket.local_addr().unwrap();
-        let drain = Drain::new();
+        let (drain, stopped) = (Drain::new(), CancellationToken::new());
         let core = std::thread::spawn({
-            let (shared, drain) = (Arc::clone(&shared), drain.clone());
-            let journal = Arc::clone(&ledger);
-            move || run(socket, (shared, journal), drain)
+            let (shared, journal) = (Arc::clone(&shared), Arc::clone(&ledger));
+            let end = (drain.clone(), stopped.clone());
+            move || run(socket, (shared, journal), end)
         });
         Self {
             address,
             shared,
             ledger,
             drain,
+            stopped,
             core: Some(core),
         }
     }
@@ -335,6 +338,12 @@ impl Road {
         let settled = self.ledger.settled();
         assert_eq!(settled.len(), count, "{settled:?}");
         settled
+    }
+
+    /// Waits until one request is settled, and gives its record.
+    pub(crate) async fn settled_record(&self) -> Exchange {
+        self.settled(1).await;
+        self.ledger.closed().remove(0)
     }
 
     /// Waits until the one request is settled, dispatched once and settled once, and says how it ended.
@@ -359,6 +368,7 @@ impl Road {
 impl Drop for Road {
     fn drop(&mut self) {
         self.drain.begin();
+        self.stopped.cancel();
         if let Some(core) = self.core.take() {
             let ended = core.join();
             assert!(ended.is_ok() || std::thread::panicking(), "the core fell");
@@ -367,7 +377,11 @@ impl Drop for Road {
 }
 
 /// One core.
-fn run(socket: std::net::TcpListener, (shared, ledger): (Arc<Shared>, Arc<Ledger>), drain: Drain) {
+fn run(
+    socket: std::net::TcpListener,
+    (shared, ledger): (Arc<Shared>, Arc<Ledger>),
+    (drain, stopped): (Drain, CancellationToken),
+) {
     static TLS: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
     let tls = TLS.get_or_init(|| gateway::tls::client_config(&[]).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -387,5 +401,7 @@ fn run(socket: std::net::TcpListener, (shared, ledger): (Arc<Shared>, Arc<Ledger
         listener::serve(socket, door, service, tasks, drain)
             .await
             .unwrap();
+        // What was under way when the drain began goes on.
+        stopped.cancelled().await;
     });
 }
