@@ -4,6 +4,7 @@
 //! not built is not listed here.
 
 mod moving;
+pub mod operate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use dialect::needs::Need;
+
+use operate::{
+    KeysOptions, LogsOptions, PathsOptions, PricesOptions, QueryOptions, ShowOptions, SpendOptions,
+    StatusOptions,
+};
 
 pub use moving::{ImportOptions, ImportSource, KeyText, LitellmOptions, RunOptions, ScanOptions};
 
@@ -30,6 +36,8 @@ Examples:
   bondgate                                    serve, from ./bondgate.yaml or the environment
   bondgate check                              say every problem of the configuration at once
   bondgate explain fast-summary               which targets would serve a model, and why
+  bondgate keys create --name app             a key for an application
+  bondgate spend --by team --by model         what was spent
   bondgate sim --listen 127.0.0.1:9000        a provider to test against, with faults by script
   bondgate import litellm config.yaml         a LiteLLM configuration as one of ours
   bondgate scan .                             provider keys and direct calls in a folder
@@ -76,6 +84,28 @@ Examples:
   bondgate explain fast-summary --key support-bot --needs tools,vision
   bondgate explain openai/gpt-5-mini --format json")]
     Explain(ExplainOptions),
+    /// Virtual keys: make, list, show, revoke and rotate them.
+    Keys(KeysOptions),
+    /// What was spent, summed from the ledger.
+    #[command(after_help = operate::SPEND_HELP)]
+    Spend(SpendOptions),
+    /// Exchanges: what was asked, of whom, how it ended and what it cost.
+    #[command(after_help = operate::LOGS_HELP)]
+    Logs(LogsOptions),
+    /// One exchange, with its attempts and why it went where it went.
+    #[command(after_help = operate::SHOW_HELP)]
+    Show(ShowOptions),
+    /// Who reaches what: every key with the targets that its requests may go to.
+    #[command(after_help = operate::PATHS_HELP)]
+    Paths(PathsOptions),
+    /// One SELECT over the views of the ledger.
+    #[command(after_help = operate::QUERY_HELP)]
+    Query(QueryOptions),
+    /// Prices: list them, import rows of your own.
+    Prices(PricesOptions),
+    /// How the gateway fares; live on a terminal.
+    #[command(after_help = operate::STATUS_HELP)]
+    Status(StatusOptions),
     /// The simulated provider alone, with faults by script, keeping its bill.
     #[command(
         after_help = "Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.

@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod announce;
 pub mod certificate;
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod log;

@@ -5,11 +5,12 @@
 //! operators. The main thread waits for signals. Nothing else in the program
 //! starts threads that serve or opens listeners.
 
-mod books;
+mod audit;
+pub(crate) mod books;
 mod control;
 mod core;
 mod operators;
-mod rules;
+pub(crate) mod rules;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
@@ -41,6 +42,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
+use self::audit::Auditor;
 use self::books::{Books, BooksOptions};
 use self::control::Live;
 use self::core::Core;
@@ -60,8 +62,8 @@ use crate::say::say;
 /// How long answers under way may take to end after the first signal to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// How often the certificates' files are looked at.
-const CERTIFICATE_LOOK: Duration = Duration::from_secs(1);
+/// How often the certificates' files and the accounts are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How often windows that are over are swept away.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -345,11 +347,17 @@ impl House {
             mut terminate,
             mut interrupt,
         } = signals;
-        let mut look = tokio::time::interval(CERTIFICATE_LOOK);
+        let mut look = tokio::time::interval(LOOK);
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut auditor = Auditor::default();
         loop {
             tokio::select! {
-                _ = look.tick() => self.look_at_certificates(),
+                _ = look.tick() => {
+                    self.look_at_certificates();
+                    for drift in auditor.look(&self.live, &self.books.ledger, now_ms()) {
+                        say(&format!("drift, which is a fault of the gateway: {}", audit::describe(&drift)));
+                    }
+                }
                 _ = sweep.tick() => {
                     self.shared.accounts.sweep(now_ms());
                 }

@@ -3,13 +3,22 @@
 //! Exit codes: 0 good, 1 the check or operation failed, 2 wrong usage. What was asked for
 //! goes to stdout, everything else to stderr in a few lines.
 
+mod answers;
 mod check;
 mod explain;
 mod import;
+mod keys;
+mod logs;
+mod paths;
+mod prices;
+mod query;
 mod rows;
 mod run;
 mod scan;
+mod show;
 mod sim;
+mod spend;
+mod status;
 mod version;
 
 use std::io::{self, Write as _};
@@ -18,6 +27,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::{Cli, Command};
+use crate::say::say;
 use crate::wire;
 
 /// Reads the command line and runs the command.
@@ -29,6 +39,14 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(options)) => wire::serve(&options),
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Explain(options)) => explain::run(&options),
+        Some(Command::Keys(options)) => keys::run(&options),
+        Some(Command::Spend(options)) => spend::run(&options),
+        Some(Command::Logs(options)) => logs::run(&options),
+        Some(Command::Show(options)) => show::run(&options),
+        Some(Command::Paths(options)) => paths::run(&options),
+        Some(Command::Query(options)) => query::run(&options),
+        Some(Command::Prices(options)) => prices::run(&options),
+        Some(Command::Status(options)) => return ended(status::run(&options)),
         Some(Command::Sim(options)) => sim::run(&options),
         Some(Command::Import(options)) => import::run(&options),
         Some(Command::Scan(options)) => return ended(scan::run(&options)),
@@ -64,6 +82,18 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// Says on stderr that there are no rows, so that an empty table is no riddle.
+fn tell_empty(rows: &[serde_json::Value], what: &str) {
+    if rows.is_empty() {
+        say(what);
+    }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {

@@ -5,32 +5,58 @@
 //! answer: a program without its gateway would fail in words of its own, or ask a provider.
 
 mod child;
+mod operator;
 mod reach;
 mod variables;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::bail;
 use policy::secret::Secret;
 
 use crate::cli::{KeyText, RunOptions};
 use crate::say::say;
+use operator::Operator;
 
 /// Runs the program; gives its exit code.
 ///
 /// # Errors
 /// Where there is no key, or the gateway does not answer.
 pub(super) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
-    let key = key(options.key.as_ref())?;
-    reach::gateway(&options.gateway)?;
     let run = options.run.clone();
     let run = run.unwrap_or_else(new_name);
-    let variables = variables::of(&options.gateway, key.reveal(), &run, &options.command);
-    let code = child::run(&options.command, &variables)?;
-    if let Some(line) = spent(&run) {
+    let (key, operator) = match &options.key {
+        Some(KeyText(key)) => {
+            check(key)?;
+            reach::gateway(&options.gateway)?;
+            (Arc::clone(key), Operator::with_key(options, &run))
+        }
+        None => {
+            let (operator, key) = Operator::make_key(options)?;
+            (Arc::new(key), Some(operator))
+        }
+    };
+    let mut variables = variables::of(&options.gateway, key.reveal(), &run, &options.command);
+    // The operator's: whoever has it may do everything.
+    variables.push(("BONDGATE_ADMIN_TOKEN", None));
+    let ended = child::run(&options.command, &variables);
+    if let Some(line) = operator.and_then(Operator::end) {
         say(&line);
     }
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(ended?))
+}
+
+/// Whether a header can carry it; what is refused is not shown.
+fn check(key: &Secret) -> anyhow::Result<()> {
+    let key = key.reveal();
+    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        bail!(
+            "the key is no virtual key: one is visible ASCII characters, without spaces · look at \
+             BONDGATE_KEY or `--key`"
+        );
+    }
+    Ok(())
 }
 
 /// A ULID of now.
@@ -41,21 +67,4 @@ fn new_name() -> String {
         fastrand::u128(..),
     );
     ulid.to_string()
-}
-
-fn key(given: Option<&KeyText>) -> anyhow::Result<Arc<Secret>> {
-    match given {
-        Some(KeyText(key)) => Ok(Arc::clone(key)),
-        None => key_from_admin(),
-    }
-}
-
-/// A key for this run from the admin API: none is asked for yet.
-fn key_from_admin() -> anyhow::Result<Arc<Secret>> {
-    anyhow::bail!("there is no key for the gateway · give a virtual key: BONDGATE_KEY=… or `--key`")
-}
-
-/// What was spent by a run, as a line; `None` where it is not known. Nobody is asked yet.
-fn spent(_run: &str) -> Option<String> {
-    None
 }

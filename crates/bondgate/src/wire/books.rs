@@ -13,7 +13,7 @@ use policy::accounts::{Accounts, Balance, LimitSet};
 use policy::secret::Secret;
 use policy::viewer::Viewer;
 use policy::window::Window;
-use store::journal::disk::Journal;
+use store::journal::Journal;
 use store::journal::{self, OnFailure, Recorder};
 use store::keys::KeyHasher;
 use store::ledger::{self, Ledger, LedgerWriter};
@@ -32,17 +32,17 @@ const JOURNAL: &str = "journal";
 const TOLD_RECORDS: u64 = 10_000;
 
 /// What lasts.
-pub(super) struct Books {
+pub(crate) struct Books {
     /// Where the cores write.
-    pub(super) journal: Arc<Journal>,
+    pub(crate) journal: Arc<Journal>,
     /// What operators read.
-    pub(super) ledger: Arc<Ledger>,
+    pub(crate) ledger: Arc<Ledger>,
     /// Keys, teams, budgets and providers made at run time.
-    pub(super) objects: Arc<Objects>,
+    pub(crate) objects: Arc<Objects>,
     /// How the ledger's writer fares.
-    pub(super) ledger_health: Arc<ledger::Health>,
+    pub(crate) ledger_health: Arc<ledger::Health>,
     /// The disk took back what it had: nothing may go on.
-    pub(super) failed: CancellationToken,
+    pub(crate) failed: CancellationToken,
     writing: Writing,
 }
 
@@ -53,17 +53,17 @@ struct Writing {
 }
 
 /// How the books are opened.
-pub(super) struct BooksOptions<'a> {
-    pub(super) dir: &'a Path,
-    pub(super) cores: usize,
-    pub(super) durability: Durability,
-    pub(super) master_key: &'a Secret,
-    pub(super) now_ms: i64,
+pub(crate) struct BooksOptions<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) cores: usize,
+    pub(crate) durability: Durability,
+    pub(crate) master_key: &'a Secret,
+    pub(crate) now_ms: i64,
 }
 
 impl Books {
     /// Opens everything, and enters what a dead process left.
-    pub(super) fn open(options: &BooksOptions<'_>) -> Result<Self> {
+    pub(crate) fn open(options: &BooksOptions<'_>) -> Result<Self> {
         let dir = options.dir;
         let mut writer = LedgerWriter::open(dir, ledger::Options::default())?;
         let failed = CancellationToken::new();
@@ -123,12 +123,12 @@ impl Books {
     }
 
     /// Where a core writes.
-    pub(super) fn recorder(&self, core: usize) -> Arc<dyn Recorder> {
+    pub(crate) fn recorder(&self, core: usize) -> Arc<dyn Recorder> {
         self.journal.writer(core)
     }
 
     /// Moves what is written into the ledger; to be called when nothing writes any more.
-    pub(super) fn close(mut self) {
+    pub(crate) fn close(mut self) {
         self.writing.end();
     }
 }
@@ -165,28 +165,35 @@ fn on_failure(failed: &CancellationToken) -> OnFailure {
 }
 
 /// Tells the accounts what the ledger knows to be spent of these limits.
-pub(super) fn restore(
+pub(crate) fn restore(
     accounts: &Accounts,
     limits: &LimitSet,
     (ledger, now_ms): (&Ledger, i64),
     wanted: impl Fn(&str) -> bool,
 ) -> Result<()> {
-    let rows = ledger.balances(&Viewer::operator("start"), now_ms)?;
-    for row in rows {
-        let Some(limit) = limits.get(&row.limit).filter(|_| wanted(&row.limit)) else {
-            continue;
-        };
-        if limit.resource != row.resource {
-            continue;
+    for balance in balances(ledger, limits, now_ms)? {
+        if wanted(&balance.limit.name) {
+            accounts.restore(&balance);
         }
-        accounts.restore(&Balance {
+    }
+    Ok(())
+}
+
+/// What the ledger knows to be spent of these limits, in the windows of that time.
+pub(crate) fn balances(ledger: &Ledger, limits: &LimitSet, now_ms: i64) -> Result<Vec<Balance>> {
+    let rows = ledger
+        .balances(&Viewer::operator("accounts"), now_ms)?
+        .into_iter();
+    let known = rows.filter_map(|row| {
+        let limit = limits.get(&row.limit)?;
+        (limit.resource == row.resource).then(|| Balance {
             limit: Arc::clone(limit),
             bucket: row.bucket.into(),
             window: Window::of(limit.period, &limit.time_zone, row.window_ms),
             amount: limit.amount,
             settled: row.settled,
             held: 0,
-        });
-    }
-    Ok(())
+        })
+    });
+    Ok(known.collect())
 }

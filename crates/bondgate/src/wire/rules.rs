@@ -19,7 +19,7 @@ use crate::config::{Config, snapshot, stored};
 use crate::say::say;
 
 /// Makes snapshots.
-pub(super) struct Rules {
+pub(crate) struct Rules {
     config: Mutex<Arc<Config>>,
     objects: Arc<Objects>,
     ledger: Arc<Ledger>,
@@ -28,7 +28,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: Arc<Config>,
         objects: Arc<Objects>,
         ledger: Arc<Ledger>,
@@ -44,7 +44,7 @@ impl Rules {
     }
 
     /// The snapshot of file and store as they are.
-    pub(super) fn snapshot(&self, now_ms: i64) -> Result<Snapshot> {
+    pub(crate) fn snapshot(&self, now_ms: i64) -> Result<Snapshot> {
         let config = Arc::clone(&self.config.lock());
         let mut next = snapshot(&config, &self.hasher);
         self.objects.set_file(FileObjects::of(&next));
@@ -60,13 +60,13 @@ impl Rules {
     }
 
     /// Puts another configuration in force.
-    pub(super) fn accept(&self, config: &Arc<Config>, shared: &Shared) -> Result<String> {
+    pub(crate) fn accept(&self, config: &Arc<Config>, shared: &Shared) -> Result<String> {
         *self.config.lock() = Arc::clone(config);
         self.put_in_force(shared)
     }
 
     /// Puts file and store as they are in force; gives the revision.
-    pub(super) fn put_in_force(&self, shared: &Shared) -> Result<String> {
+    pub(crate) fn put_in_force(&self, shared: &Shared) -> Result<String> {
         // One at a time, so that no older one is put over a newer.
         let _turn = self.turn.lock();
         let now_ms = shared.now_ms();
@@ -89,7 +89,7 @@ impl Rules {
     }
 
     /// The limits of a snapshot as the ledger knows them, at the start.
-    pub(super) fn restore_all(&self, limits: &LimitSet, shared: &Shared) -> Result<()> {
+    pub(crate) fn restore_all(&self, limits: &LimitSet, shared: &Shared) -> Result<()> {
         restore(
             &shared.accounts,
             limits,
