@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use gateway::Shared;
 use gateway::listener::{self, Door, DoorOptions, Drain};
 use gateway::memory::Memory;
-use gateway::notice::{Notice, Notices};
+use gateway::notice::Notices;
 use gateway::telemetry::Telemetry;
 use gateway::tls::client_config;
 use gateway::upstream::UpstreamConfig;
@@ -39,7 +39,6 @@ use store::keys::KeyHasher;
 use store::objects::{KeySpec, New};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use self::audit::Auditor;
@@ -48,6 +47,7 @@ use self::control::Live;
 use self::core::Core;
 use self::operators::Operators;
 use self::rules::Rules;
+use crate::alerts::{self, Alert};
 use crate::announce;
 use crate::certificate::Certificate;
 use crate::cli::ServeOptions;
@@ -187,7 +187,7 @@ struct House {
     stopped: CancellationToken,
     cores: Vec<JoinHandle<()>>,
     books: Books,
-    notices: Receiver<Notice>,
+    alerts: alerts::Handle,
 }
 
 impl House {
@@ -254,6 +254,19 @@ impl House {
             metrics_open: admin.metrics_open,
         };
         let operators = Operators::start(socket, admin, app)?;
+        let upstream = upstream(config)?;
+        let setup = alerts::Setup {
+            notices: told,
+            health: {
+                let live = Arc::clone(&live);
+                Box::new(move || policy::control::Control::health(&*live))
+            },
+            data: data.path().to_owned(),
+            upstream: upstream.clone(),
+            pace: alerts::Pace::default(),
+        };
+        let alerts = alerts::start(setup, &config.alerts).context("the system gives no thread")?;
+        alerts.reached(policy::control::Control::balances(&*live));
         let (drain, stopped) = (Drain::new(), CancellationToken::new());
         let certificate = config
             .listen
@@ -271,18 +284,13 @@ impl House {
             stopped,
             cores: Vec::with_capacity(sockets.len()),
             books,
-            notices: told,
+            alerts,
         };
-        house.start_cores(config, sockets)?;
+        house.start_cores(&upstream, sockets)?;
         Ok(house)
     }
 
-    fn start_cores(&mut self, config: &Config, sockets: Vec<TcpListener>) -> Result<()> {
-        let extra: Vec<PathBuf> = config.upstream.ca.iter().cloned().collect();
-        let upstream = UpstreamConfig {
-            proxy: config.upstream.proxy.clone(),
-            ..UpstreamConfig::new(client_config(&extra)?)
-        };
+    fn start_cores(&mut self, upstream: &UpstreamConfig, sockets: Vec<TcpListener>) -> Result<()> {
         let door = Door::new(DoorOptions {
             tls: self.certificate.as_ref().map(Certificate::tls),
             ..DoorOptions::default()
@@ -325,7 +333,9 @@ impl House {
     /// Follows the configuration: what is accepted serves from the next request on.
     fn follow(&mut self, watcher: Watcher) -> Result<Handle> {
         let (live, certificate) = (Arc::clone(&self.live), self.certificate.clone());
+        let alerts = self.alerts.clone();
         let handle = watcher.watch(move |accepted| {
+            alerts.follow(&accepted.config.alerts);
             match live.rules.accept(&accepted.config, &live.shared) {
                 Ok(revision) => say(&format!("configuration {revision} is in force")),
                 Err(error) => say(&format!(
@@ -355,13 +365,12 @@ impl House {
                 _ = look.tick() => {
                     self.look_at_certificates();
                     for drift in auditor.look(&self.live, &self.books.ledger, now_ms()) {
-                        say(&format!("drift, which is a fault of the gateway: {}", audit::describe(&drift)));
+                        self.alerts.tell(Alert::drift(&drift, now_ms()));
                     }
                 }
                 _ = sweep.tick() => {
                     self.shared.accounts.sweep(now_ms());
                 }
-                Some(notice) = self.notices.recv() => tell(&notice),
                 () = self.books.failed.cancelled() => {
                     bail!(
                         "the disk has lost records of the journal, so the gateway stops at once \
@@ -392,6 +401,7 @@ impl House {
         }
         self.operators.end();
         self.books.close();
+        self.alerts.stop();
         Ok(())
     }
 
@@ -424,27 +434,11 @@ fn running(
     }
 }
 
-/// What operators are told on stderr.
-fn tell(notice: &Notice) {
-    match notice {
-        Notice::Limit {
-            limit,
-            bucket,
-            percent,
-            ..
-        } => {
-            let of = if bucket.is_empty() {
-                String::new()
-            } else {
-                format!(" for `{bucket}`")
-            };
-            say(&format!(
-                "{percent} % of the limit `{}`{of} is spent",
-                limit.name
-            ));
-        }
-        Notice::Unpriced { target } => {
-            tracing::warn!(%target, "no price is known for a target that was used");
-        }
-    }
+/// The way to providers, and to whoever is told alerts.
+fn upstream(config: &Config) -> Result<UpstreamConfig> {
+    let extra: Vec<PathBuf> = config.upstream.ca.iter().cloned().collect();
+    Ok(UpstreamConfig {
+        proxy: config.upstream.proxy.clone(),
+        ..UpstreamConfig::new(client_config(&extra)?)
+    })
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use bondgate::config::{Config, Durability, snapshot, zero_config};
-use policy::caller::KeyHash;
 use policy::limit::{Each, Limit, Mode, Period, Resource, Scope, WhenUnbounded};
 use policy::money::Nanos;
 use policy::price::{Kind, Tier};
@@ -219,6 +218,24 @@ prices: [{ target: mine/gpt-4o, input: 0.000001 USD }]
     };
     assert_eq!(input("mine"), Some(1));
     assert!(input("openai") > Some(1));
+}
+
+const KEY: &str = "keys: { k: { secret: 0123456789abcdef, team: t } }\n";
+
+/// What is warned of in a configuration with these lines.
+fn warnings(text: &str) -> Vec<String> {
+    let good = "
+providers:
+  local: { base_url: \"http://h\", dialect: openai-chat }
+  openai: { key: abc }
+models:
+  free: { targets: [openai/gpt-5-mini] }
+  own: { targets: [local/a], fallback: { failure: [local/b] } }
+teams: { t: { models: [free] } }
+";
+    let loaded = Written::new(&format!("{text}{good}")).check().unwrap();
+    let mut lines = loaded.warnings.iter().map(|warning| warning.line(None));
+    lines.by_ref().collect()
 }
 
 #[test]
