@@ -85,6 +85,7 @@ Examples:
   bondgate explain openai/gpt-5-mini --format json")]
     Explain(ExplainOptions),
     /// Virtual keys: make, list, show, revoke and rotate them.
+    #[command(after_help = operate::KEYS_HELP)]
     Keys(KeysOptions),
     /// What was spent, summed from the ledger.
     #[command(after_help = operate::SPEND_HELP)]
@@ -102,6 +103,7 @@ Examples:
     #[command(after_help = operate::QUERY_HELP)]
     Query(QueryOptions),
     /// Prices: list them, import rows of your own.
+    #[command(after_help = operate::PRICES_HELP)]
     Prices(PricesOptions),
     /// How the gateway fares; live on a terminal.
     #[command(after_help = operate::STATUS_HELP)]

@@ -9,6 +9,17 @@ use store::ledger::By;
 
 use super::Format;
 
+/// What `keys --help` says beside its commands.
+pub(super) const KEYS_HELP: &str = "Examples:
+  bondgate keys create --name support-bot --team support --expires 90d
+  bondgate keys list
+  bondgate keys rotate support-bot --grace 24h";
+
+/// What `prices --help` says beside its commands.
+pub(super) const PRICES_HELP: &str = "Examples:
+  bondgate prices list gpt-5-mini
+  bondgate prices import negotiated.yaml";
+
 /// What `spend --help` says beside its flags.
 pub(super) const SPEND_HELP: &str =
     "Of the last 30 days where nothing is said. `--by` may stand several \
@@ -21,7 +32,7 @@ Examples:
 
 /// What `logs --help` says beside its flags.
 pub(super) const LOGS_HELP: &str = "Filters: state, key, team, organisation, user, run, dialect, operation, \
-model, target, served_model, outcome, status, tag:NAME; all of them must hold. The newest come last. \
+model, target, served_model, status, failure, tag:NAME; all of them must hold. The newest come last. \
 With `--follow`, JSON is one object a line.
 
 Examples:

@@ -16,6 +16,7 @@ mod authority;
 mod broken;
 mod broken_accounts;
 mod cli;
+mod cli_operate;
 mod client;
 mod cuts;
 mod data_dir;

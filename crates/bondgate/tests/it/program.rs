@@ -144,6 +144,12 @@ impl Program {
         stdout + &self.stderr.all()
     }
 
+    /// Waits until it has ended; gives its folder.
+    pub(crate) fn at_rest(mut self) -> TempDir {
+        self.child.wait().expect("the child can be waited for");
+        std::mem::replace(&mut self.folder, TempDir::new().expect("a folder"))
+    }
+
     /// Waits until it has ended; gives its exit code and what it wrote to stderr.
     pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let written = self.stderr.all();
