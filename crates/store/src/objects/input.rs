@@ -128,11 +128,27 @@ fn merge(target: &mut Map<String, Value>, field: &str, patch: &Value) {
 
 /// What is said of an object, from its fields.
 fn read<S: Spec>(fields: Map<String, Value>) -> Result<S, Invalid> {
+    no_list_for_an_object(&fields)?;
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let path = error.path().to_string();
         let message = error.into_inner().to_string();
         Invalid::new(field_of(&path, &message), message)
     })
+}
+
+/// A list whose members happen to fit would be read as the members of an object in their order.
+fn no_list_for_an_object(fields: &Map<String, Value>) -> Result<(), Invalid> {
+    let wrong = |field: String| Err(Invalid::new(field, "is a JSON object, no list"));
+    for (field, value) in fields {
+        let Value::Array(items) = value else { continue };
+        if field == "limits" {
+            return wrong(field.clone());
+        }
+        if let Some(n) = items.iter().position(Value::is_array) {
+            return wrong(format!("{field}[{n}]"));
+        }
+    }
+    Ok(())
 }
 
 /// The field that a message is about: serde names an unknown or missing one in its words only.
