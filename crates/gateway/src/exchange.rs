@@ -98,6 +98,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Attempt {
     /// The target.
     pub target: Arc<Target>,
+    /// Its name, as records and headers have it.
+    pub name: Arc<str>,
     /// How it failed, or `None` for the one that answered.
     pub failure: Option<AttemptFailure>,
     /// Why it failed, for records; clients are told [`Attempt::told`].
@@ -120,6 +122,7 @@ impl Attempt {
     pub(crate) fn new(target: &Arc<Target>) -> Self {
         Self {
             target: Arc::clone(target),
+            name: target.name().into(),
             failure: None,
             why: String::new(),
             status: None,

@@ -61,8 +61,9 @@ pub(crate) fn answered(headers: &mut HeaderMap, exchange: &Exchange) {
         headers.insert(MODEL, name);
     }
     if let Some(Ok(name)) = exchange
-        .target()
-        .map(|target| HeaderValue::try_from(target.name()))
+        .attempts
+        .last()
+        .map(|attempt| HeaderValue::from_str(&attempt.name))
     {
         headers.insert(TARGET, name);
     }

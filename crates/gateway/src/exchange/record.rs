@@ -29,6 +29,7 @@ impl Exchange {
             would_refuse: self.spend.would_refuse().next().is_some(),
             shortened: false,
         };
+        let took = self.opened.elapsed();
         record::Exchange {
             id: self.ulid,
             at_ms: self.at_ms,
@@ -38,8 +39,9 @@ impl Exchange {
             operation: Cow::Borrowed(self.operation),
             model: self.model_name(),
             target: self
-                .target()
-                .map_or_else(Arc::default, |target| target.name().into()),
+                .attempts
+                .last()
+                .map_or_else(Arc::default, |attempt| Arc::clone(&attempt.name)),
             served_model: self.served_model.clone().unwrap_or_default(),
             status: self.status,
             outcome: Cow::Borrowed(outcome.name()),
@@ -52,12 +54,12 @@ impl Exchange {
                 .map_or_else(Arc::default, |price| Arc::clone(&price.id)),
             flags,
             charges: resolved.charges,
-            attempts: self.attempts_kept(bill),
+            attempts: self.attempts_kept(bill, took),
             losses: self.losses_kept(),
             decision: self.decision(),
             config_revision: self.snapshot.revision.as_str().into(),
-            overhead_us: micros(self.opened.elapsed().saturating_sub(self.waited)),
-            took_us: micros(self.opened.elapsed()),
+            overhead_us: micros(took.saturating_sub(self.waited)),
+            took_us: micros(took),
             first_us: micros(self.first),
         }
     }
@@ -86,7 +88,7 @@ impl Exchange {
         }
     }
 
-    fn attempts_kept(&self, bill: &Bill) -> Vec<record::Attempt> {
+    fn attempts_kept(&self, bill: &Bill, whole: Duration) -> Vec<record::Attempt> {
         let nothing = Line::default();
         let mut before: Option<&Arc<_>> = None;
         let mut kept = Vec::with_capacity(self.attempts.len());
@@ -98,14 +100,10 @@ impl Exchange {
                 Some(_) => "fallback",
             };
             let answered = attempt.failure.is_none();
-            let took = if answered {
-                self.opened.elapsed()
-            } else {
-                attempt.took
-            };
+            let took = if answered { whole } else { attempt.took };
             kept.push(record::Attempt {
                 kind: Cow::Borrowed(kind),
-                target: attempt.target.name().into(),
+                target: Arc::clone(&attempt.name),
                 outcome: Cow::Borrowed(attempt.failure.map_or("answered", AttemptFailure::name)),
                 why: attempt.why.clone(),
                 phase: Cow::Borrowed(attempt.phase),
@@ -140,9 +138,11 @@ impl Exchange {
             .collect()
     }
 
-    /// Why these targets in this order, and what the limits said, as JSON; empty before there is a plan.
+    /// Why these targets in this order, and what the limits said, as JSON; empty where the one target
+    /// of the record says it all.
     fn decision(&self) -> String {
-        if self.order.is_empty() {
+        let refused = self.spend.would_refuse().next().is_some();
+        if self.order.len() < 2 && self.spend.clamped.is_none() && !refused {
             return String::new();
         }
         let mut out = Writer::default();
@@ -155,10 +155,9 @@ impl Exchange {
             if let Some(tokens) = self.spend.clamped {
                 out.key("clamped_to_tokens").number(tokens);
             }
-            let mut would_refuse = self.spend.would_refuse().peekable();
-            if would_refuse.peek().is_some() {
+            if refused {
                 out.key("would_refuse").array(|out| {
-                    for name in would_refuse {
+                    for name in self.spend.would_refuse() {
                         out.string(name);
                     }
                 });
