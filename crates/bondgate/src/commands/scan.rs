@@ -13,7 +13,6 @@ mod walk;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -234,7 +233,6 @@ fn progress() -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} files read, {elapsed}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 

@@ -264,6 +264,20 @@ fn small_and_odd_files_are_carried_over_too() {
 }
 
 #[test]
+fn an_address_of_azure_keeps_its_host_whatever_stands_behind_it() {
+    for address in [
+        "https://openai-eu.openai.azure.com",
+        "https://openai-eu.openai.azure.com/openai/deployments/d/",
+    ] {
+        let (written, _) = import(&format!(
+            "model_list: [{{ model_name: a, litellm_params: {{ model: azure/d, api_base: '{address}', api_key: os.environ/K }} }}]\n"
+        ));
+        let base = "base_url: \"https://openai-eu.openai.azure.com/openai/v1\"";
+        assert!(written.contains(base), "{written}");
+    }
+}
+
+#[test]
 fn the_configuration_goes_to_stdout_and_the_findings_to_stderr() {
     let folder =
         folder("model_list: [{ model_name: a, litellm_params: { model: openai/gpt-4o } }]\n");

@@ -109,11 +109,9 @@ impl<'n> Import<'n> {
         };
         let row = catalog::find(vendor.row);
         let url = if vendor.azure {
-            let end = trimmed.find("/openai").unwrap_or(trimmed.len());
-            format!(
-                "{}/openai/v1",
-                trimmed.get(..end).unwrap_or(trimmed).trim_end_matches('/')
-            )
+            let host = trimmed.strip_suffix(&base.path).unwrap_or(trimmed);
+            let path = base.path.split("/openai").next().unwrap_or_default();
+            format!("{host}{path}/openai/v1")
         } else {
             trimmed.trim_end_matches("/chat/completions").to_owned()
         };
