@@ -32,6 +32,10 @@ pub fn read_query<Q: DeserializeOwned>(query: &str) -> Answer<Q> {
 /// Where it is no JSON, or the member that is unknown, stands there twice, or has no possible value.
 pub fn read_body<B: DeserializeOwned>(body: &[u8]) -> Answer<B> {
     let body = if body.is_empty() { b"{}" } else { body };
+    // A list whose members fit would be read as the members of an object in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiError::invalid("", "the body is no JSON object"));
+    }
     let mut text = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut text).map_err(|error| {
         let path = error.path().to_string();
