@@ -402,6 +402,7 @@ impl<'n> Import<'n> {
 }
 
 /// Who serves, under which name, and what.
+#[derive(Clone, Copy)]
 struct Named<'a> {
     vendor: &'static Vendor,
     provider: &'a str,

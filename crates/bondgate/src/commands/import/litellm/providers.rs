@@ -169,17 +169,15 @@ impl<'n> Import<'n> {
 
     fn headers(&mut self, params: &Params<'n>) -> Vec<(String, Text)> {
         let mut headers = Vec::new();
-        if let Some(value) = params.get("organization") {
-            if let Some(text) = value.text() {
-                let text =
-                    reference(text).map_or_else(|| Text::Literal(text.to_owned()), Text::variable);
-                headers.push(("openai-organization".to_owned(), text));
-                self.say(
-                    &value,
-                    Grade::Exact,
-                    "becomes header `openai-organization` of the provider",
-                );
-            }
+        let organization = params.get("organization");
+        if let Some((value, text)) =
+            organization.and_then(|value| Some((value.clone(), value.text()?)))
+        {
+            let literal = || Text::Literal(text.to_owned());
+            let text = reference(text).map_or_else(literal, Text::variable);
+            headers.push(("openai-organization".to_owned(), text));
+            let what = "becomes header `openai-organization` of the provider";
+            self.say(&value, Grade::Exact, what);
         }
         for key in ["extra_headers", "headers"] {
             let Some(section) = params.get(key) else {
