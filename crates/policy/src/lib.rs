@@ -18,7 +18,6 @@ pub mod origin;
 pub mod plan;
 pub mod price;
 pub mod provider;
-pub mod reservation;
 pub mod secret;
 pub mod snapshot;
 pub mod viewer;

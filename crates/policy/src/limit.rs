@@ -9,6 +9,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
+use crate::window::Window;
+
 /// A word of a limit that means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{found}` is no {what}; expected {expected}")]
@@ -370,6 +372,38 @@ impl Limit {
     #[must_use]
     pub fn refuses(&self) -> bool {
         self.hard && self.mode == Mode::Enforce
+    }
+
+    /// The window in which it counts at that time, in milliseconds since 1970.
+    #[must_use]
+    pub fn window(&self, at_ms: i64) -> Window {
+        match self.resource {
+            Resource::Concurrent => Window::ENDLESS,
+            Resource::Money | Resource::Tokens | Resource::Requests => {
+                Window::of(self.period, &self.time_zone, at_ms)
+            }
+        }
+    }
+
+    /// Name, scope, buckets, resource and calendar: a limit that changes one of them counts anew,
+    /// one that changes its amount or its mode goes on.
+    #[must_use]
+    pub fn shape(&self) -> Arc<str> {
+        let Limit {
+            name,
+            scope,
+            each,
+            resource,
+            period,
+            time_zone,
+            amount: _,
+            hard: _,
+            mode: _,
+            when_unbounded: _,
+            alert_at_percent: _,
+        } = self;
+        let zone = time_zone.iana_name().unwrap_or_default();
+        format!("{name}\n{scope}\n{each:?}\n{resource}\n{period}\n{zone}").into()
     }
 }
 

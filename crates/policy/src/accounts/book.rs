@@ -13,7 +13,7 @@ use papaya::HashMap;
 use parking_lot::Mutex;
 
 use super::counter::Counter;
-use crate::limit::{Limit, Period, Resource};
+use crate::limit::{Limit, Period};
 use crate::window::Window;
 
 /// How many live buckets a limit has at most; a further one is refused.
@@ -98,21 +98,21 @@ impl Book {
         at_ms: i64,
     ) -> Result<Arc<Cell>, BookFull> {
         if limit.each.is_none() {
-            let make = || Account::new(bucket.into(), window(limit, at_ms));
+            let make = || Account::new(bucket.into(), limit.window(at_ms));
             let only = self.only.get_or_init(make);
-            let cell = only.at(at_ms).or_else(|| only.roll(window(limit, at_ms)));
+            let cell = only.at(at_ms).or_else(|| only.roll(limit.window(at_ms)));
             return cell.ok_or(BookFull);
         }
         let buckets = self.buckets.pin();
         loop {
             let Some(account) = buckets.get(bucket) else {
-                self.open(bucket, window(limit, at_ms))?;
+                self.open(bucket, limit.window(at_ms))?;
                 continue;
             };
             if let Some(cell) = account.at(at_ms) {
                 return Ok(cell);
             }
-            match account.roll(window(limit, at_ms)) {
+            match account.roll(limit.window(at_ms)) {
                 Some(cell) => return Ok(cell),
                 None => self.forget(bucket, account),
             }
@@ -122,7 +122,7 @@ impl Book {
     /// The counter of that bucket at that time, if there is one.
     pub(super) fn find(&self, limit: &Limit, bucket: &str, at_ms: i64) -> Option<Arc<Cell>> {
         let find = |account: &Account| {
-            let older = || account.older(window(limit, at_ms));
+            let older = || account.older(limit.window(at_ms));
             account.at(at_ms).or_else(older)
         };
         if limit.each.is_none() {
@@ -291,16 +291,6 @@ impl Cell {
 
 fn find(cells: &[Arc<Cell>], window: Window) -> Option<Arc<Cell>> {
     cells.iter().find(|cell| cell.window == window).cloned()
-}
-
-/// The window in which a limit counts at that time.
-pub(super) fn window(limit: &Limit, at_ms: i64) -> Window {
-    match limit.resource {
-        Resource::Concurrent => Window::ENDLESS,
-        Resource::Money | Resource::Tokens | Resource::Requests => {
-            Window::of(limit.period, &limit.time_zone, at_ms)
-        }
-    }
 }
 
 /// Whether a limit's buckets are forgotten some time after their last use.

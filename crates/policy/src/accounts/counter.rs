@@ -50,7 +50,8 @@ impl Counter {
         }
     }
 
-    /// Holds `asked` where that keeps what is used within `within`, or in any case where it is `None`.
+    /// Holds `asked` where that keeps what is used within `within`; where it is `None`, within what
+    /// can be counted.
     ///
     /// Nothing always fits; it pins the counter.
     pub(crate) fn take(&self, asked: i64, within: Option<i64>) -> Take {
@@ -62,10 +63,11 @@ impl Counter {
             if used == RETIRED {
                 return Take::Retired;
             }
-            let next = used.saturating_add(asked);
-            if within.is_some_and(|amount| next > amount) {
+            // What did not fit into the sum could not be given back exactly.
+            let next = used.checked_add(asked);
+            let Some(next) = next.filter(|next| within.is_none_or(|amount| *next <= amount)) else {
                 return Take::Full;
-            }
+            };
             match self.swap(used, next) {
                 Ok(()) => return Take::Taken { used: next },
                 Err(now) => used = now,

@@ -176,6 +176,7 @@ impl Hold {
         }
         let lines = self.lines.iter().filter_map(|line| {
             let more = super::amount(more, line.limit.resource)?;
+            let more = super::countable(more, line.within());
             (more > 0).then_some((line, more))
         });
         for (n, (line, more)) in lines.clone().enumerate() {
@@ -251,9 +252,13 @@ impl Line {
         }
     }
 
+    /// What the limit keeps its account within, where it refuses.
+    fn within(&self) -> Option<i64> {
+        self.limit.refuses().then_some(self.limit.amount)
+    }
+
     fn take(&self, more: i64) -> Take {
-        let within = self.limit.refuses().then_some(self.limit.amount);
-        self.cell.counter.take(more, within)
+        self.cell.counter.take(more, self.within())
     }
 
     fn refusal(&self, more: i64) -> Refusal {

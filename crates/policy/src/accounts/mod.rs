@@ -34,6 +34,10 @@ use counter::Take;
 use refusal::Room;
 use set::Slot;
 
+/// The most that one request holds of an account that does not refuse it: so much that no price
+/// and no model comes near, and so little that a hundred thousand of them are counted exactly.
+const UNREFUSED_MAX: i64 = i64::MAX / 100_000;
+
 /// What a request asks of the accounts.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
@@ -53,6 +57,14 @@ impl Ask<'_> {
     /// How much of a resource it asks for; never less than nothing.
     fn amount(&self, resource: Resource) -> Option<i64> {
         amount(self.amounts, resource)
+    }
+}
+
+/// What is held of an amount that is asked for.
+fn countable(asked: i64, within: Option<i64>) -> i64 {
+    match within {
+        Some(_) => asked,
+        None => asked.min(UNREFUSED_MAX),
     }
 }
 
@@ -119,13 +131,14 @@ impl Accounts {
         books.values().map(|book| book.sweep(now_ms)).sum()
     }
 
-    /// Adds what a ledger knows to be settled in a window: at the start, or an adjustment.
+    /// Takes over what a ledger knows to be settled in a window, as far as it is not counted here
+    /// already: doing it twice, or for a limit that was counted before, adds nothing twice.
     ///
     /// Alerts for it count as told. False, and nothing is added, where no window
     /// of the limit begins at that time, or its buckets are all taken.
     pub fn restore(&self, balance: &Balance) -> bool {
         let limit = &balance.limit;
-        let book = self.book(&set::shape(limit));
+        let book = self.book(&limit.shape());
         loop {
             let Ok(cell) = book.cell(limit, &balance.bucket, balance.window.start_ms) else {
                 return false;
@@ -141,7 +154,10 @@ impl Accounts {
             if book::is_of_runs(limit) {
                 cell.mark_restored();
             }
-            let settled = cell.counter.charge(0, balance.settled);
+            let (counted, _) = cell.counter.read();
+            // What is settled in between is not in the ledger yet, so it comes on top.
+            let missing = balance.settled.saturating_sub(counted).max(0);
+            let settled = cell.counter.charge(0, missing);
             cell.counter.unpin();
             let _told = cell.steps(limit, settled).count();
             return true;
@@ -157,6 +173,7 @@ impl Accounts {
             return Ok(());
         };
         let within = limit.refuses().then_some(limit.amount);
+        let asked = countable(asked, within);
         let book = self.book_of(slot);
         loop {
             let cell = match book.cell(limit, bucket, ask.at_ms) {
@@ -213,7 +230,7 @@ impl Accounts {
                 let (settled, held) = cell.counter.read();
                 (cell.window, settled, held)
             }
-            None => (book::window(limit, at_ms), 0, 0),
+            None => (limit.window(at_ms), 0, 0),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::Ask;
 use super::book::Book;
 use crate::caller::Attribution;
-use crate::limit::{Each, Limit, Scope};
+use crate::limit::{Each, Limit, Resource, Scope};
 
 type Places = Vec<u32>;
 type ByName = HashMap<Arc<str>, Places>;
@@ -32,7 +32,7 @@ pub struct LimitSet {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) limit: Arc<Limit>,
-    /// Name, scope, buckets, resource and calendar: a limit that changes one of them counts anew, one that changes its amount goes on.
+    /// What its accounts are known by, over reloads.
     pub(super) shape: Arc<str>,
     /// Where its accounts are, once they were looked for.
     pub(super) book: OnceLock<Arc<Book>>,
@@ -48,7 +48,7 @@ impl LimitSet {
             let place = u32::try_from(set.slots.len()).unwrap_or(u32::MAX);
             set.places(&limit.scope).push(place);
             set.slots.push(Slot {
-                shape: shape(&limit),
+                shape: limit.shape(),
                 limit: Arc::new(limit),
                 book: OnceLock::new(),
             });
@@ -82,6 +82,18 @@ impl LimitSet {
     pub fn applying(&self, ask: &Ask<'_>) -> Vec<&Arc<Limit>> {
         let slots = self.concerned(ask, |_| true);
         slots.into_iter().map(|slot| &slot.limit).collect()
+    }
+
+    /// The limits on a resource that count a request, each with the bucket in which it does.
+    pub fn counting<'a>(
+        &'a self,
+        ask: &Ask<'a>,
+        resource: Resource,
+    ) -> impl Iterator<Item = (&'a Arc<Limit>, &'a str)> {
+        let who = ask.who;
+        let slots = self.concerned(ask, |limit| limit.resource == resource);
+        let counted = slots.into_iter();
+        counted.filter_map(move |slot| Some((&slot.limit, bucket(&slot.limit, who)?)))
     }
 
     /// Those of what is asked for.
@@ -139,20 +151,6 @@ impl LimitSet {
         };
         names.entry(Arc::clone(name)).or_default()
     }
-}
-
-/// What the accounts of a limit are known by, over reloads.
-pub(super) fn shape(limit: &Limit) -> Arc<str> {
-    let Limit {
-        name,
-        scope,
-        each,
-        resource,
-        period,
-        time_zone,
-        ..
-    } = limit;
-    format!("{name}\n{scope}\n{each:?}\n{resource}\n{period}\n{time_zone:?}").into()
 }
 
 /// The bucket of a caller within a limit, empty where there is one for all; `None` where the caller has none.

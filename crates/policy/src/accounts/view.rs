@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Accounts, Ask, LimitSet, set};
-use crate::limit::{Limit, Resource, WhenUnbounded};
+use crate::limit::{Each, Limit, Resource, WhenUnbounded};
 use crate::window::Window;
 
 /// What a request can spend, in nano-dollars.
@@ -137,8 +137,10 @@ impl Accounts {
         let mut drifts = Vec::new();
         for account in &balances {
             let entry = told.remove(&key(account));
-            // Only what costs is in the ledger whatever happens.
-            if entry.is_none() && account.limit.resource != Resource::Money {
+            // Only what costs is in the ledger whatever happens, and a run may be told no more.
+            let limit = &account.limit;
+            let may_lack = limit.resource != Resource::Money || limit.each == Some(Each::Run);
+            if entry.is_none() && may_lack {
                 continue;
             }
             let sums = entry.map_or((0, 0), |entry| (entry.settled, entry.held));

@@ -523,6 +523,95 @@ fn a_restart_finds_what_the_ledger_has_and_the_audit_finds_what_differs() {
         .collect();
     found.sort_unstable();
     assert_eq!(found, [(1, 9, 6), (2, 2, 0), (3, 0, 1)]);
-    assert!(accounts.restore(&balance(day(1), -4, 0)), "an adjustment");
-    assert_eq!(money(&accounts, &set, DAY_MS, 6).unwrap_err().settled, 5);
+}
+
+#[test]
+fn what_the_ledger_knows_is_taken_over_once_however_often_it_is_told() {
+    let set = budget(10);
+    let accounts = Accounts::new();
+    let limit = set.get("budget").unwrap();
+    let told = |settled| Balance {
+        limit: Arc::clone(limit),
+        bucket: "".into(),
+        window: limit.window(0),
+        amount: 10,
+        settled,
+        held: 0,
+    };
+    assert!(accounts.restore(&told(4)) && accounts.restore(&told(4)));
+    assert_eq!(figures(&accounts, &set, "budget"), (4, 0));
+    // The ledger is behind: what it does not know yet is not counted again when it does.
+    spend(&money(&accounts, &set, 0, 3).unwrap(), 3);
+    assert!(accounts.restore(&told(4)) && accounts.restore(&told(7)));
+    let hold = money(&accounts, &set, 0, 3).unwrap();
+    assert_eq!(figures(&accounts, &set, "budget"), (7, 3));
+    assert_eq!(money(&accounts, &set, 0, 1).unwrap_err().settled, 7);
+    drop(hold);
+    // It was spent while the limit was not in force.
+    assert!(accounts.restore(&told(9)));
+    assert_eq!(figures(&accounts, &set, "budget"), (9, 0));
+}
+
+#[test]
+fn amounts_beyond_all_sums_lose_nothing_that_others_spent() {
+    let soft = LimitSet::new(vec![Limit {
+        hard: false,
+        ..limit("budget", Resource::Money, 10, Period::Day)
+    }]);
+    let accounts = Accounts::new();
+    spend(&money(&accounts, &soft, 0, 8).unwrap(), 8);
+    let mine = money(&accounts, &soft, 0, 1).unwrap();
+    let absurd: Vec<Hold> = (0..20)
+        .map(|_| money(&accounts, &soft, 0, i64::MAX).unwrap())
+        .collect();
+    assert!(absurd[0].extend(&[(Resource::Money, i64::MAX)]).is_ok());
+    absurd.iter().for_each(|hold| spend(hold, 0));
+    assert_eq!(figures(&accounts, &soft, "budget"), (8, 1));
+    // From now on it refuses.
+    let hard = budget(10);
+    assert_eq!(money(&accounts, &hard, 0, 2).unwrap_err().settled, 8);
+    assert!(money(&accounts, &hard, 0, 1).is_ok());
+    drop(mine);
+}
+
+#[test]
+fn the_largest_limit_is_not_passed_by_an_overflow() {
+    let set = budget(i64::MAX);
+    let accounts = Accounts::new();
+    let first = money(&accounts, &set, 0, i64::MAX - 1).unwrap();
+    assert!(money(&accounts, &set, 0, 2).is_err());
+    assert!(first.release().is_some());
+    assert_eq!(figures(&accounts, &set, "budget"), (0, 0));
+}
+
+#[test]
+fn a_request_is_counted_in_its_own_bucket_of_each_limit() {
+    let set = LimitSet::new(vec![
+        limit("all", Resource::Money, 1, Period::Day),
+        limit("calls", Resource::Requests, 1, Period::Day),
+        Limit {
+            each: Some(Each::Key),
+            ..limit("key", Resource::Money, 1, Period::Day)
+        },
+        Limit {
+            each: Some(Each::Run),
+            ..limit("run", Resource::Money, 1, Period::Run)
+        },
+    ]);
+    let who = caller(1);
+    let asked = ask(&who, 0, &[]);
+    let counting = set.counting(&asked, Resource::Money);
+    let counting: Vec<(&str, &str)> = counting
+        .map(|(limit, bucket)| (&*limit.name, bucket))
+        .collect();
+    assert_eq!(counting, [("all", ""), ("key", "key1"), ("run", "run1")]);
+    let nobody = Attribution::default();
+    let asked = ask(&nobody, 0, &[]);
+    let counting = set.counting(&asked, Resource::Money);
+    let names: Vec<&str> = counting.map(|(limit, _)| &*limit.name).collect();
+    assert_eq!(
+        names,
+        ["all", "key"],
+        "a request without a run has no bucket"
+    );
 }
