@@ -9,7 +9,7 @@ use policy::accounts::Balance;
 use policy::control::{Control, Part, ReloadError, Running};
 use policy::snapshot::Snapshot;
 use store::journal::Health;
-use store::journal::disk::Journal;
+use store::journal::Journal;
 use store::ledger::{self, Standing};
 
 use super::rules::Rules;

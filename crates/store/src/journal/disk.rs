@@ -158,6 +158,7 @@ impl Journal {
         let (mut lanes, mut boundaries, mut mended) = (Vec::new(), Positions::new(), Vec::new());
         for (writer, dir, mut recovered) in found {
             mended.append(&mut recovered.mended);
+            mended.extend(passed_over(writer, &recovered, &options.committed));
             let place = Place {
                 dir,
                 writer,
@@ -220,7 +221,7 @@ impl Journal {
         &self.boundaries
     }
 
-    /// What was mended when it was opened, for the log.
+    /// What was mended when it was opened, and what is missing, for the log.
     #[must_use]
     pub fn mended(&self) -> &[String] {
         &self.mended
@@ -301,6 +302,21 @@ fn writers_in(dir: &Path) -> Result<Vec<u32>, StorageError> {
         writers.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
     }
     Ok(writers)
+}
+
+/// Records that were removed here, since a ledger had them, and that this ledger does not have.
+fn passed_over(writer: u32, found: &Recovered, committed: &Positions) -> Option<String> {
+    let next = committed
+        .get(&writer)
+        .map_or(1, |last| last.saturating_add(1));
+    let first = found.segments.front()?.first;
+    (first > next).then(|| {
+        format!(
+            "writer {writer}: records {next} to {} are neither here nor in the ledger, which is an \
+             older copy of the one that had them; compare it with the providers' usage",
+            first.saturating_sub(1)
+        )
+    })
 }
 
 /// The writing end of what was found.

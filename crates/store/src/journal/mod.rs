@@ -5,14 +5,13 @@
 //! in `docs/journal.md`. No secret ever comes here.
 
 mod device;
-pub mod disk;
-pub mod error;
+mod disk;
+mod error;
 mod frame;
 mod memory;
 mod payload;
 mod receipt;
 mod recover;
-mod seam;
 mod shared;
 mod shorten;
 mod stream;
@@ -22,10 +21,10 @@ mod wire;
 mod writer;
 
 pub use device::{Device, SystemDevice};
-pub use disk::{Durability, Health, OnFailure, Options, Stats};
+pub use disk::{Durability, Health, Journal, OnFailure, Options, Stats};
+pub use error::StorageError;
 pub use memory::MemoryRecorder;
 pub use receipt::Receipt;
-pub use seam::{Dispatched, Journal, MemoryJournal, Settled, StorageError};
 pub use tail::{Batch, Position, Positions, Tail};
 pub use writer::Writer;
 
@@ -36,14 +35,14 @@ pub trait Recorder: Send + Sync {
     /// A request may be billed from now on. Called before its first byte leaves.
     ///
     /// # Errors
-    /// [`error::StorageError`]: nothing may be sent then.
-    fn dispatched(&self, record: &record::Dispatched) -> Result<Receipt, error::StorageError>;
+    /// [`StorageError`]: nothing may be sent then.
+    fn dispatched(&self, record: &record::Dispatched) -> Result<Receipt, StorageError>;
 
     /// More is held for a request. Called before what it is held for is let through.
     ///
     /// # Errors
-    /// [`error::StorageError`]: then no more is held than before.
-    fn extended(&self, record: &record::Extended) -> Result<Receipt, error::StorageError>;
+    /// [`StorageError`]: then no more is held than before.
+    fn extended(&self, record: &record::Extended) -> Result<Receipt, StorageError>;
 
     /// What a dispatched request came to. Called before the answer's last byte leaves. Its
     /// room was set aside by `dispatched`, so a full disk does not stop it.

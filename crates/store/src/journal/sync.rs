@@ -20,6 +20,7 @@ const SPARES_AT_ONCE: usize = 16;
 
 /// Runs until the journal is closed or the disk fails.
 pub(super) fn run(shared: &Shared) {
+    let _watch = Watch(shared);
     let every = match shared.options.durability {
         Durability::Process => shared.options.sync_every,
         Durability::Power => Duration::ZERO,
@@ -46,6 +47,17 @@ pub(super) fn run(shared: &Shared) {
         if wants.stop {
             shared.fail("the journal is closed");
             return;
+        }
+    }
+}
+
+/// Stops the journal where its thread falls: nothing would be synced any more, and nobody told.
+struct Watch<'a>(&'a Shared);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("its thread has fallen");
         }
     }
 }
@@ -109,10 +121,11 @@ fn maintain(shared: &Shared) {
             .stream
             .lock()
             .take_done(lane.committed.load(Ordering::Acquire));
-        for path in done {
-            // What cannot be removed is read again at the next start, and found committed.
-            let _ = shared.options.device.remove(&path);
-        }
+        // From the oldest on, and none behind one that stays: a gap would look like damage. What
+        // stays is read again at the next start, and found committed.
+        let _ = done
+            .iter()
+            .try_for_each(|path| shared.options.device.remove(path));
         full |= provide(shared, &lane.stream).is_err();
     }
     shared.full.store(full, Ordering::Relaxed);

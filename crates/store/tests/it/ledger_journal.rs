@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use policy::money::Nanos;
 use store::journal::Recorder as _;
-use store::journal::disk::{Journal, Options};
+use store::journal::{Journal, Options};
 use store::ledger::{Ledger, LedgerWriter, Recovered};
 
 use super::ledger_kit::*;

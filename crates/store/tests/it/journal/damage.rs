@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use store::journal::disk::Journal;
-use store::journal::error::StorageError;
+use store::journal::Journal;
+use store::journal::StorageError;
 use store::journal::{Options, Positions, Recorder};
 
 use super::support::{all, copy, dispatched, ids, open, options, read, segments};

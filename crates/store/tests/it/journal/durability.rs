@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use store::journal::disk::Journal;
-use store::journal::error::StorageError;
+use store::journal::Journal;
+use store::journal::StorageError;
 use store::journal::{Durability, Health, MemoryRecorder, Options, Positions, Receipt, Recorder};
 
 use super::support::{dispatched, exchange, options, until};
@@ -122,6 +122,21 @@ fn a_write_that_fails_refuses_the_request_and_stops_admission() {
         .dispatched(&dispatched(2))
         .expect_err("until a restart");
     assert_eq!(journal.stats().open, 0);
+}
+
+#[test]
+fn where_its_thread_falls_nothing_is_admitted_and_it_is_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (options, device) = options();
+    let journal = Journal::open(dir.path(), options).expect("opens");
+    until("the opening is synced", || journal.stats().unsynced == 0);
+    device.sync_panics.store(true, Ordering::SeqCst);
+    drop(journal.writer(0).dispatched(&dispatched(1)));
+    until("it is told", || {
+        matches!(journal.health(), Health::Failed(_))
+    });
+    let refused = journal.writer(0).dispatched(&dispatched(2));
+    refused.expect_err("nothing is admitted");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use store::journal::disk::Journal;
+use store::journal::Journal;
 use store::journal::{Options, Recorder};
 use store::record::Record;
 use ulid::Ulid;

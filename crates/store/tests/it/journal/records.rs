@@ -12,7 +12,7 @@ use policy::money::Nanos;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use store::journal::disk::Journal;
+use store::journal::Journal;
 use store::journal::{Options, Positions, Recorder};
 use store::record::{
     Attempt, Dispatched, Exchange, Extended, Flags, Held, LossNote, Record, State, Word,

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-use store::journal::disk::Journal;
+use store::journal::Journal;
 use store::journal::{Options, Positions, Recorder};
 
 use super::support::{all, copy, dispatched, exchange, ids, open, options, read, segments, until};
@@ -163,4 +163,68 @@ fn what_is_half_made_is_cleared_away() {
     fs::write(&half, b"").expect("is written");
     assert_eq!(all(&open(dir.path())).len(), 6);
     assert!(!half.exists());
+}
+
+#[test]
+fn a_segment_that_cannot_be_removed_leaves_no_gap_behind_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (options, device) = options();
+    let journal = Journal::open(dir.path(), options.clone()).expect("opens");
+    let writer = journal.writer(0);
+    for number in 0..4000 {
+        until("there is room", || {
+            writer.dispatched(&dispatched(number)).is_ok()
+        });
+        drop(writer.closed(&exchange(number)));
+    }
+    let mut tail = journal.tail(&Positions::new());
+    let last = read(&mut tail, 8000)[7999].0.sequence;
+    *device.stays.lock() = Some("000000000003.seg");
+    tail.committed(&[(0, last)].into());
+    until("the first ones are removed", || {
+        !dir.path().join("0/000000000002.seg").exists()
+    });
+    until("the journal has let go of them", || {
+        tail.committed(&[(0, last)].into());
+        journal.stats().bytes <= 3 * (256 << 10)
+    });
+    drop((writer, tail, journal));
+    *device.stays.lock() = None;
+    let committed = [(0, last)].into();
+    let options = Options {
+        committed,
+        ..options
+    };
+    let journal = Journal::open(dir.path(), options).expect("opens");
+    assert_eq!(journal.mended(), [String::new(); 0]);
+}
+
+#[test]
+fn records_that_neither_journal_nor_ledger_has_are_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let journal = open(dir.path());
+    let writer = journal.writer(0);
+    for number in 0..4000 {
+        until("there is room", || {
+            writer.dispatched(&dispatched(number)).is_ok()
+        });
+        drop(writer.closed(&exchange(number)));
+    }
+    let mut tail = journal.tail(&Positions::new());
+    let last = read(&mut tail, 8000)[7999].0.sequence;
+    tail.committed(&[(0, last)].into());
+    until("old segments are removed", || {
+        !dir.path().join("0/000000000001.seg").exists()
+    });
+    drop((writer, tail, journal));
+    // A backup of the ledger is put in its place: it has less than it said.
+    let older = Options {
+        committed: [(0, 10)].into(),
+        ..options().0
+    };
+    let journal = Journal::open(dir.path(), older).expect("opens");
+    let [told] = journal.mended() else {
+        panic!("{:?}", journal.mended());
+    };
+    assert!(told.contains("records 11 to "), "{told}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 
 use policy::money::Nanos;
-use store::journal::disk::Journal;
+use store::journal::Journal;
 use store::journal::{Health, Options, Positions, Recorder, Writer};
 use store::record::{Attempt, Exchange, LossNote, Record};
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use policy::caller::Attribution;
 use policy::limit::Resource;
 use policy::money::Nanos;
-use store::journal::disk::Journal;
+use store::journal::Journal;
 use store::journal::{Device, Options, Position, Positions, Tail};
 use store::record::{Dispatched, Exchange, Held, Record, State};
 use ulid::Ulid;
@@ -35,6 +36,9 @@ pub(crate) struct Fake {
     pub(crate) write_fails: AtomicBool,
     pub(crate) sync_fails: AtomicBool,
     pub(crate) sync_waits: AtomicBool,
+    pub(crate) sync_panics: AtomicBool,
+    /// What cannot be removed: a path that ends so.
+    pub(crate) stays: Mutex<Option<&'static str>>,
 }
 
 impl Device for Fake {
@@ -62,6 +66,10 @@ impl Device for Fake {
         until("the sync is let through", || {
             !self.sync_waits.load(Ordering::SeqCst)
         });
+        assert!(
+            !self.sync_panics.load(Ordering::SeqCst),
+            "the sync was told to panic"
+        );
         match self.sync_fails.load(Ordering::SeqCst) {
             true => Err(io::Error::other("the disk took it back")),
             false => Ok(()),
@@ -69,7 +77,10 @@ impl Device for Fake {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        match *self.stays.lock() {
+            Some(stays) if path.ends_with(stays) => Err(io::Error::other("it stays")),
+            Some(_) | None => fs::remove_file(path),
+        }
     }
 }
 
