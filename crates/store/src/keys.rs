@@ -25,21 +25,26 @@ impl KeyHasher {
     /// The hash of a virtual key's secret.
     #[must_use]
     pub fn hash(&self, secret: &str) -> KeyHash {
-        self.tagged("key", secret)
+        self.tagged(&["key", secret])
     }
 
     /// A value that stands for `text` for one tenant and that nobody else can compute.
     #[must_use]
     pub fn opaque_id(&self, tenant: &str, text: &str) -> String {
-        let KeyHash(bytes) = self.tagged(tenant, text);
+        // Under a word of its own: no tenant's name makes it the hash of a key.
+        let KeyHash(bytes) = self.tagged(&["opaque", tenant, text]);
         hex(&bytes)
     }
 
-    fn tagged(&self, tag: &str, text: &str) -> KeyHash {
+    /// The hash of some texts; none but the last has a NUL.
+    fn tagged(&self, texts: &[&str]) -> KeyHash {
         let mut context = hmac::Context::with_key(&self.key);
-        context.update(tag.as_bytes());
-        context.update(&[0]);
-        context.update(text.as_bytes());
+        for (n, text) in texts.iter().enumerate() {
+            if n > 0 {
+                context.update(&[0]);
+            }
+            context.update(text.as_bytes());
+        }
         let mut hash = [0; 32];
         for (to, from) in hash.iter_mut().zip(context.sign().as_ref()) {
             *to = *from;

@@ -15,6 +15,7 @@ mod guard;
 mod health;
 mod main_file;
 mod months;
+mod opening;
 mod query;
 mod read;
 mod retention;

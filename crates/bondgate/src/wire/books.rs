@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result};
 use policy::accounts::{Accounts, Balance, LimitSet};
 use policy::secret::Secret;
 use policy::viewer::Viewer;
-use policy::window::Window;
 use store::journal::Journal;
 use store::journal::{self, OnFailure, Recorder};
 use store::keys::KeyHasher;
@@ -181,19 +180,18 @@ pub(crate) fn restore(
 
 /// What the ledger knows to be spent of these limits, in the windows of that time.
 pub(crate) fn balances(ledger: &Ledger, limits: &LimitSet, now_ms: i64) -> Result<Vec<Balance>> {
-    let rows = ledger
-        .balances(&Viewer::operator("accounts"), now_ms)?
-        .into_iter();
-    let known = rows.filter_map(|row| {
-        let limit = limits.get(&row.limit)?;
-        (limit.resource == row.resource).then(|| Balance {
+    let viewer = Viewer::operator("accounts");
+    let mut known = Vec::new();
+    for limit in limits.iter() {
+        let rows = ledger.balances(&viewer, limit, now_ms)?.into_iter();
+        known.extend(rows.map(|row| Balance {
             limit: Arc::clone(limit),
             bucket: row.bucket.into(),
-            window: Window::of(limit.period, &limit.time_zone, row.window_ms),
+            window: limit.window(now_ms),
             amount: limit.amount,
             settled: row.settled,
             held: 0,
-        })
-    });
-    Ok(known.collect())
+        }));
+    }
+    Ok(known)
 }

@@ -8,7 +8,6 @@ use anyhow::Result;
 use gateway::Shared;
 use parking_lot::Mutex;
 use policy::accounts::LimitSet;
-use policy::limit::Limit;
 use policy::snapshot::Snapshot;
 use store::keys::KeyHasher;
 use store::ledger::Ledger;
@@ -72,11 +71,11 @@ impl Rules {
         let now_ms = shared.now_ms();
         let next = self.snapshot(now_ms)?;
         let before = shared.snapshot.load_full();
-        let counts_anew = |name: &str| match (before.limits.get(name), next.limits.get(name)) {
-            (Some(old), Some(new)) => !counts_alike(old, new),
-            (None, Some(_)) => true,
-            (_, None) => false,
+        let counts_anew = |name: &str| {
+            let shape = |limits: &LimitSet| limits.get(name).map(|limit| limit.shape());
+            shape(&before.limits) != shape(&next.limits)
         };
+        self.ledger.open_limits(&next.limits, now_ms)?;
         restore(
             &shared.accounts,
             &next.limits,
@@ -97,13 +96,4 @@ impl Rules {
             |_| true,
         )
     }
-}
-
-/// Whether what was counted for one limit counts for the other.
-fn counts_alike(one: &Limit, other: &Limit) -> bool {
-    one.scope == other.scope
-        && one.each == other.each
-        && one.resource == other.resource
-        && one.period == other.period
-        && one.time_zone == other.time_zone
 }

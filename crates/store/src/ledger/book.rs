@@ -13,6 +13,7 @@ use policy::limit::Resource;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::rows::TokenCounts;
+use super::spend::FIGURES;
 use super::text;
 use crate::record::Held;
 use crate::sqlite::DAY_MS;
@@ -73,11 +74,16 @@ impl Sums {
     }
 }
 
-/// The most tokens of a kind, and the most nano-dollars, that an entry may hold:
-/// so that no sum of a file's entries leaves 64 bits. A trillion tokens; ten million dollars.
+/// The most tokens of a kind that an entry may hold, so that no sum of a file's entries
+/// leaves 64 bits: a trillion.
 const TOKENS_MAX: i64 = 1_000_000_000_000;
-/// See [`TOKENS_MAX`].
+
+/// The most nano-dollars of an entry, by the same reason: ten million dollars.
 pub(super) const COST_MAX: i64 = 10_000_000_000_000_000;
+
+/// The most nano-dollars of one request: a hundred thousand dollars. What is presumed follows
+/// what a client asked for, so many of them must not fill a sum either.
+pub(super) const REQUEST_COST_MAX: i64 = 100_000_000_000_000;
 
 /// The counts of a usage, each at most [`TOKENS_MAX`].
 pub(super) fn tokens(usage: &Usage) -> TokenCounts {
@@ -105,6 +111,18 @@ pub(super) struct Book<'c> {
     balances: HashMap<BalanceKey, i64>,
 }
 
+/// Sets columns to their sums. One that leaves 64 bits would become a float, which no
+/// column takes and no batch would ever get past: the bounds keep it an integer.
+fn add_to(columns: &[&str]) -> String {
+    let sums = columns.iter().map(|column| {
+        format!(
+            "{column} = min(9000000000000000000, max(-9000000000000000000,
+                {column} + excluded.{column}))"
+        )
+    });
+    sums.collect::<Vec<_>>().join(", ")
+}
+
 type BalanceKey = (Arc<str>, Arc<str>, Resource, i64);
 
 const APPEND: &str = "INSERT INTO entries (
@@ -115,26 +133,8 @@ const APPEND: &str = "INSERT INTO entries (
           ?19, ?20, ?21, ?22, ?23)
 ON CONFLICT (exchange, revision) DO NOTHING";
 
-const ADD_UP: &str = "INSERT INTO rollups VALUES
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-ON CONFLICT (day, dimension) DO UPDATE SET
-    requests = requests + excluded.requests,
-    failures = failures + excluded.failures,
-    input = input + excluded.input,
-    cache_read = cache_read + excluded.cache_read,
-    cache_write = cache_write + excluded.cache_write,
-    cache_write_1h = cache_write_1h + excluded.cache_write_1h,
-    audio_in = audio_in + excluded.audio_in,
-    output = output + excluded.output,
-    reasoning = reasoning + excluded.reasoning,
-    audio_out = audio_out + excluded.audio_out,
-    cost_nanos = cost_nanos + excluded.cost_nanos,
-    unpriced = unpriced + excluded.unpriced";
-
-// A sum that leaves 64 bits becomes a float in SQL; the bounds keep it an integer.
 const CHARGE: &str = "INSERT INTO balances VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT DO UPDATE SET settled =
-    min(9000000000000000000, max(-9000000000000000000, settled + excluded.settled))";
+ON CONFLICT DO UPDATE SET ";
 
 // Limits of tokens and requests shape and do not owe: the window before is enough.
 const FORGET: &str = "DELETE FROM balances
@@ -242,7 +242,14 @@ impl<'c> Book<'c> {
     fn add_up(&self) -> rusqlite::Result<()> {
         let mut days: Vec<_> = self.rollups.iter().collect();
         days.sort_unstable_by_key(|(key, _)| **key);
-        let mut add_up = self.connection.prepare_cached(ADD_UP)?;
+        let add_up = format!(
+            "INSERT INTO rollups (day, dimension, {}) VALUES
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             ON CONFLICT (day, dimension) DO UPDATE SET {}",
+            FIGURES.join(", "),
+            add_to(&FIGURES)
+        );
+        let mut add_up = self.connection.prepare_cached(&add_up)?;
         for ((day, dimension), sums) in days {
             let tokens = &sums.tokens;
             add_up.execute(params![
@@ -268,7 +275,8 @@ impl<'c> Book<'c> {
     fn write_balances(&self) -> rusqlite::Result<()> {
         let mut charges: Vec<_> = self.balances.iter().collect();
         charges.sort_unstable_by_key(|(key, _)| *key);
-        let mut charge = self.connection.prepare_cached(CHARGE)?;
+        let charge = format!("{CHARGE}{}", add_to(&["settled"]));
+        let mut charge = self.connection.prepare_cached(&charge)?;
         let mut forget = self.connection.prepare_cached(FORGET)?;
         for ((limit, bucket, resource, window_ms), amount) in charges {
             charge.execute(params![limit, bucket, resource.name(), window_ms, amount])?;

@@ -3,6 +3,10 @@
 //! SQLite asks before it compiles each part of a statement. Whatever is not
 //! allowed here by name is refused: a new feature of SQLite is refused too.
 
+use std::collections::HashSet;
+use std::iter;
+
+use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use super::views::VIEWS;
@@ -120,6 +124,9 @@ const FUNCTIONS: &[&str] = &[
     "upper",
 ];
 
+/// SQLite's number of the database that holds what is temporary: here the views and what was given.
+const TEMPORARY: i64 = 1;
+
 /// The tables that the views read.
 const COUNTED: &[&str] = &[
     "attempts",
@@ -163,6 +170,55 @@ pub(super) fn rule(asked: &AuthContext<'_>, inner: &str) -> Authorization {
         Authorization::Allow
     } else {
         Authorization::Deny
+    }
+}
+
+/// Where the tables of the views and their indexes begin: database and page, as SQLite's programs have them.
+pub(super) struct Roots(HashSet<(i64, i64)>);
+
+impl Roots {
+    /// Of the main file, and of so many months attached as `m0`, `m1` and so on.
+    pub(super) fn of(connection: &Connection, months: usize) -> rusqlite::Result<Self> {
+        let mut roots = HashSet::new();
+        let attached = (0..months).map(|at| format!("m{at}"));
+        let databases = iter::once("main".to_owned()).chain(attached);
+        // 0 is the main file, 1 what is temporary, and the attached ones follow.
+        for (at, name) in iter::once(0).chain(2..).zip(databases) {
+            let sql = format!("SELECT tbl_name, rootpage FROM {name}.sqlite_schema");
+            let mut statement = connection.prepare(&sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (table, page): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
+                roots.extend(
+                    page.filter(|_| COUNTED.contains(&&*table))
+                        .map(|page| (at, page)),
+                );
+            }
+        }
+        Ok(Self(roots))
+    }
+
+    /// Whether a statement opens nothing else. SQLite does not ask before it reads the columns by
+    /// which `NATURAL` and `USING` join, so what [`rule`] has let through is looked at once more,
+    /// as the program that it became.
+    ///
+    /// # Errors
+    /// Where it cannot be compiled.
+    pub(super) fn hold(&self, connection: &Connection, sql: &str) -> rusqlite::Result<bool> {
+        let mut statement = connection.prepare(&format!("EXPLAIN {sql}"))?;
+        let mut steps = statement.query([])?;
+        while let Some(step) = steps.next()? {
+            let (what, page, database): (String, i64, i64) =
+                (step.get(1)?, step.get(3)?, step.get(4)?);
+            let opens = match what.as_str() {
+                "OpenEphemeral" | "OpenAutoindex" | "OpenPseudo" | "OpenDup" => false,
+                _ => what.starts_with("Open") || what == "ReopenIdx",
+            };
+            if opens && database != TEMPORARY && !self.0.contains(&(database, page)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -14,7 +14,7 @@ use policy::money::Nanos;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 use ulid::Ulid;
 
-use super::book::{Book, Dimensions, Kind, Line, Sums, tokens};
+use super::book::{Book, Dimensions, Kind, Line, REQUEST_COST_MAX, Sums, tokens};
 use super::effects::{Effects, Open, OpenMap, presumed_exchange};
 use super::{LedgerError, text};
 use crate::journal::Positions;
@@ -196,7 +196,8 @@ fn billed(exchange: &Exchange) -> Sums {
         requests: 1,
         failures: i64::from(exchange.outcome != "answered"),
         tokens: tokens(&exchange.usage),
-        cost: exchange.cost.0,
+        // As it is in the book: a correction is the difference to that.
+        cost: exchange.cost.0.clamp(-REQUEST_COST_MAX, REQUEST_COST_MAX),
         unpriced: i64::from(exchange.flags.unpriced),
     }
 }

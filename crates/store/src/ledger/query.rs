@@ -15,11 +15,12 @@ use rusqlite::limits::Limit;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 
-use super::read::Ledger;
+use super::LedgerError;
+use super::guard::{self, Roots};
+use super::read::{Ledger, ready_month};
 use super::views::{VIEWS, definitions};
-use super::{LedgerError, guard};
 use crate::keys::{hex, random_256};
-use crate::sqlite::{Month, OpenMode, open_main, open_month};
+use crate::sqlite::{Month, OpenMode, open_main};
 
 /// Months that SQLite attaches at once.
 const MONTHS_MAX: usize = 10;
@@ -113,34 +114,41 @@ impl Ledger {
         }
         let random = random_256().map_err(|why| refused(&why.to_string()))?;
         let inner = format!("inner_{}_", hex(&random));
-        let (mut connection, months_left_out) = prepare(self.dir(), given, limits, &inner)?;
+        let (mut connection, roots, months_left_out) = prepare(self.dir(), given, limits, &inner)?;
         let deadline = Instant::now() + limits.time;
         connection.progress_handler(STEPS, Some(move || Instant::now() >= deadline))?;
         connection.authorizer(Some(move |asked: AuthContext<'_>| {
             guard::rule(&asked, &inner)
         }))?;
-        let mut answer = run(&connection, sql, limits)?;
+        let mut answer = run(&connection, &roots, sql, limits)?;
         answer.months_left_out = months_left_out;
         Ok(answer)
     }
 }
 
-/// A connection with the views, and the months that they do not show.
+/// A connection with the views, what they read, and the months that they do not show.
 fn prepare(
     dir: &Path,
     given: &Given,
     limits: &Limits,
     inner: &str,
-) -> Result<(Connection, Vec<Month>), LedgerError> {
+) -> Result<(Connection, Roots, Vec<Month>), LedgerError> {
     let connection = open_main(dir, OpenMode::ReadOnly)?;
     let mut months = Month::list(dir)?;
     months.retain(|month| {
         limits.since.is_none_or(|since| *month >= since)
             && limits.until.is_none_or(|until| *month <= until)
     });
-    // Opened once for its version: a file that is just being made is not there yet.
-    months.retain(|month| open_month(dir, *month, OpenMode::ReadOnly).is_ok());
     let left_out = months.split_off(months.len().min(MONTHS_MAX));
+    // Opened once for its version: a file that is just being made is not there yet, and one
+    // that cannot be read is told, not passed over.
+    let mut ready = Vec::with_capacity(months.len());
+    for month in months {
+        if ready_month(dir, month)?.is_some() {
+            ready.push(month);
+        }
+    }
+    let months = ready;
     for (at, month) in months.iter().enumerate() {
         let path = dir.join(month.file_name());
         // Attached files are opened as the main one is: read-only.
@@ -156,7 +164,8 @@ fn prepare(
     fill(&connection, "paths", &given.paths)?;
     for (limit, most) in [
         (Limit::SQLITE_LIMIT_SQL_LENGTH, 64 * 1024),
-        (Limit::SQLITE_LIMIT_LENGTH, 4 * 1024 * 1024),
+        // A step may search one text in another, and nothing ends a step.
+        (Limit::SQLITE_LIMIT_LENGTH, 1024 * 1024),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
         (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50),
         (Limit::SQLITE_LIMIT_VDBE_OP, 250_000),
@@ -165,7 +174,8 @@ fn prepare(
     ] {
         connection.set_limit(limit, most)?;
     }
-    Ok((connection, left_out))
+    let roots = Roots::of(&connection, months.len())?;
+    Ok((connection, roots, left_out))
 }
 
 fn fill(connection: &Connection, name: &str, rows: &[Vec<Cell>]) -> Result<(), LedgerError> {
@@ -190,7 +200,12 @@ fn value(cell: &Cell) -> Value {
     }
 }
 
-fn run(connection: &Connection, sql: &str, limits: &Limits) -> Result<Answer, LedgerError> {
+fn run(
+    connection: &Connection,
+    roots: &Roots,
+    sql: &str,
+    limits: &Limits,
+) -> Result<Answer, LedgerError> {
     // SQLite would read up to it and pass over the rest.
     if sql.contains('\0') {
         return Err(refused("there is a NUL in the text; write one SELECT"));
@@ -210,6 +225,11 @@ fn run(connection: &Connection, sql: &str, limits: &Limits) -> Result<Answer, Le
     if statement.parameter_count() != 0 {
         return Err(refused(
             "there is nothing to put in place of `?`; write the values",
+        ));
+    }
+    if !roots.hold(connection, sql).map_err(says)? {
+        return Err(refused(
+            "it reads a table that no view shows; name views only",
         ));
     }
     collect(&mut statement, limits).map_err(says)

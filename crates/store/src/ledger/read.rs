@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use parking_lot::Mutex;
+use policy::limit::{Each, Limit};
 use policy::viewer::Viewer;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use ulid::Ulid;
 
 use super::effects::presumed_exchange;
@@ -229,33 +230,47 @@ impl Ledger {
         })
     }
 
-    /// Of each limit, bucket and resource the newest window that began by then: where
-    /// that is not the window that is now, nothing was charged in it.
+    /// What was charged to the buckets of a limit in the window that is now. Of a limit of each
+    /// run, those of runs that asked for something within the last day: others are forgotten.
     ///
     /// # Errors
     /// Where the file cannot be read, or the viewer does not see everything.
-    pub fn balances(&self, viewer: &Viewer, now_ms: i64) -> Result<Vec<BalanceRow>, LedgerError> {
+    pub fn balances(
+        &self,
+        viewer: &Viewer,
+        limit: &Limit,
+        now_ms: i64,
+    ) -> Result<Vec<BalanceRow>, LedgerError> {
         if viewer.team().is_some() {
             return Err(LedgerError::Refused(
                 "balances are shown to those who see everything".to_owned(),
             ));
         }
+        let runs = match limit.each {
+            Some(Each::Run) => {
+                "AND bucket IN (SELECT run FROM entries WHERE at_ms >= ?4 AND run <> '')"
+            }
+            Some(Each::Key | Each::User | Each::Tag(_)) | None => "AND ?4 IS NOT NULL",
+        };
+        let sql = format!(
+            "SELECT bucket, settled FROM balances
+             WHERE \"limit\" = ?1 AND resource = ?2 AND window_ms = ?3 {runs}"
+        );
+        let window_ms = limit.window(now_ms).start_ms;
+        let (resource, recent) = (limit.resource.name(), now_ms.saturating_sub(DAY_MS));
         self.main(|main| {
-            let mut statement = main.prepare_cached(
-                "SELECT \"limit\", bucket, resource, max(window_ms), settled FROM balances
-                 WHERE window_ms <= ?1 GROUP BY \"limit\", bucket, resource",
-            )?;
-            let rows = statement.query_map([now_ms], |row| {
-                let resource: String = row.get(2)?;
-                Ok(text::resource_of(&resource).map(|resource| BalanceRow {
-                    limit: row.get(0).unwrap_or_default(),
-                    bucket: row.get(1).unwrap_or_default(),
-                    resource,
-                    window_ms: row.get(3).unwrap_or_default(),
-                    settled: row.get(4).unwrap_or_default(),
-                }))
+            let mut statement = main.prepare_cached(&sql)?;
+            let values = params![limit.name, resource, window_ms, recent];
+            let rows = statement.query_map(values, |row| {
+                Ok(BalanceRow {
+                    limit: limit.name.to_string(),
+                    bucket: row.get(0)?,
+                    resource: limit.resource,
+                    window_ms,
+                    settled: row.get(1)?,
+                })
             })?;
-            rows.filter_map(Result::transpose).collect()
+            rows.collect()
         })
     }
 
@@ -284,13 +299,7 @@ impl Ledger {
     }
 
     fn month(&self, month: Month) -> Result<Option<Connection>, LedgerError> {
-        match open_month(&self.dir, month, OpenMode::ReadOnly) {
-            Ok(file) => Ok(Some(file)),
-            Err(OpenError::Missing { .. }) => Ok(None),
-            // Being made at this moment by the writer.
-            Err(OpenError::Older { found: 0, .. }) => Ok(None),
-            Err(why) => Err(why.into()),
-        }
+        ready_month(&self.dir, month)
     }
 
     /// The months that may hold such exchanges, newest first.
@@ -304,6 +313,17 @@ impl Ledger {
             from.is_none_or(|from| *month >= from) && to.is_none_or(|to| *month <= to)
         });
         Ok(months)
+    }
+}
+
+/// The file of a month to read; none where there is none, or none yet.
+pub(super) fn ready_month(dir: &Path, month: Month) -> Result<Option<Connection>, LedgerError> {
+    match open_month(dir, month, OpenMode::ReadOnly) {
+        Ok(file) => Ok(Some(file)),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        // Being made at this moment by the writer.
+        Err(OpenError::Older { found: 0, .. }) => Ok(None),
+        Err(why) => Err(why.into()),
     }
 }
 

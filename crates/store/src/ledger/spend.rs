@@ -155,16 +155,16 @@ impl Ledger {
 }
 
 /// The lines that are summed: rollups and entries, as SQL with its values.
-struct Lines {
-    sql: String,
-    values: Vec<Value>,
+pub(super) struct Lines {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
 }
 
 const SUMMED: &str = "dimension, requests, failures, input, cache_read, cache_write,
     cache_write_1h, audio_in, output, reasoning, audio_out, cost_nanos, unpriced";
 
 impl Lines {
-    fn of(viewer: &Viewer, query: &SpendQuery) -> Self {
+    pub(super) fn of(viewer: &Viewer, query: &SpendQuery) -> Self {
         let since = query.since_ms.unwrap_or(i64::MIN);
         let until = query.until_ms.unwrap_or(i64::MAX);
         let first_day = since.saturating_add(DAY_MS - 1).div_euclid(DAY_MS);
@@ -220,7 +220,8 @@ impl Lines {
     }
 }
 
-const FIGURES: [&str; 12] = [
+/// What is summed of entries and rollups, in the order of their columns.
+pub(super) const FIGURES: [&str; 12] = [
     "requests",
     "failures",
     "input",

@@ -151,6 +151,7 @@ impl LedgerWriter {
     /// Moves records until it is told to stop, and then until none waits. For a
     /// thread of its own; it never fails, it tells [`Health`].
     pub fn run(mut self, source: &mut dyn Source, stop: &AtomicBool) -> Left {
+        let _watch = Watch(Arc::clone(&self.health));
         loop {
             let stopping = stop.load(Ordering::Acquire);
             match self.gather(source, stop) {
@@ -272,6 +273,20 @@ impl LedgerWriter {
         let was_stopping = stop.load(Ordering::Acquire);
         while began.elapsed() < time && (was_stopping || !stop.load(Ordering::Acquire)) {
             thread::sleep(Duration::from_millis(20).min(time));
+        }
+    }
+}
+
+/// Tells where the thread falls, which nobody waits for while the gateway runs.
+struct Watch(Arc<Health>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.tell(Standing::Failing {
+                why: Arc::from("its thread has fallen; restart the gateway"),
+                waiting: 0,
+            });
         }
     }
 }

@@ -37,6 +37,11 @@ pub const MAIN_MIGRATIONS: &[Migration] = &[
         name: "objects",
         sql: include_str!("migrations/0002_objects.sql"),
     },
+    Migration {
+        version: 3,
+        name: "counted",
+        sql: include_str!("migrations/0003_counted.sql"),
+    },
 ];
 
 /// The steps of a month's file, in order.

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dialect::chat::Usage;
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use policy::caller::Attribution;
-use policy::limit::Resource;
+use policy::limit::{Each, Limit, Mode, Period, Resource, Scope, WhenUnbounded};
 use policy::money::Nanos;
 use policy::viewer::{Sees, Viewer};
 use rusqlite::Connection;
@@ -137,6 +138,23 @@ pub(crate) fn held(limit: &str, resource: Resource, amount: i64) -> Held {
         resource,
         window_ms: MARCH,
         amount,
+    }
+}
+
+/// A hard budget of a month in UTC, on everything.
+pub(crate) fn budget(name: &str, each: Option<Each>) -> Limit {
+    Limit {
+        name: Arc::from(name),
+        scope: Scope::Everything,
+        each,
+        resource: Resource::Money,
+        amount: 1_000_000_000,
+        period: Period::Month,
+        time_zone: TimeZone::UTC,
+        hard: true,
+        mode: Mode::Enforce,
+        when_unbounded: WhenUnbounded::Clamp,
+        alert_at_percent: Vec::new(),
     }
 }
 

@@ -99,6 +99,9 @@ fn useful_questions_are_answered() {
         "-- a comment\nSELECT name FROM keys",
         "SELECT j.key, j.value FROM ledger l, json_each(l.tags) j LIMIT 3",
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5) SELECT x FROM n",
+        "SELECT count(*) FROM exchanges JOIN ledger USING (target, key)",
+        "SELECT team, count(*) FROM exchanges NATURAL JOIN spend_daily GROUP BY team ORDER BY 2",
+        "SELECT count(*) FROM keys, budgets, targets, paths",
         "SELECT day, sum(cost_nanos) OVER (ORDER BY day) FROM spend_daily LIMIT 3",
         "SELECT at, strftime('%H', at) FROM exchanges LIMIT 1",
         "SELECT team FROM exchanges UNION SELECT team FROM ledger",
@@ -152,6 +155,22 @@ const HOSTILE: &[&str] = &[
     "WITH inner_ledger AS (SELECT * FROM entries) SELECT * FROM inner_ledger",
     "WITH keys AS (SELECT * FROM main.objects) SELECT * FROM keys",
     "WITH exchanges AS (SELECT * FROM main.open) SELECT * FROM exchanges",
+    "SELECT count(*) FROM main.objects NATURAL JOIN (SELECT 'bot' AS name)",
+    "SELECT count(*) FROM main.objects JOIN (SELECT 'bot' AS name) USING (name)",
+    "SELECT count(*) FROM key_secrets NATURAL LEFT JOIN (SELECT 'abcd' AS hint)",
+    "SELECT name FROM main.objects NATURAL FULL JOIN (SELECT 'bot' AS name)",
+    "SELECT hint FROM (SELECT 'abcd' AS hint) NATURAL RIGHT JOIN main.key_secrets",
+    "SELECT 1 FROM ledger l WHERE EXISTS (SELECT 1 FROM main.prices NATURAL JOIN (SELECT l.price_id AS id))",
+    "SELECT count(*) FROM m0.payloads NATURAL JOIN (SELECT 'x' AS part)",
+    "SELECT 'x' IN main.counted",
+    "SELECT ('x', 'y') IN main.counted",
+    "SELECT count(*) FROM master_key",
+    "SELECT count(*) FROM main.audit ORDER BY who",
+    "SELECT json_group_array(o.name) FROM ledger, json_each('[1]'), main.objects o",
+    "SELECT (SELECT 1 FROM main.key_secrets LIMIT 1)",
+    "SELECT count(*) FILTER (WHERE hint > 'a') FROM main.key_secrets",
+    "WITH RECURSIVE ledger(x) AS (SELECT hint FROM key_secrets UNION SELECT x FROM ledger) SELECT x FROM ledger",
+    "VALUES ((SELECT name FROM objects))",
     "SELECT * FROM sqlite_schema",
     "SELECT * FROM main.sqlite_master",
     "SELECT * FROM temp.sqlite_temp_master",
@@ -299,4 +318,14 @@ fn the_newest_ten_months_of_the_range_are_shown_and_the_others_named() {
         .unwrap();
     assert_eq!(answer.rows, [[Cell::Integer(4)]]);
     assert!(answer.months_left_out.is_empty());
+}
+
+#[test]
+fn a_month_that_cannot_be_read_is_told_and_not_passed_over() {
+    let (dir, ledger) = filled();
+    let months = Month::list(dir.path()).unwrap();
+    let file = dir.path().join(months[1].file_name());
+    fs::write(&file, "no longer a database").unwrap();
+    let why = ask(&ledger, "SELECT count(*) FROM exchanges").unwrap_err();
+    assert!(why.to_string().contains(&months[1].file_name()), "{why}");
 }

@@ -154,7 +154,8 @@ fn a_viewer_of_a_team_sees_that_team_only() {
             .unwrap()
             .is_some()
     );
-    assert!(ledger.balances(&lead, MARCH).is_err());
+    let limit = budget("company", None);
+    assert!(ledger.balances(&lead, &limit, MARCH).is_err());
     let sql = "SELECT 1 FROM exchanges";
     assert!(
         ledger
@@ -317,41 +318,6 @@ fn whoever_follows_sees_each_exchange_once_in_the_order_of_writing() {
     let mut expected = ends;
     expected.sort();
     assert_eq!(seen, expected);
-}
-
-#[test]
-fn balances_are_those_of_the_newest_window() {
-    let dir = tempfile::tempdir().unwrap();
-    let records: Vec<Record> = (0..5_i64)
-        .map(|n| {
-            let mut exchange = closed(n as u64, MARCH + n * DAY);
-            for charge in &mut exchange.charges {
-                charge.window_ms = MARCH + n * DAY;
-            }
-            Record::Closed(Box::new(exchange))
-        })
-        .collect();
-    drop(write_all(dir.path(), &records[..4]));
-    drop(write_all(dir.path(), &records));
-    let ledger = Ledger::open(dir.path()).unwrap();
-    let now = ledger.balances(&operator(), MARCH + 4 * DAY).unwrap();
-    assert_eq!(now.len(), 4);
-    assert!(now.iter().all(|row| row.window_ms == MARCH + 4 * DAY));
-    let earlier = ledger.balances(&operator(), MARCH + 2 * DAY).unwrap();
-    let company = earlier.iter().find(|row| row.limit == "company").unwrap();
-    assert_eq!(
-        (company.window_ms, company.settled),
-        (MARCH + 2 * DAY, 1_002)
-    );
-    let main = dir.path().join(MAIN_FILE);
-    let windows = |limit: &str| {
-        value::<i64>(
-            &main,
-            &format!("SELECT count(*) FROM balances WHERE \"limit\" = '{limit}'"),
-        )
-    };
-    assert_eq!(windows("company"), 5, "money is never forgotten");
-    assert_eq!(windows("rate"), 2, "what only shapes is");
 }
 
 #[test]

@@ -339,3 +339,29 @@ fn absurd_amounts_do_not_stop_the_writer() {
         .unwrap();
     assert_eq!(report.total.requests, 20);
 }
+
+#[test]
+fn a_thousand_absurd_requests_of_a_dead_process_do_not_fill_the_sums() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut records: Vec<Record> = (0..1_000)
+        .map(|n| {
+            let mut open = dispatched(n, MARCH);
+            open.held = Nanos(i64::MAX);
+            open.holds = vec![held("company", Resource::Money, i64::MAX)];
+            Record::Dispatched(Box::new(open))
+        })
+        .collect();
+    drop(write_all(dir.path(), &records));
+    // They turn out to have cost something, after all, and others follow.
+    records.extend((0..1_100).map(|n| Record::Closed(Box::new(closed(n, MARCH)))));
+    drop(write_all(dir.path(), &records));
+    let ledger = Ledger::open(dir.path()).unwrap();
+    let report = ledger
+        .spend(&operator(), &store::ledger::SpendQuery::default())
+        .unwrap();
+    let expected: i64 = (0..1_100).map(|n| closed(n, MARCH).cost.0).sum();
+    assert_eq!(
+        (report.total.requests, report.total.cost.0),
+        (1_100, expected)
+    );
+}

@@ -11,6 +11,7 @@ mod journal;
 mod ledger_files;
 mod ledger_journal;
 mod ledger_kit;
+mod ledger_limits;
 mod ledger_query;
 mod ledger_read;
 mod ledger_size;
