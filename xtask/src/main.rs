@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use xtask::{bench, prices, tidy};
+use xtask::{bench, prices, ratchet, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tools of the Bondgate repository")]
@@ -23,6 +23,8 @@ enum Command {
     Tidy,
     /// Measure what a request costs, beside a bare proxy, nginx and no gateway.
     Bench(bench::Options),
+    /// Count the instructions of each stage of the road, and compare with those that are kept.
+    Ratchet(ratchet::Options),
     /// Write the price data anew from the published catalogues.
     Prices(prices::Options),
 }
@@ -42,6 +44,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Tidy => tidy_all(&root),
         Command::Bench(options) => bench::run(options, &root),
+        Command::Ratchet(options) => ratchet::run(options, &root),
         Command::Prices(options) => prices::run(options, &root).map(|()| ExitCode::SUCCESS),
     }
 }
