@@ -95,7 +95,7 @@ fn a_hang_up_reloads_and_what_is_wrong_is_refused_whole() {
     }
     gateway.rewrite("models: 7\n");
     gateway.signal("HUP");
-    gateway.said("bondgate.yaml:3");
+    gateway.said("bondgate.yaml:4");
     assert_eq!(status_of(&gateway, "second"), "200");
 }
 

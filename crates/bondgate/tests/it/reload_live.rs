@@ -104,7 +104,7 @@ async fn a_bad_file_is_refused_with_its_place_and_the_last_good_one_serves() {
     gateway.rewrite(&with_key(&sim, "edition-1").replace("anthropic/echo", "nobody/echo"));
     let said = gateway.said_up_to("nobody");
     assert!(said.contains("the last good one keeps serving"), "{said}");
-    assert!(said.contains("bondgate.yaml:7:"), "{said}");
+    assert!(said.contains("bondgate.yaml:8:"), "{said}");
     let mut client = Client::to(&gateway).await;
     let got = client.ask(post(CHAT, chat("m", "hi", false))).await;
     assert_eq!(got.said(), "hi");

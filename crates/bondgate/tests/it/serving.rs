@@ -268,7 +268,7 @@ async fn no_secret_shows_in_answers_or_output_whatever_fails() {
     gateway.signal("HUP");
     let wrote = gateway.said_up_to("last good one keeps serving");
     let (sent, wrote) = (format!("{answers:?}"), wrote + &gateway.wrote());
-    assert!(wrote.contains("bondgate.yaml:9"), "{wrote}");
+    assert!(wrote.contains("bondgate.yaml:11"), "{wrote}");
     assert!(wrote.contains(" exchange: "), "nothing was logged: {wrote}");
     for secret in SECRETS {
         assert!(!wrote.contains(secret), "{secret} in {wrote}");
