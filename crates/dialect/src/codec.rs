@@ -112,6 +112,29 @@ pub struct Transport {
     pub forwarded: &'static [&'static str],
     /// The header in which an answer carries its own id.
     pub request_id: &'static str,
+    /// The headers that tell what is left of limits.
+    pub limits: LimitHeaders,
+}
+
+/// Names of the headers that tell what is left of limits: how much a window allows, what is left of it,
+/// when the next one begins.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitHeaders {
+    /// Of requests.
+    pub requests: [&'static str; 3],
+    /// Of tokens.
+    pub tokens: [&'static str; 3],
+    /// How the last of them tells the time.
+    pub resets: Resets,
+}
+
+/// How a header tells when a window ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resets {
+    /// In how long, as Go prints a duration: `20ms`, `1s`, `6m0s`.
+    In,
+    /// When, by RFC 3339.
+    At,
 }
 
 /// Reads one stream: frames in, events out.

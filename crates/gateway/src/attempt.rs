@@ -12,7 +12,6 @@ use dialect::codec::{ClientCodec, EncoderOptions};
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
-use policy::money::Nanos;
 use policy::price::Tier;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -21,13 +20,13 @@ use crate::answer::{
     Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, refused, without_room,
 };
 use crate::clock::Pace;
+use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
 use crate::memory::Permit;
 use crate::meter::Meter;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
-use crate::refuse;
 use crate::reserve::Reserved;
 use crate::route::{Move, Route};
 use crate::translation::{self, Translation};
@@ -79,20 +78,18 @@ async fn all_attempts(
     let model = Arc::clone(&reserved.planned.plan.model);
     let mut route = Route::new(&reserved.planned.plan);
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped);
-    let mut unusable: Option<Failure> = None;
-    let mut last: Option<Failed> = None;
-    let mut unheld: Option<Failure> = None;
+    let mut ends = Ends::default();
     while let Some(target) = route.target().cloned() {
         let next = match outgoing.encode(&target, &gateway.shared.memory) {
             Err(failure) => {
-                unusable.get_or_insert(failure);
+                ends.unusable.get_or_insert(failure);
                 route.pass()
             }
             Ok(encoded) => {
                 match dispatch(&gateway, &mut exchange).await {
                     Ok(Go::Send) => route.count(),
                     Ok(Go::Stop(failure)) => {
-                        unheld = Some(failure);
+                        ends.unheld = Some(failure);
                         break;
                     }
                     Err(failure) => return Err(Refused { failure, exchange }),
@@ -121,13 +118,13 @@ async fn all_attempts(
                         return Err(Refused { failure, exchange });
                     }
                     Err(failed) if failed.timed_out == Some(TOTAL) => {
-                        last = Some(failed);
+                        ends.last = Some(failed);
                         Move::Stop
                     }
                     Err(failed) => {
                         let another_key = outgoing.after(key, &target, failed.kind);
                         let kind = failed.kind;
-                        last = Some(failed);
+                        ends.last = Some(failed);
                         route.after(kind, another_key)
                     }
                 }
@@ -138,11 +135,7 @@ async fn all_attempts(
             Move::Try { .. } | Move::Stop => break,
         }
     }
-    let mut failure = conclude(last, unusable, &exchange, &model);
-    if let Some(unheld) = unheld {
-        let also = format!("; another try cannot be paid for: {}", unheld.message);
-        failure.message.push_str(&also);
-    }
+    let failure = conclude(ends, &exchange, &model);
     Err(Refused { failure, exchange })
 }
 
@@ -157,45 +150,6 @@ async fn waited(most: Duration, deadline: Instant) -> bool {
         Box::pin(sleep(wait)).await;
     }
     in_time
-}
-
-/// Whether an attempt may be made.
-enum Go {
-    Send,
-    /// What it may cost cannot be held beside what those before it may have cost.
-    Stop(Failure),
-}
-
-/// From here on the request may be billed: written before the first byte leaves. An attempt that
-/// follows one that may be billed too holds as much again.
-async fn dispatch(gateway: &Gateway, exchange: &mut Exchange) -> Result<Go, Failure> {
-    if !exchange.spend.is_reserved() {
-        let why = "nothing is held for this request";
-        return Err(Failure::new(Code::StorageUnavailable, why));
-    }
-    let receipt = if exchange.spend.is_dispatched() {
-        let before = exchange.attempts.last();
-        let billed = before.is_some_and(|attempt| attempt.may_be_billed(&attempt.used));
-        if !billed || exchange.spend.bound == Nanos::ZERO {
-            return Ok(Go::Send);
-        }
-        match exchange.hold_more(exchange.spend.bound) {
-            Err(failure) if failure.code != Code::StorageUnavailable => {
-                return Ok(Go::Stop(failure));
-            }
-            held => held?,
-        }
-    } else {
-        let receipt = gateway.journal.dispatched(&exchange.dispatched());
-        let receipt = receipt.map_err(|error| refuse::unrecorded(&error))?;
-        exchange.spend.dispatch();
-        receipt
-    };
-    if !receipt.is_durable() {
-        let durable = receipt.durable().await;
-        durable.map_err(|error| refuse::unrecorded(&error))?;
-    }
-    Ok(Go::Send)
 }
 
 /// One attempt at one target.
@@ -442,15 +396,21 @@ impl One<'_> {
     }
 }
 
-/// The failure that the client is told when nothing is left to try.
-fn conclude(
+/// Why there is no answer.
+#[derive(Default)]
+struct Ends {
+    /// The last attempt.
     last: Option<Failed>,
+    /// The first target that could not be tried at all.
     unusable: Option<Failure>,
-    exchange: &Exchange,
-    model: &Model,
-) -> Failure {
-    let Some(failed) = last else {
-        return unusable.unwrap_or_else(|| {
+    /// What a further attempt may cost, for which there is no room.
+    unheld: Option<Failure>,
+}
+
+/// The failure that the client is told when nothing is left to try.
+fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
+    let Some(failed) = ends.last else {
+        return ends.unusable.unwrap_or_else(|| {
             Failure::new(
                 Code::NoTarget,
                 format!("the model {} has no target that can be used", model.name),
@@ -496,6 +456,10 @@ fn conclude(
     };
     failure.retry_after = retry_after;
     failure.provider = said;
+    if let Some(unheld) = ends.unheld {
+        let also = format!("; another try cannot be paid for: {}", unheld.message);
+        failure.message.push_str(&also);
+    }
     failure.with("failures", crate::respond::attempts(exchange))
 }
 

@@ -13,6 +13,7 @@ mod attribute;
 mod bill;
 mod clock;
 mod credentials;
+mod dispatch;
 mod endpoint;
 mod exchange;
 mod holdback;

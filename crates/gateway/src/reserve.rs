@@ -93,9 +93,7 @@ pub(crate) fn reserve(
     (spend.clamped, spend.ceiling) = (clamped, ceiling);
     (spend.is_hard, spend.is_word) = (is_hard, is_word);
     demand.max_tokens = clamped.or(demand.max_tokens);
-    spend.output_max = bound(&demand, &targets)
-        .ok()
-        .and_then(|bound| bound.output_tokens);
+    spend.output_max = output_max(&demand, &targets);
     exchange.input_bytes = demand.bytes;
     exchange.order = plan
         .steps
@@ -161,6 +159,11 @@ fn providers(plan: &Plan) -> Vec<&str> {
         }
     }
     names
+}
+
+/// The most tokens of output at any target, all answers together.
+fn output_max(demand: &Demand, targets: &[Priced]) -> Option<u64> {
+    bound(demand, targets).ok()?.output_tokens
 }
 
 /// What is presumed spent if the process dies under the request and no budget asked for a bound.

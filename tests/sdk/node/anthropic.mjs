@@ -13,6 +13,7 @@ import {
   LONG_TEXT,
   PERSON_SCHEMA,
   PNG_BASE64,
+  SLOW,
   WEATHER_SCHEMA,
   checkError,
   checkHeaders,
@@ -238,6 +239,34 @@ export async function provider_down(pair) {
   const error = await thrown(Anthropic.InternalServerError, call, 'provider down');
   checkError(error, 502, 'provider_failed', 'provider down');
   assert.equal(counting.calls, 1, 'calls made by the library');
+}
+
+export async function budget_spent(pair) {
+  const counting = countingFetch();
+  const poor = messagesOf(pair, { apiKey: `${pair.key}-poor`, maxRetries: 3, fetch: counting });
+  let error;
+  let before = 0;
+  while (!error && before < 10) {
+    before = counting.calls;
+    await poor.create(request(pair, 'x')).catch((refused) => (error = refused));
+  }
+  assert.equal(error?.constructor.name, Anthropic.RateLimitError.name, `class of ${error}`);
+  checkError(error, 429, 'budget_exceeded', 'budget');
+  assert.equal(error.headers.get('x-should-retry'), 'false', 'x-should-retry');
+  assert.equal(counting.calls - before, 1, 'calls made by the library');
+}
+
+export async function rate_limited(pair) {
+  const counting = countingFetch();
+  const apiKey = `${pair.key}-busy`;
+  const busy = messagesOf(pair, { apiKey, maxRetries: 5 });
+  const stream = await busy.create(request(pair, SLOW, { stream: true }));
+  const eager = messagesOf(pair, { apiKey, maxRetries: 1, fetch: counting });
+  const error = await thrown(Anthropic.RateLimitError, () => eager.create(request(pair, 'x')), 'rate limit');
+  stream.controller.abort();
+  checkError(error, 429, 'rate_limited', 'rate limit');
+  assert.equal(error.headers.get('retry-after'), '1', 'retry-after');
+  assert.equal(counting.calls, 2, 'calls made by the library');
 }
 
 export async function cut_stream(pair) {

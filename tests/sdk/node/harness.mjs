@@ -12,6 +12,9 @@ export const PNG_BASE64 =
 // Long enough that a limit of a few tokens must cut its echo.
 export const LONG_TEXT = Array.from({ length: 60 }, (_, number) => `word${number}`).join(' ');
 
+// A stream of ten seconds.
+export const SLOW = '[[chunks=200&gap_ms=50]]';
+
 export const WEATHER_SCHEMA = {
   type: 'object',
   properties: { city: { type: 'string' }, unit: { type: 'string', enum: ['celsius', 'fahrenheit'] } },

@@ -16,6 +16,7 @@ from harness import (
     LONG_TEXT,
     PERSON_SCHEMA,
     PNG_BASE64,
+    SLOW,
     WEATHER_SCHEMA,
     check,
     check_error,
@@ -410,6 +411,41 @@ def provider_down(pair):
     equal(len(calls), 1, "calls made by the library")
 
 
+def budget_spent(pair):
+    """A spent budget has no room before its reset: the library must not ask again."""
+    calls, error, made = [], None, 0
+    counting = anthropic.DefaultHttpxClient(event_hooks={"request": [calls.append]})
+    poor = client(pair, api_key=pair.key + "-poor", max_retries=3, http_client=counting)
+    while error is None and made < 10:
+        made = len(calls)
+        try:
+            poor.messages.create(**request(pair, "x"))
+        except anthropic.RateLimitError as refused:
+            error = refused
+    check(error, "a budget for a few requests served ten")
+    facts = check_error(error, 429, "budget_exceeded", "budget")
+    equal(facts["budget"], "poor", "the budget's name")
+    equal(error.response.headers.get("x-should-retry"), "false", "x-should-retry")
+    equal(len(calls) - made, 1, "calls made by the library")
+
+
+def rate_limited(pair):
+    """A limit that is free again soon is worth a retry, after the time that the gateway names."""
+    calls, key = [], pair.key + "-busy"
+    counting = anthropic.DefaultHttpxClient(event_hooks={"request": [calls.append]})
+    with client(pair, api_key=key, max_retries=5).messages.create(**request(pair, SLOW, stream=True)) as stream:
+        next(iter(stream))
+        eager = client(pair, api_key=key, max_retries=1, http_client=counting)
+        error = raised(
+            anthropic.RateLimitError,
+            lambda: eager.messages.create(**request(pair, "x")),
+            "rate limit",
+        )
+    check_error(error, 429, "rate_limited", "rate limit")
+    equal(error.response.headers.get("retry-after"), "1", "retry-after")
+    equal(len(calls), 2, "calls made by the library")
+
+
 def cut_stream(pair):
     """A stream cut before its proof must not look finished."""
     seen = []
@@ -451,6 +487,6 @@ CASES = [
     tools, tools_parallel, tool_result, tool_choice, tools_streamed, image, json_schema, json_schema_parsed,
     stop_sequence, max_tokens, thinking, thinking_streamed, thinking_forged, loss_reported, loss_refused,
     error_bad_parameter, error_messages, error_of_provider, error_unknown_header, error_wrong_key,
-    error_unknown_model, error_in_stream_request, raw_response, models, provider_down, cut_stream, cut_whole,
+    error_unknown_model, error_in_stream_request, raw_response, models, provider_down, budget_spent, rate_limited, cut_stream, cut_whole,
     async_client,
 ]

@@ -33,6 +33,9 @@ PNG_BASE64 = (
 # Long enough that a limit of a few tokens must cut its echo.
 LONG_TEXT = " ".join(f"word{number}" for number in range(60))
 
+# A stream of ten seconds.
+SLOW = "[[chunks=200&gap_ms=50]]"
+
 WEATHER_SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}},

@@ -21,7 +21,17 @@ fn gateway(sim: &SimThread) -> Program {
             ));
         }
     }
-    text.push_str(&format!("keys:\n  test: {{ secret: {KEY} }}\n"));
+    text.push_str(&format!(
+        "keys:\n  test: {{ secret: {KEY} }}\n  poor: {{ secret: {KEY}-poor }}\n  \
+         busy: {{ secret: {KEY}-busy, limits: {{ concurrent: 1 }} }}\n\
+         budgets:\n  poor: {{ on: key:poor, limit: 0.02 USD, per: total }}\nprices:\n"
+    ));
+    // Most of what a request costs is for the request itself, so that few spend the budget.
+    for provider in ["chat", "anthropic"] {
+        text.push_str(&format!(
+            "  - {{ target: {provider}/echo, input: 1 USD, output: 2 USD, request: 0.005 USD }}\n"
+        ));
+    }
     Program::start(&text)
 }
 

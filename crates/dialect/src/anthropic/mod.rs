@@ -17,8 +17,8 @@ mod wire;
 
 use crate::chat::{Request, Response, Words};
 use crate::codec::{
-    Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
-    ServerCodec, TargetModel, Transport, Weighed,
+    Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
+    ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed,
 };
 use crate::failure::{ClientFailure, ProviderError};
 use crate::head::Head;
@@ -105,6 +105,19 @@ impl ClientCodec for Anthropic {
             headers: &[("anthropic-version", "2023-06-01")],
             forwarded: &["anthropic-version", "anthropic-beta"],
             request_id: "request-id",
+            limits: LimitHeaders {
+                requests: [
+                    "anthropic-ratelimit-requests-limit",
+                    "anthropic-ratelimit-requests-remaining",
+                    "anthropic-ratelimit-requests-reset",
+                ],
+                tokens: [
+                    "anthropic-ratelimit-tokens-limit",
+                    "anthropic-ratelimit-tokens-remaining",
+                    "anthropic-ratelimit-tokens-reset",
+                ],
+                resets: Resets::At,
+            },
         }
     }
 }

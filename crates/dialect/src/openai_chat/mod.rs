@@ -20,8 +20,8 @@ mod wire;
 
 use crate::chat::{Request, Response, Words};
 use crate::codec::{
-    Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, ModelEntry,
-    ServerCodec, TargetModel, Transport, Weighed,
+    Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
+    ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed,
 };
 use crate::failure::{ClientFailure, ProviderError};
 use crate::head::Head;
@@ -108,6 +108,19 @@ impl ClientCodec for OpenaiChat {
             headers: &[],
             forwarded: &["openai-beta"],
             request_id: "x-request-id",
+            limits: LimitHeaders {
+                requests: [
+                    "x-ratelimit-limit-requests",
+                    "x-ratelimit-remaining-requests",
+                    "x-ratelimit-reset-requests",
+                ],
+                tokens: [
+                    "x-ratelimit-limit-tokens",
+                    "x-ratelimit-remaining-tokens",
+                    "x-ratelimit-reset-tokens",
+                ],
+                resets: Resets::In,
+            },
         }
     }
 }
