@@ -5,6 +5,7 @@
 //! Memory is measured on a fresh process of each.
 
 mod away;
+mod long;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ pub(super) struct Bench {
     length: Duration,
     gone: u64,
     slow_each: u32,
+    quick: bool,
+    soak: bool,
+    big: bool,
     only: Option<String>,
     kinds: Vec<Kind>,
     upstream: Upstream,
@@ -87,6 +91,9 @@ impl Bench {
             length,
             gone,
             slow_each,
+            quick,
+            soak: options.soak,
+            big: options.big,
             only,
             kinds,
             upstream,
@@ -98,6 +105,9 @@ impl Bench {
     }
 
     pub(super) async fn run(mut self) -> anyhow::Result<Report> {
+        if self.soak || self.big {
+            return self.long().await;
+        }
         let mut subjects = self.subjects().await?;
         self.loads(&subjects).await;
         subjects.retain(|subject| !subject.kind.is_variation());
@@ -112,6 +122,17 @@ impl Bench {
             self.memory().await?;
         }
         self.report.judge();
+        Ok(self.report)
+    }
+
+    /// What takes long, instead of all else.
+    async fn long(mut self) -> anyhow::Result<Report> {
+        if self.soak {
+            self.soak().await?;
+        }
+        if self.big {
+            self.big().await?;
+        }
         Ok(self.report)
     }
 

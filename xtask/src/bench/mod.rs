@@ -45,6 +45,12 @@ pub struct Options {
     /// Also time a clean release build, in a target folder of its own.
     #[arg(long)]
     clean_build: bool,
+    /// Instead: a minute at a steady rate with everything on; whether ledger and memory keep up.
+    #[arg(long)]
+    soak: bool,
+    /// Instead: a data folder with a million exchanges; how it starts and is read.
+    #[arg(long)]
+    big: bool,
     /// Measure this program as Bondgate, instead of building it: to compare two.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,

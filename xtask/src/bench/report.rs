@@ -438,7 +438,8 @@ impl Report {
 }
 
 impl Figure {
-    fn of(figure: String, value: f64, target: f64, unit: &'static str) -> Self {
+    /// What was measured, and what it may be.
+    pub fn of(figure: String, value: f64, target: f64, unit: &'static str) -> Self {
         Self {
             figure,
             value,

@@ -161,6 +161,21 @@ pub const GONE_MS: f64 = 50.0;
 /// A clean release build on two cores, in minutes.
 pub const BUILD_MINUTES: f64 = 8.0;
 
+/// The steady rate of a long run, a second.
+pub const SOAK_RATE: u32 = 3000;
+
+/// How much memory may grow in it after its first quarter, in MiB.
+pub const SOAK_GROWTH_MIB: f64 = 8.0;
+
+/// How long after it the ledger may still be at work, in seconds.
+pub const SOAK_BEHIND_SECONDS: f64 = 2.0;
+
+/// From a start with many exchanges to the first answer, in seconds.
+pub const START_SECONDS: f64 = 2.0;
+
+/// What `bondgate spend` may take over many exchanges, in seconds.
+pub const SPEND_SECONDS: f64 = 1.0;
+
 /// When a client goes away.
 #[derive(Debug, Clone, Copy)]
 pub struct Phase {

@@ -179,6 +179,25 @@ impl Subject {
         Ok(subject)
     }
 
+    /// Kills it, and starts it again on what it left; how long until it answers.
+    ///
+    /// # Errors
+    /// As [`Subject::start`].
+    pub async fn again(&mut self, places: &Places) -> anyhow::Result<Duration> {
+        if let Some(child) = &mut self.child {
+            child.kill()?;
+            child.wait()?;
+        }
+        let folder = self.folder.path();
+        let command = command(self.kind, places, self.address, folder)?;
+        let began = Instant::now();
+        self.child = command
+            .map(|command| spawn(command, &folder.join("log")))
+            .transpose()?;
+        self.answers().await?;
+        Ok(began.elapsed())
+    }
+
     /// The root of its processes.
     pub fn process(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
@@ -229,7 +248,7 @@ impl Subject {
             if start.elapsed() > BOOT {
                 return Err(error);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }

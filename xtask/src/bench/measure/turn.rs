@@ -108,7 +108,7 @@ pub(super) fn summed(kind: Kind, setting: &'static str, turns: &[Turn]) -> Optio
 }
 
 /// The meter once the process does nothing more.
-async fn at_rest(subject: &Subject) -> Meter {
+pub(super) async fn at_rest(subject: &Subject) -> Meter {
     let mut last = Meter::read(subject.process());
     let looks = WORKING_MAX.as_millis() / LOOK.as_millis();
     for _ in 0..looks {
