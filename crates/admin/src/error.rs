@@ -23,12 +23,14 @@ pub struct ApiError {
 
 /// The body of an error.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub struct ErrorBody {
     /// The error.
     error: Facts,
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorFacts")]
 struct Facts {
     code: &'static str,
     message: String,

@@ -113,14 +113,14 @@ impl Routes {
         self,
         path: &'static str,
         summary: &'static str,
-        function: fn(&App, &Viewer, Q) -> Answer<R>,
+        function: fn(&App, &Viewer, &Q) -> Answer<R>,
     ) -> Self
     where
         Q: DeserializeOwned + JsonSchema + 'static,
         R: Serialize + JsonSchema + 'static,
     {
         let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
-            let answer = function(app, viewer, read_query(&ask.query)?)?;
+            let answer = function(app, viewer, &read_query(&ask.query)?)?;
             Reply::new(StatusCode::OK, &answer)
         };
         let mut routes = self.row::<R>((Method::GET, path, summary), StatusCode::OK, None, run);
@@ -155,7 +155,7 @@ impl Routes {
         mut self,
         path: &'static str,
         summary: &'static str,
-        function: fn(&App, &Viewer, B) -> Answer<R>,
+        function: fn(&App, &Viewer, &B) -> Answer<R>,
     ) -> Self
     where
         B: DeserializeOwned + JsonSchema + 'static,
@@ -164,7 +164,7 @@ impl Routes {
         let body = self.schemas.subschema_for::<B>();
         let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
             let Nothing {} = read_query(&ask.query)?;
-            let answer = function(app, viewer, read_body(&ask.body)?)?;
+            let answer = function(app, viewer, &read_body(&ask.body)?)?;
             Reply::new(StatusCode::OK, &answer)
         };
         let head = (Method::POST, path, summary);

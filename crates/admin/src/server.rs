@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::auth::viewer;
 use crate::error::ApiError;
@@ -52,14 +53,14 @@ pub async fn serve(
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from_std(socket)?;
+    let tasks = TaskTracker::new();
     let names = if listener.local_addr()?.ip().is_loopback() {
         Names::OfThisMachine
     } else {
         Names::Any
     };
-    let service = TowerToHyperService::new(router(app, names));
+    let service = TowerToHyperService::new(router(app, names, tasks.clone()));
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let tasks = tokio_util::task::TaskTracker::new();
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
             break;
@@ -130,7 +131,7 @@ where
 }
 
 /// Everything behind the listener.
-pub fn router(app: Arc<App>, names: Names) -> Router {
+pub fn router(app: Arc<App>, names: Names, tasks: TaskTracker) -> Router {
     let mut table = routes();
     let document = openapi::document(&mut table).to_string();
     let describe = move |State(serving): State<Arc<Serving>>, headers: HeaderMap| async move {
@@ -149,7 +150,7 @@ pub fn router(app: Arc<App>, names: Names) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(names, guard))
-        .with_state(Serving::new(app))
+        .with_state(Serving::new(app, tasks))
 }
 
 async fn metrics(State(serving): State<Arc<Serving>>, headers: HeaderMap) -> Response {

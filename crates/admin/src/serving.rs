@@ -19,6 +19,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use policy::viewer::Viewer;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::App;
 use crate::auth::viewer;
@@ -51,14 +52,16 @@ pub(crate) struct Serving {
     pub(crate) app: Arc<App>,
     turns: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
+    tasks: TaskTracker,
 }
 
 impl Serving {
-    pub(crate) fn new(app: Arc<App>) -> Arc<Self> {
+    pub(crate) fn new(app: Arc<App>, tasks: TaskTracker) -> Arc<Self> {
         Arc::new(Self {
             app,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             heavy: Arc::new(Semaphore::new(HEAVY_AT_ONCE)),
+            tasks,
         })
     }
 
@@ -76,7 +79,7 @@ impl Serving {
             ));
         };
         let app = Arc::clone(&self.app);
-        let ran = tokio::task::spawn_blocking(move || {
+        let ran = self.tasks.spawn_blocking(move || {
             let answer = function(&app);
             drop(turn);
             answer

@@ -88,7 +88,7 @@ pub(super) struct Wanted {
 }
 
 /// Balances, by the limit's name and the bucket.
-pub(super) fn balances(app: &App, viewer: &Viewer, wanted: Wanted) -> Answer<Page<Balance>> {
+pub(super) fn balances(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Page<Balance>> {
     let is = |given: &Option<String>, value: &str| given.as_ref().is_none_or(|text| text == value);
     let rows = now(app, viewer).into_iter().filter(|row| {
         is(&wanted.name, &row.name)

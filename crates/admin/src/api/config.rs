@@ -131,7 +131,7 @@ pub(super) struct Reloaded {
 }
 
 /// The configuration in force.
-pub(super) fn config(app: &App, viewer: &Viewer, _: Nothing) -> Answer<Config> {
+pub(super) fn config(app: &App, viewer: &Viewer, _: &Nothing) -> Answer<Config> {
     house(viewer, "read the configuration")?;
     let snapshot = app.control.snapshot();
     let seen = Seen::of(&snapshot, viewer);
@@ -177,7 +177,7 @@ pub(super) fn config(app: &App, viewer: &Viewer, _: Nothing) -> Answer<Config> {
 }
 
 /// Configurations that were given, the newest first.
-pub(super) fn revisions(app: &App, viewer: &Viewer, query: PageQuery) -> Answer<Page<Revision>> {
+pub(super) fn revisions(app: &App, viewer: &Viewer, query: &PageQuery) -> Answer<Page<Revision>> {
     let limit = page::limit(query.limit)?;
     let cursor = query.cursor.as_deref();
     Ok(app
@@ -187,14 +187,14 @@ pub(super) fn revisions(app: &App, viewer: &Viewer, query: PageQuery) -> Answer<
 }
 
 /// Changes, the newest first.
-pub(super) fn audit(app: &App, viewer: &Viewer, query: PageQuery) -> Answer<Page<AuditEntry>> {
+pub(super) fn audit(app: &App, viewer: &Viewer, query: &PageQuery) -> Answer<Page<AuditEntry>> {
     let limit = page::limit(query.limit)?;
     let cursor = query.cursor.as_deref();
     Ok(app.objects.audit_list(viewer, cursor, Some(limit))?.into())
 }
 
 /// Reads the file again, and takes over what the store has.
-pub(super) fn reload(app: &App, viewer: &Viewer, _: Nothing) -> Answer<Reloaded> {
+pub(super) fn reload(app: &App, viewer: &Viewer, _: &Nothing) -> Answer<Reloaded> {
     house(viewer, "reload the configuration")?;
     let reloaded = app.control.reload(&viewer.name);
     // What the store has is taken over whatever the file is like.

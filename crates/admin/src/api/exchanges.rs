@@ -163,26 +163,24 @@ pub(super) struct ExchangeQuery {
 }
 
 /// Exchanges, the newest first.
-pub(super) fn list(app: &App, viewer: &Viewer, query: ExchangeQuery) -> Answer<Page<Exchange>> {
+pub(super) fn list(app: &App, viewer: &Viewer, query: &ExchangeQuery) -> Answer<Page<Exchange>> {
     let limit = page::limit(query.limit)?;
-    let cursor = query.cursor.clone();
-    if let Some(cursor) = &cursor {
+    let cursor = query.cursor.as_deref();
+    if let Some(cursor) = cursor {
         Ulid::from_string(cursor).map_err(|_| {
             let message = "is none that a list gave; begin again without it";
             ApiError::invalid("cursor", message)
         })?;
     }
     let filter = query.filter()?;
-    let rows = app
-        .ledger
-        .exchanges(viewer, &filter, cursor.as_deref(), limit);
+    let rows = app.ledger.exchanges(viewer, &filter, cursor, limit);
     let page: Page<ExchangeRow> = rows?.into();
     Ok(page.map(shown))
 }
 
 /// Exchanges in the order in which they were written. The first call gives no rows and a
 /// cursor: the place of what comes next. Every later one gives a cursor too.
-pub(super) fn follow(app: &App, viewer: &Viewer, query: ExchangeQuery) -> Answer<Page<Exchange>> {
+pub(super) fn follow(app: &App, viewer: &Viewer, query: &ExchangeQuery) -> Answer<Page<Exchange>> {
     let limit = page::limit(query.limit)?;
     let after: Option<Follow> = query.cursor.as_deref().map(str::parse).transpose()?;
     let filter = query.filter()?;
@@ -205,22 +203,22 @@ pub(super) fn one(app: &App, viewer: &Viewer, id: &str) -> Answer<Exchange> {
 }
 
 impl ExchangeQuery {
-    fn filter(self) -> Answer<ExchangeFilter> {
+    fn filter(&self) -> Answer<ExchangeFilter> {
         let (since_ms, until_ms) = range(self.since.as_deref(), self.until.as_deref(), now_ms())?;
         let given = [
-            ("state", self.state),
-            ("key", self.key),
-            ("team", self.team),
-            ("organisation", self.organisation),
-            ("user", self.user),
-            ("run", self.run),
-            ("dialect", self.dialect),
-            ("operation", self.operation),
-            ("model", self.model),
-            ("target", self.target),
-            ("served_model", self.served_model),
-            ("status", self.status.map(|status| status.to_string())),
-            ("outcome", self.failure),
+            ("state", &self.state),
+            ("key", &self.key),
+            ("team", &self.team),
+            ("organisation", &self.organisation),
+            ("user", &self.user),
+            ("run", &self.run),
+            ("dialect", &self.dialect),
+            ("operation", &self.operation),
+            ("model", &self.model),
+            ("target", &self.target),
+            ("served_model", &self.served_model),
+            ("status", &self.status.map(|status| status.to_string())),
+            ("outcome", &self.failure),
         ];
         Ok(ExchangeFilter {
             equal: equal(given, &self.tag)?,
@@ -232,12 +230,12 @@ impl ExchangeQuery {
 
 /// What is given, with tags as the ledger names them.
 pub(super) fn equal<const N: usize>(
-    given: [(&str, Option<String>); N],
+    given: [(&str, &Option<String>); N],
     tags: &[String],
 ) -> Answer<Vec<(String, String)>> {
     let mut all: Vec<(String, String)> = given
         .into_iter()
-        .filter_map(|(field, value)| Some((field.to_owned(), value?)))
+        .filter_map(|(field, value)| Some((field.to_owned(), value.clone()?)))
         .collect();
     if tags.len() > 32 {
         return Err(ApiError::invalid("tag", "32 tags at most"));

@@ -18,6 +18,7 @@ use crate::route::Answer;
 /// What is to be explained.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ExplainQuestion")]
 pub(super) struct Question {
     /// The model, as an application would call it.
     model: String,
@@ -62,7 +63,7 @@ struct Line {
 }
 
 /// Explains a model.
-pub(super) fn explain(app: &App, viewer: &Viewer, question: Question) -> Answer<Explanation> {
+pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer<Explanation> {
     let snapshot = app.control.snapshot();
     let seen = Seen::of(&snapshot, viewer);
     let key = key(&seen, question.key.as_deref())?;
@@ -85,8 +86,8 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: Question) -> Answer<
     };
     let lines = policy::explain::explain(&model).into_iter();
     Ok(Explanation {
-        model: question.model,
-        key: question.key,
+        model: question.model.clone(),
+        key: question.key.clone(),
         config_revision: snapshot.revision.clone(),
         targets: lines
             .map(|line| Line {

@@ -106,21 +106,21 @@ pub(super) struct EntryQuery {
 }
 
 /// Entries, the newest first.
-pub(super) fn list(app: &App, viewer: &Viewer, query: EntryQuery) -> Answer<Page<Entry>> {
+pub(super) fn list(app: &App, viewer: &Viewer, query: &EntryQuery) -> Answer<Page<Entry>> {
     let limit = page::limit(query.limit)?;
     let (since_ms, until_ms) = range(query.since.as_deref(), query.until.as_deref(), now_ms())?;
     let given = [
-        ("exchange", query.exchange),
-        ("kind", query.kind),
-        ("key", query.key),
-        ("team", query.team),
-        ("organisation", query.organisation),
-        ("user", query.user),
-        ("run", query.run),
-        ("model", query.model),
-        ("provider", query.provider),
-        ("target", query.target),
-        ("price_id", query.price_id),
+        ("exchange", &query.exchange),
+        ("kind", &query.kind),
+        ("key", &query.key),
+        ("team", &query.team),
+        ("organisation", &query.organisation),
+        ("user", &query.user),
+        ("run", &query.run),
+        ("model", &query.model),
+        ("provider", &query.provider),
+        ("target", &query.target),
+        ("price_id", &query.price_id),
     ];
     let filter = EntryFilter {
         equal: equal(given, &query.tag)?,

@@ -96,7 +96,7 @@ struct Retry {
 }
 
 /// Models, by name.
-pub(super) fn list(app: &App, viewer: &Viewer, query: PageQuery) -> Answer<Page<Shown>> {
+pub(super) fn list(app: &App, viewer: &Viewer, query: &PageQuery) -> Answer<Page<Shown>> {
     let snapshot = app.control.snapshot();
     let seen = Seen::of(&snapshot, viewer);
     let rows = seen

@@ -87,7 +87,7 @@ pub(super) fn in_force(app: &App) -> Answer<()> {
     })
 }
 
-fn list<S: Spec>(app: &App, viewer: &Viewer, query: List<S>) -> Answer<Page<Shown<S>>> {
+fn list<S: Spec>(app: &App, viewer: &Viewer, query: &List<S>) -> Answer<Page<Shown<S>>> {
     let page: Page<Object<S>> = app.objects.list::<S>(viewer, &query.query)?.into();
     Ok(page.map(Shown))
 }

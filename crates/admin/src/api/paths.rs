@@ -56,7 +56,7 @@ pub(super) struct Wanted {
 }
 
 /// Paths, by key and model.
-pub(super) fn list(app: &App, viewer: &Viewer, wanted: Wanted) -> Answer<Page<Shown>> {
+pub(super) fn list(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Page<Shown>> {
     let snapshot = app.control.snapshot();
     let seen = Seen::of(&snapshot, viewer);
     let keys = seen.keys();

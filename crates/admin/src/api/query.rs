@@ -22,6 +22,7 @@ const ROWS_MAX: usize = 200_000;
 /// A question.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Query")]
 pub(super) struct Question {
     /// One `SELECT`, or `WITH … SELECT`.
     sql: String,
@@ -46,7 +47,7 @@ pub(super) struct Answered {
 }
 
 /// Answers a question.
-pub(super) fn query(app: &App, viewer: &Viewer, question: Question) -> Answer<Answered> {
+pub(super) fn query(app: &App, viewer: &Viewer, question: &Question) -> Answer<Answered> {
     house(viewer, "query")?;
     let mut limits = Limits::default();
     match question.limit {

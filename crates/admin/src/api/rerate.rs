@@ -25,6 +25,7 @@ const RANGE_MAX_MS: i64 = 93 * 86_400_000;
 /// Which requests.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Rerating")]
 pub(super) struct Wanted {
     /// Those that came then or later: a moment, a date, or a time before now such as `30d`.
     since: String,
@@ -51,7 +52,7 @@ pub(super) struct Rerated {
 }
 
 /// Rates requests anew.
-pub(super) fn rerate(app: &App, viewer: &Viewer, wanted: Wanted) -> Answer<Rerated> {
+pub(super) fn rerate(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Rerated> {
     house(viewer, "rate requests anew")?;
     let now_ms = now_ms();
     let since = moment("since", Some(&wanted.since), now_ms)?.unwrap_or_default();

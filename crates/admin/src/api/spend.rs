@@ -35,6 +35,7 @@ pub(super) struct Spend {
 
 /// One sum.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SpendRow")]
 struct Row {
     /// What it is the sum of: a value, or null where there is none, for each of `by`.
     by: BTreeMap<String, Option<String>>,
@@ -44,6 +45,7 @@ struct Row {
 
 /// Figures.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SpendSums")]
 struct Sums {
     /// Requests that were billed, or are presumed to have been.
     requests: i64,
@@ -70,7 +72,7 @@ pub(super) struct Wanted {
 }
 
 /// What was spent.
-pub(super) fn spend(app: &App, viewer: &Viewer, wanted: Wanted) -> Answer<Spend> {
+pub(super) fn spend(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Spend> {
     let (since_ms, until_ms) = range(wanted.since.as_deref(), wanted.until.as_deref(), now_ms())?;
     let by: Result<Vec<By>, _> = wanted.by.iter().map(|by| by.parse()).collect();
     let by = by.map_err(|error| ApiError::invalid("by", error.to_string()))?;

@@ -46,7 +46,7 @@ struct Part {
 }
 
 /// How it is.
-pub(super) fn status(app: &App, viewer: &Viewer, _: Nothing) -> Answer<Status> {
+pub(super) fn status(app: &App, viewer: &Viewer, _: &Nothing) -> Answer<Status> {
     house(viewer, "see how the house is")?;
     let parts = app.control.health();
     let running = app.control.running();

@@ -60,7 +60,7 @@ pub(super) struct Wanted {
 }
 
 /// Targets, by the model's name and in its order.
-pub(super) fn list(app: &App, viewer: &Viewer, wanted: Wanted) -> Answer<Page<Shown>> {
+pub(super) fn list(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Page<Shown>> {
     let snapshot = app.control.snapshot();
     let seen = Seen::of(&snapshot, viewer);
     let is = |given: &Option<String>, value: &str| given.as_ref().is_none_or(|text| text == value);

@@ -352,15 +352,15 @@ impl Bed {
     pub(crate) fn direct(
         &self,
         viewer: &Viewer,
-        method: Method,
+        method: &Method,
         path: &str,
-        ask: Ask,
+        ask: &Ask,
     ) -> (u16, Value) {
         let row = self
             .table
-            .find(&method, path)
+            .find(method, path)
             .unwrap_or_else(|| panic!("{path}"));
-        match (row.function)(&self.app, viewer, &ask) {
+        match (row.function)(&self.app, viewer, ask) {
             Ok(reply) => {
                 let json = reply
                     .json

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use policy::accounts::Ask;
+use policy::accounts::{Ask, Hold};
 use policy::caller::Attribution;
 use policy::limit::Resource;
 use serde_json::{Value, json};
@@ -16,40 +16,41 @@ fn column<'a>(list: &'a Value, field: &str) -> Vec<&'a Value> {
     items.iter().map(|item| &item[field]).collect()
 }
 
+const EXCHANGE_FIELDS: &[&str] = &[
+    "id",
+    "at",
+    "state",
+    "key",
+    "team",
+    "organisation",
+    "user",
+    "run",
+    "tags",
+    "dialect",
+    "operation",
+    "model",
+    "target",
+    "status",
+    "failure",
+    "stream",
+    "usage",
+    "cost_usd",
+    "price_id",
+    "attempts",
+    "losses",
+    "verdicts",
+    "served_model",
+    "config_revision",
+    "decision",
+    "overhead_us",
+];
+
 #[tokio::test]
 async fn an_exchange_has_the_promised_form() {
     let bed = Bed::start();
     write(&bed, 10);
     let one = bed.good("GET", &format!("/exchanges/{}", id(2)), "").await;
-    let fields = [
-        "id",
-        "at",
-        "state",
-        "key",
-        "team",
-        "organisation",
-        "user",
-        "run",
-        "tags",
-        "dialect",
-        "operation",
-        "model",
-        "target",
-        "status",
-        "failure",
-        "stream",
-        "usage",
-        "cost_usd",
-        "price_id",
-        "attempts",
-        "losses",
-        "verdicts",
-        "served_model",
-        "config_revision",
-        "decision",
-        "overhead_us",
-    ];
-    for field in fields {
+    for field in EXCHANGE_FIELDS {
         assert!(one.get(field).is_some(), "{field}: {one}");
     }
     assert_eq!(one["at"], "2026-11-02T00:00:02Z");
@@ -222,9 +223,8 @@ async fn spend_is_summed_by_what_is_asked_for() {
     }
 }
 
-#[tokio::test]
-async fn every_limit_tells_what_is_settled_held_and_left() {
-    let bed = Bed::start();
+/// What a request under way of team `support` holds.
+fn held(bed: &Bed, nanos: i64) -> Hold {
     let snapshot = bed.app.control.snapshot();
     let who = Attribution {
         key: "support-bot".into(),
@@ -236,9 +236,15 @@ async fn every_limit_tells_what_is_settled_held_and_left() {
         model: "fast",
         providers: &["openai"],
         at_ms: admin::reading::now_ms(),
-        amounts: &[(Resource::Money, 2_500_000_000)],
+        amounts: &[(Resource::Money, nanos)],
     };
-    let hold = bed.fake.accounts.take(&snapshot.limits, &ask).unwrap();
+    bed.fake.accounts.take(&snapshot.limits, &ask).unwrap()
+}
+
+#[tokio::test]
+async fn every_limit_tells_what_is_settled_held_and_left() {
+    let bed = Bed::start();
+    let hold = held(&bed, 2_500_000_000);
     bed.good(
         "POST",
         "/users",
@@ -286,15 +292,6 @@ async fn every_limit_tells_what_is_settled_held_and_left() {
         .good("GET", "/balances?account=team:support&resource=money", "")
         .await;
     assert_eq!(column(&one, "name"), [&json!("support")]);
-    let status = bed.good("GET", "/status", "").await;
-    assert_eq!(
-        status["balances"][0]["name"], "support",
-        "the fullest first"
-    );
-    assert_eq!(
-        (&status["open_requests"], &status["well"]),
-        (&json!(3), &json!(true))
-    );
     drop(hold);
 }
 
@@ -398,6 +395,30 @@ async fn an_explanation_says_why_each_target_is_used_or_not() {
     }
 }
 
+const NO_QUERIES: &[&str] = &[
+    "",
+    ";",
+    "SELECT 1; SELECT 2",
+    "DELETE FROM exchanges",
+    "DROP TABLE audit",
+    "INSERT INTO ledger VALUES (1)",
+    "UPDATE keys SET name = 'x'",
+    "PRAGMA journal_mode",
+    "ATTACH DATABASE 'x' AS x",
+    "VACUUM",
+    "EXPLAIN SELECT 1",
+    "SELECT * FROM key_secrets",
+    "SELECT * FROM sqlite_master",
+    "SELECT hash FROM main.key_secrets",
+    "SELECT load_extension('x')",
+    "SELECT readfile('/etc/passwd')",
+    "SELECT ?",
+    "SELECT 1\u{0}; DROP TABLE audit",
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t, t, t, nothing",
+    "CREATE TABLE x (y)",
+    "BEGIN",
+];
+
 #[tokio::test]
 async fn a_query_reads_every_view_and_nothing_else() {
     let bed = Bed::start();
@@ -427,29 +448,7 @@ async fn a_query_reads_every_view_and_nothing_else() {
         (&answer["rows"][0][1], &answer["more"]),
         (&json!(1500), &json!(true))
     );
-    for sql in [
-        "",
-        ";",
-        "SELECT 1; SELECT 2",
-        "DELETE FROM exchanges",
-        "DROP TABLE audit",
-        "INSERT INTO ledger VALUES (1)",
-        "UPDATE keys SET name = 'x'",
-        "PRAGMA journal_mode",
-        "ATTACH DATABASE 'x' AS x",
-        "VACUUM",
-        "EXPLAIN SELECT 1",
-        "SELECT * FROM key_secrets",
-        "SELECT * FROM sqlite_master",
-        "SELECT hash FROM main.key_secrets",
-        "SELECT load_extension('x')",
-        "SELECT readfile('/etc/passwd')",
-        "SELECT ?",
-        "SELECT 1\u{0}; DROP TABLE audit",
-        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t, t, t, nothing",
-        "CREATE TABLE x (y)",
-        "BEGIN",
-    ] {
+    for sql in NO_QUERIES {
         let said = bed
             .call("POST", "/query", &json!({ "sql": sql }).to_string())
             .await;
@@ -541,4 +540,20 @@ async fn a_bad_configuration_is_told_with_its_problems() {
         (400, "invalid_configuration")
     );
     assert!(said.text.contains("bondgate.yaml:3:1"), "{}", said.text);
+}
+
+#[tokio::test]
+async fn the_status_tells_parts_and_the_fullest_limits_first() {
+    let bed = Bed::start();
+    let hold = held(&bed, 2_500_000_000);
+    let status = bed.good("GET", "/status", "").await;
+    assert_eq!(
+        status["balances"][0]["name"], "support",
+        "the fullest first"
+    );
+    assert_eq!(
+        (&status["open_requests"], &status["well"]),
+        (&json!(3), &json!(true))
+    );
+    drop(hold);
 }

@@ -98,8 +98,12 @@ fn closed(n: u64) -> Exchange {
         at_ms: at(n),
         state: State::Settled,
         who: Attribution {
-            key: Arc::from(if n % 2 == 0 { "support-bot" } else { "lone" }),
-            team: (n % 2 == 0).then(|| Arc::from("support")),
+            key: Arc::from(if n.is_multiple_of(2) {
+                "support-bot"
+            } else {
+                "lone"
+            }),
+            team: (n.is_multiple_of(2)).then(|| Arc::from("support")),
             tags: vec![(Arc::from("app"), Arc::from(format!("app-{}", n % 2)))],
             ..Attribution::default()
         },

@@ -1,7 +1,26 @@
 //! No secret is in any answer but the one that makes it.
 
-use crate::kit::{Bed, FILE_CREDENTIAL, TOKEN};
+use crate::kit::{Bed, FILE_CREDENTIAL, Said, TOKEN};
 use crate::records::{id, write};
+
+/// Answers to bodies with a secret in the wrong place.
+async fn mistakes(bed: &Bed, planted: &str) -> Vec<Said> {
+    let mut said = Vec::new();
+    for body in [
+        format!(r#"{{"name":"mine","key":"{planted}"}}"#),
+        format!(r#"{{"name":"no name","keys":["{planted}"]}}"#),
+        format!(r#"{{"name":"b","key":"{planted} "}}"#),
+        format!(r#"{{"name":"b","key":["{planted}"]}}"#),
+        format!(r#"{{"name":"b","key":"{planted}","keys":[]}}"#),
+        format!(r#"{{"name":"b","api_key":"{planted}"}}"#),
+        format!(r#"{{"name":"b","key":"{planted}""#),
+    ] {
+        let refused = bed.call("POST", "/providers", &body).await;
+        assert!(refused.status >= 400, "{body}");
+        said.push(refused);
+    }
+    said
+}
 
 #[tokio::test]
 async fn no_secret_is_in_any_answer_but_the_one_that_tells_it() {
@@ -20,20 +39,7 @@ async fn no_secret_is_in_any_answer_but_the_one_that_tells_it() {
         "{made:?}"
     );
     let mut said = vec![made];
-    // Mistakes are told without what was mistaken.
-    for body in [
-        format!(r#"{{"name":"mine","key":"{planted}"}}"#),
-        format!(r#"{{"name":"no name","keys":["{planted}"]}}"#),
-        format!(r#"{{"name":"b","key":"{planted} "}}"#),
-        format!(r#"{{"name":"b","key":["{planted}"]}}"#),
-        format!(r#"{{"name":"b","key":"{planted}","keys":[]}}"#),
-        format!(r#"{{"name":"b","api_key":"{planted}"}}"#),
-        format!(r#"{{"name":"b","key":"{planted}""#),
-    ] {
-        let refused = bed.call("POST", "/providers", &body).await;
-        assert!(refused.status >= 400, "{body}");
-        said.push(refused);
-    }
+    said.extend(mistakes(&bed, planted).await);
     said.push(
         bed.call(
             "PATCH",

@@ -21,7 +21,7 @@ async fn a_viewer_of_a_team_sees_its_own_only() {
     .await;
     let lead = of_team("support");
     let get = |path: &str, query: &str| {
-        let (status, json) = bed.direct(&lead, Method::GET, path, asked(query));
+        let (status, json) = bed.direct(&lead, &Method::GET, path, &asked(query));
         assert_eq!(status, 200, "{path}: {json}");
         json
     };
@@ -61,7 +61,7 @@ async fn a_viewer_of_a_team_sees_its_own_only() {
         ("/models/{id}", "slow".to_owned()),
         ("/exchanges/{id}", id(1)),
     ] {
-        let (status, _) = bed.direct(&lead, Method::GET, path, about(&id, ""));
+        let (status, _) = bed.direct(&lead, &Method::GET, path, &about(&id, ""));
         assert_eq!(status, 404, "{path} {id}");
     }
 }
@@ -83,11 +83,11 @@ async fn a_viewer_of_a_team_changes_nothing_and_sees_nothing_of_the_house() {
         ("/reload", ""),
         ("/prices/rerate", r#"{"since":"1d"}"#),
     ] {
-        let (status, said) = bed.direct(&lead, Method::POST, path, about("", body));
+        let (status, said) = bed.direct(&lead, &Method::POST, path, &about("", body));
         assert_eq!(status, 403, "{path}: {said}");
     }
     for path in ["/config", "/config/revisions", "/audit", "/status"] {
-        let (status, said) = bed.direct(&lead, Method::GET, path, asked(""));
+        let (status, said) = bed.direct(&lead, &Method::GET, path, &asked(""));
         assert_eq!(status, 403, "{path}: {said}");
     }
     for row in bed
@@ -96,21 +96,16 @@ async fn a_viewer_of_a_team_changes_nothing_and_sees_nothing_of_the_house() {
         .iter()
         .filter(|row| row.path.contains("{id}") && row.method != Method::GET)
     {
-        let (status, said) = bed.direct(
-            &lead,
-            row.method.clone(),
-            row.path,
-            about("support-bot", "{}"),
-        );
+        let (status, said) = bed.direct(&lead, &row.method, row.path, &about("support-bot", "{}"));
         assert_eq!(status, 403, "{} {}: {said}", row.method, row.path);
     }
     assert_eq!(bed.app.objects.revision(), before);
     let body = r#"{"model":"slow"}"#;
-    let (status, _) = bed.direct(&lead, Method::POST, "/explain", about("", body));
+    let (status, _) = bed.direct(&lead, &Method::POST, "/explain", &about("", body));
     assert_eq!(status, 400, "a model that the team may not call");
     let body = r#"{"model":"fast"}"#;
     assert_eq!(
-        bed.direct(&lead, Method::POST, "/explain", about("", body))
+        bed.direct(&lead, &Method::POST, "/explain", &about("", body))
             .0,
         200
     );
@@ -127,11 +122,11 @@ async fn a_viewer_of_a_team_that_is_not_there_sees_nothing() {
         .iter()
         .filter(|row| row.method == Method::GET && !row.path.contains('{'))
     {
-        let (status, said) = bed.direct(&nobody, Method::GET, row.path, asked(""));
+        let (status, said) = bed.direct(&nobody, &Method::GET, row.path, &asked(""));
         if status == 200 && row.path != "/spend" {
             assert_eq!(said["items"], json!([]), "{}", row.path);
         }
     }
-    let (_, spend) = bed.direct(&nobody, Method::GET, "/spend", asked(""));
+    let (_, spend) = bed.direct(&nobody, &Method::GET, "/spend", &asked(""));
     assert_eq!(spend["total"]["requests"], 0);
 }

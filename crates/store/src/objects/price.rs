@@ -63,22 +63,28 @@ pub struct PriceSpec {
 
 /// Prices of a request whose input is longer than `n` tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct StepRates {
     /// Tokens of input.
     #[schemars(range(min = 1))]
     pub n: u32,
     /// Input that no cache held.
+    #[serde(default)]
     pub input: Option<Usd>,
     /// Input read from a cache.
+    #[serde(default)]
     pub cache_read: Option<Usd>,
     /// Input written to a cache for five minutes.
+    #[serde(default)]
     pub cache_write: Option<Usd>,
     /// Input written to a cache for an hour.
+    #[serde(default)]
     pub cache_write_1h: Option<Usd>,
     /// Output.
+    #[serde(default)]
     pub output: Option<Usd>,
     /// Reasoning; as output when absent.
+    #[serde(default)]
     pub reasoning: Option<Usd>,
 }
 
