@@ -118,6 +118,34 @@ async fn work(job: Job, counts: Arc<Counts>, wait: Duration) {
     }
 }
 
+/// Sends at `rate` a second for `length` over this many connections, each with one request at a time:
+/// where answers are too slow for that rate fewer are sent, and none pile up.
+pub async fn steady(job: Job, rate: u32, length: Duration, connections: u32) -> Arc<Counts> {
+    let counts = Arc::new(Counts::default());
+    let mut workers = JoinSet::new();
+    let start = tokio::time::Instant::now();
+    for n in 0..connections {
+        let (job, counts) = (job.clone(), Arc::clone(&counts));
+        workers.spawn(async move {
+            let mut kept = None;
+            let mut due = start + Duration::from_secs(1) * n / rate;
+            while due < start + length && start.elapsed() < length {
+                tokio::time::sleep_until(due).await;
+                due += Duration::from_secs(1) * connections / rate;
+                match exchange(&job, kept.take(), |_| {}).await {
+                    Ok((connection, _)) => {
+                        kept = Some(connection);
+                        counts.answers.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(error) => counts.failed(&error),
+                }
+            }
+        });
+    }
+    workers.join_all().await;
+    counts
+}
+
 /// When an exchange went out, gave its first byte, and ended.
 #[derive(Debug, Clone, Copy)]
 struct Done {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::super::load::{Closed, open};
+use super::super::load::{Closed, steady};
 use super::super::machine::resident_kib;
 use super::super::report::{Figure, On};
 use super::super::scrape::Scraper;
@@ -20,7 +20,7 @@ use super::super::wire::Shape;
 use super::turn::at_rest;
 use super::{Bench, ask, job};
 
-/// Connections that fill a data folder.
+/// Connections, each with one request at a time.
 const FILLERS: u32 = 64;
 
 impl Bench {
@@ -31,7 +31,7 @@ impl Bench {
         let process = subject.process().context("it has no process")?;
         let scraper = subject.scraped().map(Scraper::start);
         let job = job(&subject, &ask(Shape::Whole));
-        let load = tokio::spawn(async move { open(&job, setting::SOAK_RATE, length).await });
+        let load = tokio::spawn(steady(job, setting::SOAK_RATE, length, FILLERS));
         let (began, mut resident, mut journal) = (Instant::now(), Vec::new(), 0);
         while !load.is_finished() {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -40,6 +40,8 @@ impl Bench {
         }
         let seen = load.await?;
         let took = began.elapsed();
+        let answers = seen.answers.load(Ordering::Relaxed);
+        let errors = seen.errors.load(Ordering::Relaxed);
         drop(scraper);
         let ended = Instant::now();
         at_rest(&subject).await;
@@ -50,26 +52,32 @@ impl Bench {
         let growth = last.saturating_sub(warm) as f64 / 1024.0;
         eprintln!(
             "soak: {} answers in {:.0} s, {} errors; {:.1} MiB resident after a quarter, {:.1} at the end; journal at most {:.0} MiB; at rest {:.1} s after",
-            seen.whole.len(),
+            answers,
             took.as_secs_f64(),
-            seen.errors,
+            errors,
             warm as f64 / 1024.0,
             last as f64 / 1024.0,
             journal as f64 / 1024.0 / 1024.0,
             behind.as_secs_f64()
         );
         ensure!(
-            seen.errors == 0,
-            "{} requests failed, the first: {}",
-            seen.errors,
-            seen.first_error.unwrap_or_default()
+            errors == 0,
+            "{errors} requests failed, the first: {}",
+            seen.first_error().unwrap_or_default()
         );
+        let wanted = f64::from(setting::SOAK_RATE) * length.as_secs_f64();
         let what = format!(
             "{} requests a second for {} s",
             setting::SOAK_RATE,
             length.as_secs()
         );
         self.report.figures.extend([
+            Figure::of(
+                format!("{what}: not sent, since answers were too slow"),
+                100.0 * (1.0 - answers as f64 / wanted),
+                1.0,
+                "%",
+            ),
             Figure::of(
                 format!("{what}: memory grows after the first quarter by"),
                 growth,
