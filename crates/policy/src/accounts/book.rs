@@ -70,6 +70,8 @@ pub(super) struct Book {
     only: OnceLock<Account>,
     buckets: HashMap<Arc<str>, Arc<Account>>,
     live: AtomicUsize,
+    /// The end of the last window that was swept away.
+    swept_ms: AtomicI64,
 }
 
 /// All places of a book are taken.
@@ -83,11 +85,19 @@ impl Book {
             only: OnceLock::new(),
             buckets: HashMap::new(),
             live: AtomicUsize::new(0),
+            swept_ms: AtomicI64::new(i64::MIN),
         }
     }
 
     pub(super) fn is_of(&self, owner: &Arc<Owner>) -> bool {
         Arc::ptr_eq(&self.owner, owner)
+    }
+
+    /// When a request of that time counts. What a window that was swept away has spent is not
+    /// known any more, so it is not begun again: a request that came in it, and asks for
+    /// something so late, counts in the one after it.
+    fn counts_at(&self, at_ms: i64) -> i64 {
+        at_ms.max(self.swept_ms.load(Ordering::SeqCst))
     }
 
     /// The counter of that bucket at that time, made where there is none.
@@ -97,6 +107,7 @@ impl Book {
         bucket: &str,
         at_ms: i64,
     ) -> Result<Arc<Cell>, BookFull> {
+        let at_ms = self.counts_at(at_ms);
         if limit.each.is_none() {
             let make = || Account::new(bucket.into(), limit.window(at_ms));
             let only = self.only.get_or_init(make);
@@ -121,6 +132,7 @@ impl Book {
 
     /// The counter of that bucket at that time, if there is one.
     pub(super) fn find(&self, limit: &Limit, bucket: &str, at_ms: i64) -> Option<Arc<Cell>> {
+        let at_ms = self.counts_at(at_ms);
         let find = |account: &Account| {
             let older = || account.older(limit.window(at_ms));
             account.at(at_ms).or_else(older)
@@ -152,12 +164,14 @@ impl Book {
     /// Drops what is over or empty and not held; tells how many buckets went.
     pub(super) fn sweep(&self, now_ms: i64) -> usize {
         if let Some(only) = self.only.get() {
-            only.rest.lock().older.retain(|cell| !cell.sweep(now_ms));
+            let mut rest = only.rest.lock();
+            rest.older
+                .retain(|cell| !cell.sweep(now_ms, &self.swept_ms));
         }
         let buckets = self.buckets.pin();
         let mut gone = 0;
         for (bucket, account) in &buckets {
-            if account.sweep(now_ms) {
+            if account.sweep(now_ms, &self.swept_ms) {
                 self.forget(bucket, account);
                 gone += 1;
             }
@@ -241,14 +255,14 @@ impl Account {
     }
 
     /// Drops windows; closes the account, and says so, where none is left.
-    fn sweep(&self, now_ms: i64) -> bool {
+    fn sweep(&self, now_ms: i64, swept_ms: &AtomicI64) -> bool {
         let mut rest = self.rest.lock();
         if rest.closed {
             return true;
         }
-        rest.older.retain(|cell| !cell.sweep(now_ms));
+        rest.older.retain(|cell| !cell.sweep(now_ms, swept_ms));
         // The current window goes last: a retired one always means a closed account.
-        rest.closed = rest.older.is_empty() && self.current.load().sweep(now_ms);
+        rest.closed = rest.older.is_empty() && self.current.load().sweep(now_ms, swept_ms);
         rest.closed
     }
 }
@@ -273,19 +287,26 @@ impl Cell {
         self.last_ms.fetch_max(at_ms, Ordering::Relaxed);
     }
 
-    /// Retires it where nothing of it is needed; true where it is gone.
-    fn sweep(&self, now_ms: i64) -> bool {
+    /// Retires it where nothing of it is needed; true where it is gone. One that is over moves
+    /// `swept_ms` first, so that nobody begins its window again.
+    fn sweep(&self, now_ms: i64, swept_ms: &AtomicI64) -> bool {
         let (settled, held) = self.counter.read();
         let last_ms = self.last_ms.load(Ordering::Relaxed);
         if last_ms == RESTORED {
             self.touch(now_ms);
         }
         let idle = last_ms > RESTORED && last_ms.saturating_add(RUN_IDLE_MS) <= now_ms;
-        let over = self.window.end_ms.is_some_and(|end_ms| {
+        let ended_ms = self.window.end_ms.filter(|end_ms| {
             let kept_ms = (end_ms - self.window.start_ms).min(KEEP_MS);
             end_ms.saturating_add(kept_ms) <= now_ms
         });
-        held == 0 && (settled == 0 || idle || over) && self.counter.retire()
+        if held != 0 || !(settled == 0 || idle || ended_ms.is_some()) {
+            return false;
+        }
+        if let Some(ended_ms) = ended_ms {
+            swept_ms.fetch_max(ended_ms, Ordering::SeqCst);
+        }
+        self.counter.retire()
     }
 }
 

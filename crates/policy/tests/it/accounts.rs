@@ -373,6 +373,32 @@ fn a_clock_that_goes_back_finds_what_was_spent() {
 }
 
 #[test]
+fn a_window_that_was_swept_away_is_not_spent_twice() {
+    const MINUTE_MS: i64 = 60_000;
+    for each in [None, Some(Each::Key)] {
+        let set = LimitSet::new(vec![Limit {
+            each,
+            ..limit("budget", Resource::Money, 10, Period::Minute)
+        }]);
+        let accounts = Accounts::new();
+        spend(&money(&accounts, &set, 0, 10).unwrap(), 10);
+        assert!(money(&accounts, &set, 0, 1).is_err());
+        spend(&money(&accounts, &set, 5 * MINUTE_MS, 1).unwrap(), 1);
+        accounts.sweep(5 * MINUTE_MS);
+        // It came in the first minute; its body took five.
+        let late = money(&accounts, &set, 0, 10).unwrap();
+        assert_eq!(late.held()[0].window_ms, MINUTE_MS);
+        spend(&late, 10);
+        assert!(money(&accounts, &set, 0, 1).is_err());
+        accounts.sweep(6 * MINUTE_MS);
+        assert_eq!(
+            money(&accounts, &set, 0, 1).unwrap().held()[0].window_ms,
+            2 * MINUTE_MS
+        );
+    }
+}
+
+#[test]
 fn a_late_settlement_lands_in_the_window_that_it_was_taken_of() {
     let (accounts, set) = (Accounts::new(), budget(10));
     let late = money(&accounts, &set, 0, 9).unwrap();
