@@ -4,6 +4,7 @@
 //! is then set to the spend of that window, and goes on from there. Nothing here touches an
 //! entry, nor the balance of a limit that goes on as it was.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -58,11 +59,10 @@ impl Ledger {
         let mut windows: HashMap<Window, Vec<Spent>> = HashMap::new();
         for limit in limits.iter().filter(|limit| is_new(limit)) {
             let window = limit.window(now_ms);
-            if !windows.contains_key(&window) {
-                windows.insert(window, spent(&main, window)?);
-            }
-            let nothing = Vec::new();
-            let spent = windows.get(&window).unwrap_or(&nothing);
+            let spent = match windows.entry(window) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(spent(&main, window)?),
+            };
             open(&main, limit, window, &buckets(limits, limit, spent))?;
         }
         main.execute("DELETE FROM counted", [])?;

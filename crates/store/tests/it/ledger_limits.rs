@@ -17,7 +17,7 @@ fn balances(ledger: &Ledger, limit: &Limit, now_ms: i64) -> Vec<(String, i64)> {
 }
 
 fn open(ledger: &Ledger, limits: &[&Limit], now_ms: i64) {
-    let limits = limits.iter().map(|limit| Limit::clone(limit)).collect();
+    let limits = limits.iter().copied().cloned().collect();
     ledger.open_limits(&LimitSet::new(limits), now_ms).unwrap();
 }
 

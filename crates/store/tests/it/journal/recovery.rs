@@ -196,7 +196,7 @@ fn a_segment_that_cannot_be_removed_leaves_no_gap_behind_it() {
         ..options
     };
     let journal = Journal::open(dir.path(), options).expect("opens");
-    assert_eq!(journal.mended(), [String::new(); 0]);
+    assert!(journal.mended().is_empty(), "{:?}", journal.mended());
 }
 
 #[test]
