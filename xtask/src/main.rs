@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use xtask::{bench, prices, ratchet, tidy};
+use xtask::{bench, crash, prices, ratchet, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tools of the Bondgate repository")]
@@ -25,6 +25,8 @@ enum Command {
     Bench(bench::Options),
     /// Count the instructions of each stage of the road, and compare with those that are kept.
     Ratchet(ratchet::Options),
+    /// Kill the gateway under load many times and compare the provider's bill with the ledger.
+    Crash(crash::Options),
     /// Write the price data anew from the published catalogues.
     Prices(prices::Options),
 }
@@ -45,6 +47,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Tidy => tidy_all(&root),
         Command::Bench(options) => bench::run(options, &root),
         Command::Ratchet(options) => ratchet::run(options, &root),
+        Command::Crash(options) => crash::run(options, &root),
         Command::Prices(options) => prices::run(options, &root).map(|()| ExitCode::SUCCESS),
     }
 }

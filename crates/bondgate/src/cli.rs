@@ -38,6 +38,7 @@ Examples:
   bondgate explain fast-summary               which targets would serve a model, and why
   bondgate keys create --name app             a key for an application
   bondgate spend --by team --by model         what was spent
+  bondgate demo                               the promises, shown in under a minute
   bondgate sim --listen 127.0.0.1:9000        a provider to test against, with faults by script
   bondgate import litellm config.yaml         a LiteLLM configuration as one of ours
   bondgate scan .                             provider keys and direct calls in a folder
@@ -108,6 +109,16 @@ Examples:
     /// How the gateway fares; live on a terminal.
     #[command(after_help = operate::STATUS_HELP)]
     Status(StatusOptions),
+    /// Show the promises in under a minute, on a simulated provider; no account needed.
+    #[command(
+        after_help = "Starts a gateway of its own over a temporary folder, cuts its streams, sends 500 requests \
+at once against a budget of $1, kills it with SIGKILL, and lays the provider's bill beside the ledger. \
+Exit code 0: every promise held; 1: one did not.
+
+Example:
+  bondgate demo"
+    )]
+    Demo,
     /// The simulated provider alone, with faults by script, keeping its bill.
     #[command(
         after_help = "Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.

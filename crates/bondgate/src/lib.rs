@@ -11,5 +11,6 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod log;
+pub mod no_core;
 pub mod say;
 pub mod wire;

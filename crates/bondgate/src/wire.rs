@@ -56,7 +56,7 @@ use crate::config::interpolate::Commands;
 use crate::config::watch::{Handle, Watcher};
 use crate::config::zero::DEFAULT_KEY;
 use crate::config::{Admin, Config, Loaded, Mode, Overrides, Source, load, source, zero_config};
-use crate::log;
+use crate::{log, no_core};
 use crate::say::say;
 
 /// How long answers under way may take to end after the first signal to stop.
@@ -73,6 +73,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// # Errors
 /// Where it cannot start; says what mends it.
 pub fn serve(options: &ServeOptions) -> Result<()> {
+    no_core::forbid()?;
     log::install()?;
     let runtime = event_loop()?;
     let overrides = Overrides {

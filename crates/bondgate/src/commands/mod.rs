@@ -5,6 +5,7 @@
 
 mod answers;
 mod check;
+mod demo;
 mod explain;
 mod import;
 mod keys;
@@ -47,6 +48,7 @@ pub fn run() -> ExitCode {
         Some(Command::Query(options)) => query::run(&options),
         Some(Command::Prices(options)) => prices::run(&options),
         Some(Command::Status(options)) => return ended(status::run(&options)),
+        Some(Command::Demo) => return ended(demo::run()),
         Some(Command::Sim(options)) => sim::run(&options),
         Some(Command::Import(options)) => import::run(&options),
         Some(Command::Scan(options)) => return ended(scan::run(&options)),

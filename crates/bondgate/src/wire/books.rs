@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use policy::accounts::{Accounts, Balance, LimitSet};
@@ -26,6 +26,9 @@ use crate::say::say;
 
 /// The folder of the journal within the data folder.
 const JOURNAL: &str = "journal";
+
+/// How long a stop waits for the disk to take the last records.
+const LAST_SYNC: Duration = Duration::from_secs(10);
 
 /// A recovery of more records than that is told.
 const TOLD_RECORDS: u64 = 10_000;
@@ -128,6 +131,8 @@ impl Books {
 
     /// Moves what is written into the ledger; to be called when nothing writes any more.
     pub(crate) fn close(mut self) {
+        // The ledger is given only what the disk has; what it has not yet comes at the next start.
+        let _ = self.journal.is_kept_within(LAST_SYNC);
         self.writing.end();
     }
 }

@@ -1,8 +1,9 @@
 //! The real program as a child process, and the means to write its configuration.
 
 use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(crate) struct Program {
     pub(crate) url: String,
     /// Holds `bondgate.yaml` and the data.
     pub(crate) folder: TempDir,
+    data: PathBuf,
     child: Child,
     stdout: Heard,
     stderr: Heard,
@@ -66,6 +68,18 @@ impl Program {
         Self::spawn(command, folder, writer.into())
     }
 
+    /// Starts it with that configuration over a data folder that outlives it.
+    pub(crate) fn start_on(data: &Path, configuration: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        write(&folder, configuration);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bondgate"));
+        command.arg("--data").arg(data);
+        command.env_remove("BONDGATE_CONFIG");
+        let mut program = Self::start_by(command, folder);
+        data.clone_into(&mut program.data);
+        program
+    }
+
     fn spawn(mut command: Command, folder: TempDir, stderr: Stdio) -> Self {
         let mut child = command
             .current_dir(folder.path())
@@ -85,6 +99,7 @@ impl Program {
         let url = first.rsplit(' ').next().expect("the line ends in a URL");
         Self {
             url: url.to_owned(),
+            data: folder.path().join("data"),
             folder,
             child,
             stdout,
@@ -128,6 +143,34 @@ impl Program {
         self.child.id()
     }
 
+    /// Where operators call.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        let text = std::fs::read_to_string(self.data.join("admin.address"));
+        let text = text.expect("it tells where operators call");
+        let (_, address) = text.trim().split_once("://").expect("a URL");
+        address.parse().expect("an address")
+    }
+
+    /// What operators show.
+    pub(crate) fn admin_token(&self) -> String {
+        let text = std::fs::read_to_string(self.data.join("admin.token"));
+        text.expect("it made a token").trim().to_owned()
+    }
+
+    /// Kills it with SIGKILL and waits until it is gone; gives what it had said on stderr.
+    pub(crate) fn killed(self) -> String {
+        self.signal("KILL");
+        self.ended().1
+    }
+
+    /// Stops it with SIGTERM and waits until it has ended well; gives what it had said on stderr.
+    pub(crate) fn stopped(self) -> String {
+        self.signal("TERM");
+        let (code, said) = self.ended();
+        assert_eq!(code, Some(0), "{said}");
+        said
+    }
+
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
@@ -148,6 +191,11 @@ impl Program {
     pub(crate) fn at_rest(mut self) -> TempDir {
         self.child.wait().expect("the child can be waited for");
         std::mem::replace(&mut self.folder, TempDir::new().expect("a folder"))
+    }
+
+    /// Waits until it has ended by a signal; gives how.
+    pub(crate) fn crashed(&mut self) -> ExitStatus {
+        self.child.wait().expect("the child can be waited for")
     }
 
     /// Waits until it has ended; gives its exit code and what it wrote to stderr.

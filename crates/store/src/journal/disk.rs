@@ -237,6 +237,15 @@ impl Journal {
         }
     }
 
+    /// Waits until the disk has all that is written: whether it has. For the end, when nothing
+    /// writes any more: the tail gives only what the disk has.
+    #[must_use]
+    pub fn is_kept_within(&self, timeout: Duration) -> bool {
+        self.shared.want(|wants| wants.sync = true);
+        self.shared
+            .wait_round(timeout, || self.stats().unsynced == 0)
+    }
+
     /// Figures for metrics and pages.
     #[must_use]
     pub fn stats(&self) -> Stats {
