@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 pub use failure::Refused;
-pub(crate) use failure::printable;
+pub(crate) use failure::{member, printable};
 
 use crate::cli::operate::AdminOptions;
 use find::{Found, Place};
@@ -183,7 +183,7 @@ impl Client {
             };
             let came = !rows.is_empty();
             items.extend(rows.into_iter().take(room));
-            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            cursor = member(&page, "next_cursor").as_str().map(str::to_owned);
             let more = cursor.is_some() && came;
             if !more || items.len() >= most_rows {
                 if more && most.is_none() {

@@ -22,8 +22,13 @@ pub struct Refused {
 /// The refusal that such an answer is.
 pub(super) fn refused(status: StatusCode, body: &[u8], whom: &str) -> Refused {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let error = &body["error"];
-    let part = |name: &str| error[name].as_str().map(printable).unwrap_or_default();
+    let error = member(&body, "error");
+    let part = |name: &str| {
+        member(error, name)
+            .as_str()
+            .map(printable)
+            .unwrap_or_default()
+    };
     let (code, said, field) = (part("code"), part("message"), part("field"));
     let message = if status == StatusCode::UNAUTHORIZED {
         format!(
@@ -45,6 +50,11 @@ pub(super) fn refused(status: StatusCode, body: &[u8], whom: &str) -> Refused {
         code,
         message,
     }
+}
+
+/// A member of an answer; null where there is none.
+pub(crate) fn member<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 /// Without what a terminal would obey.

@@ -26,6 +26,7 @@ use policy::control::{Control, Part, ReloadError, Running};
 use policy::secret::Secret;
 use policy::snapshot::Snapshot;
 use store::keys::KeyHasher;
+use tokio_util::task::TaskTracker;
 
 use super::ANSWER_BYTES_MAX;
 use super::find::Place;
@@ -34,6 +35,9 @@ use crate::config::interpolate::Commands;
 use crate::config::{Config, Durability, Mode, Overrides, Source, load, zero_config};
 use crate::wire::books::{Books, BooksOptions, restore};
 use crate::wire::rules::Rules;
+
+/// What every data folder has that a gateway has run on.
+const MAIN_FILE: &str = "bondgate.db";
 
 /// The functions of the API; no more is known of them than what goes in and comes out.
 type Serve = Box<dyn Fn(Request<Full<Bytes>>) -> Answering>;
@@ -57,6 +61,13 @@ impl Local {
                 "no gateway answers at {} and there is no data folder {} · start the gateway with \
                  `bondgate serve`, or name it with `--admin` or its folder with `--data`",
                 place.url,
+                place.data.display()
+            );
+        }
+        if !place.data.join(MAIN_FILE).is_file() {
+            bail!(
+                "{} is no data folder of a gateway: it has no {MAIN_FILE} · name the right one with \
+                 `--data`, or start the gateway on it with `bondgate serve`",
                 place.data.display()
             );
         }
@@ -131,7 +142,8 @@ impl Local {
 }
 
 fn serving(app: App) -> Serve {
-    let service = TowerToHyperService::new(router(Arc::new(app), Names::OfThisMachine));
+    let router = router(Arc::new(app), Names::OfThisMachine, TaskTracker::new());
+    let service = TowerToHyperService::new(router);
     Box::new(move |request| {
         let answered = service.call(request);
         Box::pin(async move {

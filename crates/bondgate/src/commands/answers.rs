@@ -158,7 +158,7 @@ impl Running {
             widths: Vec::new(),
         };
         let titles = running.shown().map(|column| column.title.to_owned());
-        let head = running.line(titles.collect());
+        let head = running.line(&titles.collect::<Vec<_>>());
         (running, head)
     }
 
@@ -167,14 +167,14 @@ impl Running {
         let cells = self
             .shown()
             .map(|column| cell(column.value(item), column.shown));
-        self.line(cells.collect())
+        self.line(&cells.collect::<Vec<_>>())
     }
 
     fn shown(&self) -> impl Iterator<Item = &'static Column> + use<> {
         self.columns.iter().filter(|column| !column.more)
     }
 
-    fn line(&mut self, cells: Vec<String>) -> String {
+    fn line(&mut self, cells: &[String]) -> String {
         let mut line = String::new();
         for (n, (cell, column)) in cells.iter().zip(self.shown()).enumerate() {
             if n == self.widths.len() {

@@ -20,7 +20,7 @@ const LIST: [Column; 19] = [
     Column::time("CREATED", "created_at"),
     Column::time("EXPIRES", "expires_at"),
     Column::time("REVOKED", "revoked_at"),
-    Column::text("SECRET", "hint"),
+    Column::text("ENDS IN", "hint"),
     Column::text("FROM", "source"),
     Column::more("id"),
     Column::more("organisation"),

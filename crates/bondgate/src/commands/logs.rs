@@ -12,7 +12,7 @@ use super::answers::{self, Column, Running};
 use super::{now_ms, print, tell_empty};
 use crate::cli::Format;
 use crate::cli::operate::{LogsOptions, Pair};
-use crate::client::Client;
+use crate::client::{Client, member};
 
 const COLUMNS: [Column; 35] = [
     Column::time("AT", "at"),
@@ -116,9 +116,9 @@ fn look(
     pairs.push(("limit", LOOK.to_string()));
     pairs.extend(after.map(|place| ("cursor", place)));
     let mut page = client.get("/exchanges/follow", &pairs)?;
-    let next = page["next_cursor"].as_str().map(str::to_owned);
-    match (page["items"].take(), next) {
-        (Value::Array(items), Some(next)) => Ok((items, next)),
+    let next = member(&page, "next_cursor").as_str().map(str::to_owned);
+    match (page.get_mut("items").map(Value::take), next) {
+        (Some(Value::Array(items)), Some(next)) => Ok((items, next)),
         (_, _) => bail!(
             "{} tells no place to follow from: is it a gateway of this version?",
             client.whom()
@@ -137,7 +137,7 @@ fn follow(
     print_some(&head)?;
     print_some(&printer.lines(rows))?;
     // Those that ended between the first look and the list are in both.
-    let id = |row: &Value| row["id"].as_str().unwrap_or_default().to_owned();
+    let id = |row: &Value| member(row, "id").as_str().unwrap_or_default().to_owned();
     let mut printed: HashSet<String> = rows.iter().map(id).collect();
     loop {
         let (mut came, next) = look(client, query, Some(place))?;

@@ -13,7 +13,7 @@ use store::objects::{Moment, New, PriceSpec, Spec as _};
 use super::answers::{self, Column};
 use super::{now_ms, print, tell_empty};
 use crate::cli::operate::{PricesAction, PricesImport, PricesList, PricesOptions};
-use crate::client::Client;
+use crate::client::{Client, member};
 use crate::config::node::{Kind, Node};
 use crate::config::{Problems, yaml};
 use crate::say::say;
@@ -58,7 +58,7 @@ fn list(options: &PricesList) -> anyhow::Result<()> {
     let mut items = prices.items;
     items.extend(built_in()?);
     if let Some(model) = &options.model {
-        items.retain(|price| is_of(price["target"].as_str().unwrap_or_default(), model));
+        items.retain(|price| is_of(member(price, "target").as_str().unwrap_or_default(), model));
     }
     items.truncate(most.unwrap_or(usize::MAX));
     tell_empty(

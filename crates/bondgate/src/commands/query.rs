@@ -9,7 +9,7 @@ use super::answers::{self, Shown};
 use super::{print, tell_empty};
 use crate::cli::Format;
 use crate::cli::operate::QueryOptions;
-use crate::client::Client;
+use crate::client::{Client, member};
 use crate::say::say;
 
 /// The longest statement that is read from stdin, in bytes.
@@ -29,12 +29,12 @@ pub(super) fn run(options: &QueryOptions) -> anyhow::Result<()> {
         Format::Csv => csv(&names, &rows),
         Format::Json => answers::json(&objects(&names, &rows)),
     })?;
-    if answer["more"].as_bool() == Some(true) {
+    if member(&answer, "more").as_bool() == Some(true) {
         say("there are more rows than a query gives: narrow the statement, or sum in it");
     }
-    let left_out = answer["months_left_out"].as_array();
+    let left_out = member(&answer, "months_left_out").as_array();
     if left_out.is_some_and(|months| !months.is_empty()) {
-        let months = answers::csv_value(&answer["months_left_out"]);
+        let months = answers::csv_value(member(&answer, "months_left_out"));
         say(&format!(
             "months too many to be looked at were left out: {months}"
         ));
@@ -57,8 +57,10 @@ fn statement(given: &str) -> anyhow::Result<String> {
 
 /// The names of the columns, each once, and the rows.
 fn parts(answer: &Value) -> anyhow::Result<(Vec<String>, Vec<Value>)> {
-    let (Some(columns), Some(rows)) = (answer["columns"].as_array(), answer["rows"].as_array())
-    else {
+    let (Some(columns), Some(rows)) = (
+        member(answer, "columns").as_array(),
+        member(answer, "rows").as_array(),
+    ) else {
         bail!(
             "the answer to a query has no `columns` and `rows`: is it a gateway of this version?"
         );

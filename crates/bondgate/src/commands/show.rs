@@ -6,7 +6,7 @@ use super::answers::{self, Column};
 use super::print;
 use crate::cli::Format;
 use crate::cli::operate::ShowOptions;
-use crate::client::{Client, printable};
+use crate::client::{Client, member, printable};
 
 /// What an exchange is, without its attempts.
 const EXCHANGE: [Column; 31] = [
@@ -73,14 +73,14 @@ pub(super) fn run(options: &ShowOptions) -> anyhow::Result<()> {
 
 fn page(exchange: &Value) -> String {
     let mut text = answers::card(exchange, &EXCHANGE);
-    match exchange["attempts"].as_array() {
+    match member(exchange, "attempts").as_array() {
         Some(attempts) if !attempts.is_empty() => {
             text.push('\n');
             text.push_str(&answers::table(attempts, &ATTEMPTS));
         }
         Some(_) | None => text.push_str("\nno attempt was made\n"),
     }
-    let decision = match &exchange["decision"] {
+    let decision = match member(exchange, "decision") {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         decision @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {

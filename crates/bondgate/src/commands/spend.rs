@@ -8,7 +8,7 @@ use super::answers::{self, Shown};
 use super::{now_ms, print, tell_empty};
 use crate::cli::Format;
 use crate::cli::operate::SpendOptions;
-use crate::client::Client;
+use crate::client::{Client, member};
 use crate::say::say;
 
 /// A figure of a sum: the title of a table's column, where the API has it, how it is shown.
@@ -46,7 +46,7 @@ pub(super) fn run(options: &SpendOptions) -> anyhow::Result<()> {
     query.extend(until.map(|until| ("until", Moment(until.ago(now_ms)).to_string())));
     let client = Client::open(&options.admin)?;
     let report = client.get("/spend", &query)?;
-    let Some(items) = report["items"].as_array() else {
+    let Some(items) = member(&report, "items").as_array() else {
         bail!(
             "{} answers without `items`: is it a gateway of this version?",
             client.whom()
@@ -54,11 +54,11 @@ pub(super) fn run(options: &SpendOptions) -> anyhow::Result<()> {
     };
     tell_empty(items, "nothing was spent in that time");
     print(&match options.format {
-        Format::Table => table(&options.by, items, &report["total"]),
+        Format::Table => table(&options.by, items, member(&report, "total")),
         Format::Csv => csv(&options.by, items),
         Format::Json => answers::json(&report),
     })?;
-    if report["more"].as_bool() == Some(true) {
+    if member(&report, "more").as_bool() == Some(true) {
         say(
             "there are more rows than these; `total` counts all of them · sum by less, or over less time",
         );
@@ -76,9 +76,13 @@ fn table(by: &[String], items: &[Value], total: &Value) -> String {
         names.into_iter().chain(figures).collect::<Vec<String>>()
     };
     let sums = items.iter().filter(|_| !by.is_empty()).map(|item| {
-        let names = by.iter().map(|by| match &item["by"][by] {
-            Value::Null => "(none)".to_owned(),
-            value => answers::cell(value, Shown::Text),
+        let names = by.iter().map(|by| {
+            let value = member(member(item, "by"), by);
+            if value.is_null() {
+                "(none)".to_owned()
+            } else {
+                answers::cell(value, Shown::Text)
+            }
         });
         row(names.collect(), item)
     });
@@ -101,7 +105,7 @@ fn csv(by: &[String], items: &[Value]) -> String {
         .iter()
         .map(|by| answers::csv_value(&Value::from(by.as_str())));
     let rows = items.iter().map(|item| {
-        let values = by.iter().map(|by| &item["by"][by]);
+        let values = by.iter().map(|by| member(member(item, "by"), by));
         let figures = figures.iter();
         let figures = figures.map(|at| item.pointer(at).unwrap_or(&Value::Null));
         values.chain(figures).map(answers::csv_value).collect()

@@ -11,7 +11,7 @@ use super::answers::{self, Column, Shown};
 use super::print;
 use crate::cli::Format;
 use crate::cli::operate::StatusOptions;
-use crate::client::{Client, printable};
+use crate::client::{Client, member, printable};
 
 /// How often it is drawn anew.
 const EVERY: Duration = Duration::from_secs(2);
@@ -80,7 +80,7 @@ pub(super) fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
         Format::Csv => answers::csv(members(&status, "parts"), &PARTS),
         Format::Json => answers::json(&status),
     })?;
-    let well = status["well"].as_bool() == Some(true);
+    let well = member(&status, "well").as_bool() == Some(true);
     Ok(if well {
         ExitCode::SUCCESS
     } else {
@@ -91,26 +91,26 @@ pub(super) fn run(options: &StatusOptions) -> anyhow::Result<ExitCode> {
 fn page(client: &Client, status: &Value) -> anyhow::Result<String> {
     let hour = client.get("/spend", &[("since", "1h".to_owned())])?;
     let newest = client.get("/exchanges", &[("limit", EXCHANGES.to_owned())])?;
-    let total = &hour["total"];
-    let mut text = format!("bondgate {}", said(&status["version"]));
-    if let Some(commit) = status["commit"].as_str() {
+    let total = member(&hour, "total");
+    let mut text = format!("bondgate {}", said(member(status, "version")));
+    if let Some(commit) = member(status, "commit").as_str() {
         text.push_str(&format!(" ({})", printable(commit)));
     }
     text.push_str(&format!(" · {}", client.whom()));
     if client.runs() {
-        let since = answers::cell(&status["started_at"], Shown::Time);
+        let since = answers::cell(member(status, "started_at"), Shown::Time);
         text.push_str(&format!(" · since {since} UTC"));
     }
     text.push_str(&format!(
         " · configuration {}\n",
-        said(&status["config_revision"])
+        said(member(status, "config_revision"))
     ));
     text.push_str(&format!(
         "{} requests under way · last hour: {} requests, {} failed, {} USD\n\n",
-        said(&status["open_requests"]),
-        said(&total["requests"]),
-        said(&total["failures"]),
-        answers::cell(&total["cost_usd"], Shown::Usd),
+        said(member(status, "open_requests")),
+        said(member(total, "requests")),
+        said(member(total, "failures")),
+        answers::cell(member(total, "cost_usd"), Shown::Usd),
     ));
     text.push_str(&answers::table(members(status, "parts"), &PARTS));
     for (rows, columns) in [
@@ -138,11 +138,10 @@ fn members<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 fn draw(text: &str) -> anyhow::Result<()> {
     let out = std::io::stdout();
     let size = rustix::termios::tcgetwinsize(&out).ok();
+    // Some terminals do not know how large they are.
+    let size = size.filter(|size| size.ws_row > 1 && size.ws_col > 0);
     let (rows, columns) = size.map_or((24, 80), |size| {
-        (
-            usize::from(size.ws_row).max(2),
-            usize::from(size.ws_col).max(20),
-        )
+        (usize::from(size.ws_row), usize::from(size.ws_col))
     });
     let mut screen = String::from("\x1b[H\x1b[2J");
     for line in text.lines().take(rows - 1) {

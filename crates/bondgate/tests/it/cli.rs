@@ -261,15 +261,30 @@ fn help_teaches_by_examples_and_lists_what_is_built() {
     let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
     for command in [
-        "serve", "check", "explain", "keys", "spend", "logs", "show", "paths", "query", "prices",
-        "status", "sim", "completions", "version",
+        "serve",
+        "check",
+        "explain",
+        "keys",
+        "spend",
+        "logs",
+        "show",
+        "paths",
+        "query",
+        "prices",
+        "status",
+        "sim",
+        "completions",
+        "version",
     ] {
         assert!(out.contains(&format!("\n  {command}")), "{command}: {out}");
         let (code, help, _) = run(&[command, "--help"]);
         assert_eq!(code, 0);
         assert!(command == "version" || help.contains("Example"), "{help}");
     }
-    assert!(!out.contains("drill") && !out.contains("reconcile"), "{out}");
+    assert!(
+        !out.contains("drill") && !out.contains("reconcile"),
+        "{out}"
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{new_name, reach};
 use crate::cli::RunOptions;
-use crate::client::Client;
+use crate::client::{Client, member};
 use crate::say::say;
 
 /// For how long a key is good that nobody revokes.
@@ -67,7 +67,7 @@ impl Operator {
             "purpose": "one `bondgate run`",
         });
         let mut key = client.post("/keys", &wanted).context(what)?;
-        let Value::String(secret) = key["secret"].take() else {
+        let Some(Value::String(secret)) = key.get_mut("secret").map(Value::take) else {
             bail!("{what}: the answer has no secret");
         };
         let operator = Self {
@@ -128,8 +128,8 @@ impl Operator {
             unpriced: 0,
         };
         for entry in entries.ok()?.items {
-            let count = |name: &str| entry[name].as_i64().unwrap_or_default();
-            let usd = entry["cost_usd"].as_str().unwrap_or_default();
+            let count = |name: &str| member(&entry, name).as_i64().unwrap_or_default();
+            let usd = member(&entry, "cost_usd").as_str().unwrap_or_default();
             let (less, amount) = match usd.strip_prefix('-') {
                 Some(amount) => (true, amount),
                 None => (false, usd),
