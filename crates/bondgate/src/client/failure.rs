@@ -35,7 +35,8 @@ pub(super) fn refused(status: StatusCode, body: &[u8], whom: &str) -> Refused {
             "{whom} refuses the admin token · give its own as BONDGATE_ADMIN_TOKEN, or name its \
              data folder with `--data`, where admin.token is"
         )
-    } else if code.is_empty() {
+    } else if code.is_empty() || error.get("type").is_some() {
+        // Errors for applications have a `type`; those for operators have none.
         format!(
             "{whom} answers {status} and not as the admin API does · name the admin listener \
              with `--admin` or BONDGATE_ADMIN_URL; applications' requests go elsewhere"
