@@ -71,10 +71,15 @@ fn mixed(round: u64, n: u64) -> Wanted {
     let slow = "[[chunks=30&bytes=4&gap_ms=10]]";
     Wanted {
         run: format!("r{round}-{n}"),
-        key: if n % 3 == 0 { TIGHT } else { KEY },
-        messages: n % 2 == 0,
+        key: if n.is_multiple_of(3) { TIGHT } else { KEY },
+        messages: n.is_multiple_of(2),
         stream: n % 4 < 3,
-        text: if n % 5 == 0 { slow } else { "a plain question" }.to_owned(),
+        text: if n.is_multiple_of(5) {
+            slow
+        } else {
+            "a plain question"
+        }
+        .to_owned(),
     }
 }
 
@@ -133,7 +138,7 @@ async fn streams(gateway: &Program, sim: &SimThread) -> JoinSet<(String, bool)> 
     let mut streams = JoinSet::new();
     for n in 0..STREAMS {
         let wanted = Wanted {
-            messages: n % 2 == 0,
+            messages: n.is_multiple_of(2),
             ..Wanted::new(format!("s{n}"), true, "[[chunks=100&bytes=4&gap_ms=20]]")
         };
         streams.spawn(async move {
