@@ -25,13 +25,13 @@ use arc_swap::ArcSwap;
 use gateway::Shared;
 use gateway::listener::{self, Door, DoorOptions, Drain};
 use gateway::memory::Memory;
-use gateway::notice::Notices;
+use gateway::notice::{Notice, Notices};
 use gateway::telemetry::Telemetry;
 use gateway::tls::client_config;
 use gateway::upstream::UpstreamConfig;
 use parking_lot::Mutex;
 use policy::accounts::Accounts;
-use policy::control::{Listener, Running};
+use policy::control::{Control, Listener, Running};
 use policy::secret::Secret;
 use policy::viewer::Viewer;
 use sim::{Script, Sim};
@@ -39,6 +39,7 @@ use store::keys::KeyHasher;
 use store::objects::{KeySpec, New};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use self::audit::Auditor;
@@ -56,8 +57,8 @@ use crate::config::interpolate::Commands;
 use crate::config::watch::{Handle, Watcher};
 use crate::config::zero::DEFAULT_KEY;
 use crate::config::{Admin, Config, Loaded, Mode, Overrides, Source, load, source, zero_config};
-use crate::{log, no_core};
 use crate::say::say;
+use crate::{log, no_core};
 
 /// How long answers under way may take to end after the first signal to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -213,24 +214,9 @@ impl House {
             now_ms: now_ms(),
         })?;
         let hasher = KeyHasher::new(master_key.reveal().as_bytes());
-        let rules = Arc::new(Rules::new(
-            Arc::clone(config),
-            Arc::clone(&books.objects),
-            Arc::clone(&books.ledger),
-            hasher.clone(),
-        ));
+        let rules = books.rules(config, hasher.clone());
         let (notices, told) = Notices::new();
-        let shared = Arc::new(Shared {
-            snapshot: ArcSwap::from_pointee(rules.snapshot(now_ms())?),
-            hasher,
-            memory: Memory::new(config.memory),
-            accounts: Accounts::new(),
-            telemetry: Telemetry::default(),
-            notices,
-            timings: gateway::Timings::default(),
-            clock: gateway::WallClock::default(),
-        });
-        rules.restore_all(&shared.snapshot.load().limits, &shared)?;
+        let shared = shared(config, &rules, hasher, notices)?;
         let usual = Admin::default();
         let admin = config.admin.as_ref().unwrap_or(&usual);
         let socket = Operators::bind(admin.address)?;
@@ -248,7 +234,7 @@ impl House {
         });
         live.show_gauges();
         let app = App {
-            control: Arc::clone(&live) as Arc<dyn policy::control::Control>,
+            control: Arc::clone(&live) as Arc<dyn Control>,
             objects: Arc::clone(&books.objects),
             ledger: Arc::clone(&books.ledger),
             token: data.admin_token(admin.token.as_ref())?,
@@ -256,25 +242,10 @@ impl House {
         };
         let operators = Operators::start(socket, admin, app)?;
         let upstream = upstream(config)?;
-        let setup = alerts::Setup {
-            notices: told,
-            health: {
-                let live = Arc::clone(&live);
-                Box::new(move || policy::control::Control::health(&*live))
-            },
-            data: data.path().to_owned(),
-            upstream: upstream.clone(),
-            pace: alerts::Pace::default(),
-        };
-        let alerts = alerts::start(setup, &config.alerts).context("the system gives no thread")?;
-        alerts.reached(policy::control::Control::balances(&*live));
+        let alerts = start_alerts(config, data, (&live, &upstream), told)?;
         let (drain, stopped) = (Drain::new(), CancellationToken::new());
-        let certificate = config
-            .listen
-            .tls
-            .as_ref()
-            .map(Certificate::load)
-            .transpose()?;
+        let tls = config.listen.tls.as_ref();
+        let certificate = tls.map(Certificate::load).transpose()?;
         let mut house = Self {
             address,
             shared,
@@ -433,6 +404,48 @@ fn running(
         durability: config.durability.name(),
         memory_bytes: config.memory as u64,
     }
+}
+
+/// What the cores share, with the accounts as the ledger knows them.
+fn shared(
+    config: &Config,
+    rules: &Rules,
+    hasher: KeyHasher,
+    notices: Notices,
+) -> Result<Arc<Shared>> {
+    let shared = Arc::new(Shared {
+        snapshot: ArcSwap::from_pointee(rules.snapshot(now_ms())?),
+        hasher,
+        memory: Memory::new(config.memory),
+        accounts: Accounts::new(),
+        telemetry: Telemetry::default(),
+        notices,
+        timings: gateway::Timings::default(),
+        clock: gateway::WallClock::default(),
+    });
+    rules.restore_all(&shared.snapshot.load().limits, &shared)?;
+    Ok(shared)
+}
+
+fn start_alerts(
+    config: &Config,
+    data: &DataDir,
+    (live, upstream): (&Arc<Live>, &UpstreamConfig),
+    notices: Receiver<Notice>,
+) -> Result<alerts::Handle> {
+    let setup = alerts::Setup {
+        notices,
+        health: {
+            let live = Arc::clone(live);
+            Box::new(move || live.health())
+        },
+        data: data.path().to_owned(),
+        upstream: upstream.clone(),
+        pace: alerts::Pace::default(),
+    };
+    let alerts = alerts::start(setup, &config.alerts).context("the system gives no thread")?;
+    alerts.reached(live.balances());
+    Ok(alerts)
 }
 
 /// The way to providers, and to whoever is told alerts.

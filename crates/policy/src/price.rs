@@ -183,7 +183,8 @@ impl Ceiling for PriceRow {
     }
 
     fn cost_nanos(&self, input_tokens: u64, output_tokens: u64) -> Option<i64> {
-        self.ceiling(input_tokens, output_tokens).map(|nanos| nanos.0)
+        self.ceiling(input_tokens, output_tokens)
+            .map(|nanos| nanos.0)
     }
 }
 

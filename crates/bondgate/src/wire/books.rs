@@ -21,7 +21,8 @@ use store::seal::Sealer;
 use store::sqlite::{OpenMode, open_main};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Durability;
+use super::rules::Rules;
+use crate::config::{Config, Durability};
 use crate::say::say;
 
 /// The folder of the journal within the data folder.
@@ -122,6 +123,16 @@ impl Books {
                 thread: Some(thread),
             },
         })
+    }
+
+    /// What the road goes by: that configuration with the objects.
+    pub(crate) fn rules(&self, config: &Arc<Config>, hasher: KeyHasher) -> Arc<Rules> {
+        Arc::new(Rules::new(
+            Arc::clone(config),
+            Arc::clone(&self.objects),
+            Arc::clone(&self.ledger),
+            hasher,
+        ))
     }
 
     /// Where a core writes.
