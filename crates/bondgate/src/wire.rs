@@ -336,6 +336,7 @@ impl House {
             tokio::select! {
                 _ = look.tick() => {
                     self.look_at_certificates();
+                    self.tell_probes();
                     for drift in auditor.look(&self.live, &self.books.ledger, now_ms()) {
                         self.alerts.tell(Alert::drift(&drift, now_ms()));
                     }
@@ -375,6 +376,14 @@ impl House {
         self.books.close();
         self.alerts.stop();
         Ok(())
+    }
+
+    /// Tells probes of the data listener what is not well.
+    fn tell_probes(&self) {
+        let parts = self.live.health().into_iter();
+        let unwell = parts.filter(|part| !part.well);
+        let degraded = unwell.map(|part| format!("{}: {}", part.name, part.state));
+        self.shared.degraded.store(Arc::new(degraded.collect()));
     }
 
     fn look_at_certificates(&self) {
@@ -422,6 +431,7 @@ fn shared(
         notices,
         timings: gateway::Timings::default(),
         clock: gateway::WallClock::default(),
+        degraded: ArcSwap::default(),
     });
     rules.restore_all(&shared.snapshot.load().limits, &shared)?;
     Ok(shared)

@@ -76,6 +76,8 @@ pub struct Shared {
     pub timings: Timings,
     /// Tells the time of day.
     pub clock: WallClock,
+    /// What does not work as it should, in a sentence each; probes are told.
+    pub degraded: ArcSwap<Vec<String>>,
 }
 
 /// Tells the time of day, by which windows begin, prices hold and keys end.

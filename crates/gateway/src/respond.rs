@@ -136,12 +136,16 @@ pub(crate) fn live() -> Response<Body> {
 
 /// The answer of the probe that asks whether it can serve, with what is degraded.
 #[must_use]
-pub(crate) fn ready(snapshot: &Snapshot) -> Response<Body> {
+pub(crate) fn ready(snapshot: &Snapshot, degraded: &[String]) -> Response<Body> {
     let mut out = Writer::default();
     out.object(|out| {
         out.key("ready").bool(true);
         out.key("revision").string(&snapshot.revision);
-        out.key("degraded").array(|_| {});
+        out.key("degraded").array(|out| {
+            for part in degraded {
+                out.string(part);
+            }
+        });
     });
     json(out.into_bytes())
 }

@@ -109,8 +109,12 @@ async fn a_locked_ledger_holds_up_no_request_and_loses_nothing() {
         },
     )
     .await;
-    let mut client = Client::to(&gateway).await;
-    assert_eq!(client.ask(get("/readyz")).await.status, 200);
+    let probed = || async {
+        let mut client = Client::to(&gateway).await;
+        let ready = client.ask(get("/readyz")).await;
+        ready.status == 200 && ready.body.contains("ledger: ")
+    };
+    until("it is ready, and tells what is degraded", probed).await;
     other.execute_batch("ROLLBACK").unwrap();
     until("the ledger keeps up again", || async {
         metric(&gateway, "bondgate_ledger_behind_records").await == 0

@@ -311,6 +311,7 @@ impl Road {
             notices,
             timings,
             clock,
+            degraded: ArcSwap::default(),
         });
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let socket = listener::bind(any, 1).unwrap().remove(0);
