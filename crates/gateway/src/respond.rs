@@ -11,6 +11,7 @@ use policy::failure::Failure;
 use policy::model::Model;
 use policy::snapshot::{Resolved, Snapshot};
 
+use crate::Shared;
 use crate::exchange::Exchange;
 use crate::identify::Caller;
 use crate::refuse;
@@ -136,13 +137,13 @@ pub(crate) fn live() -> Response<Body> {
 
 /// The answer of the probe that asks whether it can serve, with what is degraded.
 #[must_use]
-pub(crate) fn ready(snapshot: &Snapshot, degraded: &[String]) -> Response<Body> {
+pub(crate) fn ready(shared: &Shared) -> Response<Body> {
     let mut out = Writer::default();
     out.object(|out| {
         out.key("ready").bool(true);
-        out.key("revision").string(&snapshot.revision);
+        out.key("revision").string(&shared.snapshot.load().revision);
         out.key("degraded").array(|out| {
-            for part in degraded {
+            for part in shared.degraded.load().iter() {
                 out.string(part);
             }
         });

@@ -68,12 +68,7 @@ async fn forward(
     exchange.operation = endpoint.operation.name();
     let model_in_path = match &endpoint.operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
-        Operation::Ready => {
-            return Ok(Way::Answer(respond::ready(
-                &snapshot,
-                &shared.degraded.load(),
-            )));
-        }
+        Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
         Operation::Models | Operation::Model { .. } | Operation::Chat { model: None } => None,
         Operation::Chat { model: Some(model) } => Some(model.clone()),
     };
