@@ -86,7 +86,11 @@ pub trait ClientCodec: Sync {
     /// Reads an error answer; never fails, since providers answer errors with anything.
     fn decode_failure(&self, body: &[u8]) -> ProviderError;
 
-    /// How the dialect sits on HTTP.
+    /// Path of chat below the provider's versioned root; some dialects name model and form of
+    /// the answer in it, percent-encoded.
+    fn chat_path(&self, model: &str, stream: bool) -> Cow<'static, str>;
+
+    /// How else the dialect sits on HTTP.
     fn transport(&self) -> &'static Transport;
 }
 
@@ -104,8 +108,6 @@ pub struct Weighed<'a> {
 /// How a dialect sits on HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct Transport {
-    /// Path of chat below the provider's versioned root.
-    pub chat_path: &'static str,
     /// Headers that every request carries; the client's own value wins where it is forwarded.
     pub headers: &'static [(&'static str, &'static str)],
     /// The client's headers that go on to a provider of the same dialect.

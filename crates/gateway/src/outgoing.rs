@@ -168,10 +168,12 @@ impl Outgoing {
         hasher: &KeyHasher,
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
-        let transport = provider.dialect.client().transport();
+        let codec = provider.dialect.client();
+        let transport = codec.transport();
+        let stream = self.planned.screened.admitted.head.stream;
         let mut request = Request::new(Full::new(std::mem::take(&mut encoded.body)));
         *request.method_mut() = Method::POST;
-        let path = [provider.base_path.as_str(), transport.chat_path].concat();
+        let path = [provider.base_path.as_str(), &codec.chat_path(&target.model, stream)].concat();
         *request.uri_mut() =
             Uri::try_from(path).map_err(|_| no_target(target, "its path is no path"))?;
         let headers = request.headers_mut();

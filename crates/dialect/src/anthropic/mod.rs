@@ -15,6 +15,8 @@ mod response;
 mod stream;
 mod wire;
 
+use std::borrow::Cow;
+
 use crate::chat::{Request, Response, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
@@ -99,9 +101,12 @@ impl ClientCodec for Anthropic {
         failure::decode(body)
     }
 
+    fn chat_path(&self, _: &str, _: bool) -> Cow<'static, str> {
+        "/messages".into()
+    }
+
     fn transport(&self) -> &'static Transport {
         &Transport {
-            chat_path: "/messages",
             headers: &[("anthropic-version", "2023-06-01")],
             forwarded: &["anthropic-version", "anthropic-beta"],
             request_id: "request-id",

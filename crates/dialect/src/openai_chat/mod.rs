@@ -18,6 +18,8 @@ mod response;
 mod stream;
 mod wire;
 
+use std::borrow::Cow;
+
 use crate::chat::{Request, Response, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
@@ -102,9 +104,12 @@ impl ClientCodec for OpenaiChat {
         failure::decode(body)
     }
 
+    fn chat_path(&self, _: &str, _: bool) -> Cow<'static, str> {
+        "/chat/completions".into()
+    }
+
     fn transport(&self) -> &'static Transport {
         &Transport {
-            chat_path: "/chat/completions",
             headers: &[],
             forwarded: &["openai-beta"],
             request_id: "x-request-id",
