@@ -25,6 +25,7 @@ use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
 use crate::memory::Permit;
 use crate::meter::Meter;
+use crate::names;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::reserve::Reserved;
@@ -263,7 +264,7 @@ impl One<'_> {
         }
         let provider_id = response
             .headers()
-            .get(codec.transport().request_id)
+            .get(&names::of(self.target.provider.dialect).request_id)
             .cloned();
         let content = if stream {
             self.begin_stream(response, codec, encoded, exchange)
@@ -463,9 +464,6 @@ fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
     failure.with("failures", crate::respond::attempts(exchange))
 }
 
-fn tried(exchange: &Exchange) -> String {
-    exchange
-        .target()
-        .map(|target| target.name())
-        .unwrap_or_default()
+fn tried(exchange: &Exchange) -> &str {
+    exchange.target().map_or("", |target| target.name())
 }

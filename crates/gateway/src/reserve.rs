@@ -181,7 +181,7 @@ fn estimate(demand: &Demand, clamped: Option<u64>) -> i64 {
 fn unbounded(error: &BoundError, plan: &Plan) -> Failure {
     let message = match error {
         BoundError::Unpriced { target } => {
-            let name = plan.steps.get(*target).map(|step| step.target.name());
+            let name = plan.steps.get(*target).map(|step| &**step.target.name());
             format!(
                 "a hard budget applies and no price is known for {}: give it one under `prices`, or a ceiling",
                 name.unwrap_or_default()

@@ -88,11 +88,11 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
     Ok(Explanation {
         model: question.model.clone(),
         key: question.key.clone(),
-        config_revision: snapshot.revision.clone(),
+        config_revision: snapshot.revision.to_string(),
         targets: lines
             .map(|line| Line {
                 order: line.order,
-                target: line.target.name(),
+                target: line.target.name().to_string(),
                 role: match line.role {
                     Some(Role::Primary) => "target",
                     Some(Role::Fallback) => "fallback",

@@ -96,7 +96,7 @@ fn explain(model: &Arc<Model>, rows: &mut Rows) {
         };
         rows.push(vec![
             (n + 1).to_string(),
-            step.target.name(),
+            step.target.name().to_string(),
             role.to_owned(),
             why,
         ]);
@@ -104,7 +104,7 @@ fn explain(model: &Arc<Model>, rows: &mut Rows) {
     let mut excluded = |target: &Target, why: String| {
         rows.push(vec![
             "-".to_owned(),
-            target.name(),
+            target.name().to_string(),
             "not used".to_owned(),
             why,
         ]);

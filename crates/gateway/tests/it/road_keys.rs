@@ -116,7 +116,7 @@ async fn a_key_may_call_only_the_models_it_was_given() {
     let sim = sim().await;
     let serving = |name: &str| {
         let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-        name.clone_into(&mut own.name);
+        own.name = (*name).into();
         own
     };
     let models = ["m", "fast-summary", "smart"].map(serving);
@@ -158,7 +158,7 @@ async fn a_key_may_call_only_the_models_it_was_given() {
 async fn a_model_asked_for_by_name_may_be_a_target_or_have_a_slash() {
     let sim = sim().await;
     let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-    "team/fast".clone_into(&mut own.name);
+    own.name = "team/fast".into();
     own.description = Some("For summaries".to_owned());
     let mut all = snapshot(vec![own]);
     let provider = all.models["team/fast"].targets[0].provider.clone();
@@ -186,7 +186,7 @@ async fn a_model_asked_for_by_name_may_be_a_target_or_have_a_slash() {
 async fn an_unknown_model_is_told_with_those_near_it() {
     let sim = sim().await;
     let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-    "fast-summary".clone_into(&mut own.name);
+    own.name = "fast-summary".into();
     let road = Road::start(snapshot(vec![own]));
     for client in Dialect::ALL {
         let ask = Ask::new(client, "hi").with("model", "fast-sumary".into());
@@ -205,7 +205,7 @@ async fn an_unknown_model_is_told_with_those_near_it() {
 async fn only_the_beginning_of_a_name_is_compared_however_long_it_is() {
     let sim = sim().await;
     let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-    "fast-summary".clone_into(&mut own.name);
+    own.name = "fast-summary".into();
     let road = Road::start(snapshot(vec![own]));
     for first in ["", "x"] {
         let name = format!("{first}{}fast-summary", "é".repeat(100_000));
