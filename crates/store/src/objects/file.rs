@@ -149,6 +149,7 @@ impl See<'_> {
             models: group.and_then(|group| group.models.clone()),
             tags: group.map(|group| tags(&group.tags)).unwrap_or_default(),
             limits: self.rates(&Scope::Team(name.into())),
+            expires_at: group.and_then(|group| group.expires_ms).map(Moment),
         }
     }
 
