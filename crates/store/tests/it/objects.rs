@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use policy::caller::{Group, VirtualKey};
 use policy::limit::{Period, Resource, Scope};
+use policy::price::{PriceBook, PriceRow};
 use policy::snapshot::Snapshot;
 use policy::viewer::{Sees, Viewer};
 use store::keys::KeyHasher;
 use store::objects::{
     AuditEntry, BudgetSpec, Change, Error, FileObjects, KeySpec, New, NewRevision, Object, Objects,
-    OrganisationSpec, Query, Source, Spec, TeamSpec, UserSpec, apply,
+    OrganisationSpec, PriceSpec, Query, Source, Spec, TeamSpec, UserSpec, apply,
 };
 use store::seal::Sealer;
 use store::sqlite::{OpenMode, open_main};
