@@ -28,7 +28,7 @@ mod secrets;
 mod values;
 mod write;
 
-pub use audit::{AuditEntry, NewRevision, Revision};
+pub use audit::{AuditEntry, Deed, NewRevision, Revision};
 pub use budget::BudgetSpec;
 pub use caller::{KeySpec, OrganisationSpec, Rates, TeamSpec, UserSpec};
 pub use effective::{apply, limits, prices, virtual_keys};

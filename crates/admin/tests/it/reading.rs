@@ -505,6 +505,25 @@ async fn rating_anew_appends_the_difference_once() {
         (&spend["total"]["cost_usd"], &spend["total"]["unpriced"]),
         (&json!("0.012000000"), &json!(0))
     );
+    let audit = bed.good("GET", "/audit?limit=1", "").await;
+    let entry = &audit["items"][0];
+    assert_eq!(
+        (&entry["action"], &entry["kind"], &entry["who"]),
+        (&json!("rerate"), &json!("ledger"), &json!("admin-token"))
+    );
+    assert_eq!(entry["name"], "2026-11-01T00:00:00Z/2026-11-03T00:00:00Z");
+    assert_eq!(
+        entry["after"],
+        json!({
+            "since": "2026-11-01T00:00:00Z",
+            "until": "2026-11-03T00:00:00Z",
+            "seen": 10,
+            "adjusted": 10,
+            "left": 0,
+            "difference_usd": "0.011988000",
+            "error": null,
+        })
+    );
     let again = bed.good("POST", "/prices/rerate", body).await;
     assert_eq!(
         (&again["seen"], &again["adjusted"]),
