@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use policy::accounts::Ask;
-use policy::bound::{BoundError, Ceiling, Demand, Fit, bound, fit};
+use policy::bound::{BoundError, Ceiling, Demand, Fit, OUTPUT_TOKENS_MAX, bound, fit};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
 use policy::money::Nanos;
@@ -21,6 +21,9 @@ use crate::refuse;
 /// tokens, which shape and do not owe.
 const TOKEN_BYTES: u64 = 4;
 const ANSWER_TOKENS: u64 = 512;
+
+/// The most answers to one request that any provider gives.
+const CANDIDATES_MAX: u64 = 128;
 
 /// A request that may be sent: what it can cost is held on its exchange.
 pub(crate) struct Reserved {
@@ -166,9 +169,18 @@ fn output_max(demand: &Demand, targets: &[Priced]) -> Option<u64> {
     bound(demand, targets).ok()?.output_tokens
 }
 
-/// What is presumed spent if the process dies under the request and no budget asked for a bound.
+/// What is presumed spent if the process dies under the request and no budget asked for a bound: no
+/// more output than its targets can give, whatever the request names as its limit.
 fn presumable(demand: &Demand, targets: &[Priced], ceiling: Option<Nanos>) -> i64 {
-    let bound = bound(demand, targets).ok().and_then(|bound| bound.nanos);
+    let longest = targets.iter().map(Ceiling::output_tokens_max);
+    let longest = longest.map(|most| most.unwrap_or(OUTPUT_TOKENS_MAX));
+    let longest = longest.max().unwrap_or(OUTPUT_TOKENS_MAX);
+    let possible = Demand {
+        max_tokens: demand.max_tokens.map(|own| own.min(longest)),
+        candidates: demand.candidates.min(CANDIDATES_MAX),
+        ..demand.clone()
+    };
+    let bound = bound(&possible, targets).ok().and_then(|bound| bound.nanos);
     bound.or(ceiling.map(|nanos| nanos.0)).unwrap_or_default()
 }
 
