@@ -72,6 +72,30 @@ async fn a_connection_that_does_not_come_is_given_up_and_named() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_not_whole_in_time_is_refused_and_its_connection_closed() {
+    let sim = sim().await;
+    for dialect in Dialect::ALL {
+        let mut all = snapshot(vec![model(vec![echo("p", dialect, &sim)])]);
+        all.defaults.timeouts.total = SHORT;
+        let road = Road::start(all);
+        let patient = Ask::new(dialect, "hi");
+        for (ask, secs) in [
+            (patient.clone(), "0.15"),
+            (patient.header("x-bondgate-timeout-ms", "50"), "0.05"),
+        ] {
+            let mut line = ask.begin(&road, ask.body.len() - 2).await;
+            line.write(b" ").await;
+            let got = line.rest().await;
+            assert_error(dialect, &got, 408, "slow_request");
+            let why = format!("the body was not whole within {secs} s");
+            assert!(got.message().contains(&why), "{}", got.text());
+        }
+        road.at_rest().await;
+    }
+    assert!(sim.seen().is_empty());
+}
+
+#[tokio::test]
 async fn a_stream_that_says_nothing_is_given_up_and_named() {
     for fault in [
         json!("stall_before"),
