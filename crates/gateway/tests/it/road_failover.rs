@@ -411,7 +411,7 @@ async fn where_a_provider_stands_is_told_to_operators_only() {
         );
         assert!(text.contains("could not be sent"), "{text}");
         let record = road.settled_record().await;
-        assert_eq!(record.attempts.len(), 2);
+        assert!(record.attempts.len() >= 2);
         for attempt in record.attempts {
             assert!(attempt.why.contains(&away.to_string()), "{}", attempt.why);
         }

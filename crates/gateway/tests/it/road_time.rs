@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::asking::{Ask, assert_error, assert_failure_event, has_terminator};
+use crate::asking::{Ask, Line, assert_error, assert_failure_event, has_terminator};
 use crate::harness::{PAIRS, Road, echo, faulty, model, provider, sim, snapshot, target};
 use crate::puppet::{STREAM_HEAD, Stage, chunk};
 
@@ -83,8 +83,19 @@ async fn a_body_that_is_not_whole_in_time_is_refused_and_its_connection_closed()
             (patient.clone(), "0.15"),
             (patient.header("x-bondgate-timeout-ms", "50"), "0.05"),
         ] {
-            let mut line = ask.begin(&road, ask.body.len() - 2).await;
-            line.write(b" ").await;
+            let fields = ask.headers.iter();
+            let fields: String = fields
+                .map(|(name, value)| format!("{name}: {value}\r\n"))
+                .collect();
+            let head = format!(
+                "POST {} HTTP/1.1\r\nhost: gateway\r\n{fields}content-length: {}\r\n\r\n",
+                ask.path,
+                ask.body.len()
+            );
+            let mut line = Line::open(&road).await;
+            line.write(head.as_bytes()).await;
+            line.write(&ask.body[..ask.body.len() - 1]).await;
+            // The client would keep the connection.
             let got = line.rest().await;
             assert_error(dialect, &got, 408, "slow_request");
             let why = format!("the body was not whole within {secs} s");
