@@ -7,9 +7,8 @@
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use dialect::needs::Need;
 use policy::caller::VirtualKey;
-use policy::explain::{Line, explain};
+use policy::explain::{Line, explain, notes};
 use policy::plan::Role;
 use policy::snapshot::{Resolved, Snapshot};
 use store::keys::KeyHasher;
@@ -40,8 +39,8 @@ pub(super) fn run(options: &ExplainOptions) -> anyhow::Result<()> {
     for line in explain(&model) {
         rows.push(row(&line));
     }
-    for note in notes(options) {
-        eprintln!("{note}");
+    for note in notes(&options.needs, options.prompt_tokens) {
+        eprintln!("note: {note}");
     }
     print(&rows.render(options.format))
 }
@@ -98,22 +97,4 @@ fn row(line: &Line) -> Vec<String> {
         role.to_owned(),
         line.why.clone(),
     ]
-}
-
-fn notes(options: &ExplainOptions) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !options.needs.is_empty() {
-        let needs: Vec<&str> = options.needs.iter().copied().map(Need::name).collect();
-        notes.push(format!(
-            "note: no target says what it can do, so needing {} excludes none",
-            needs.join(", ")
-        ));
-    }
-    if let Some(tokens) = options.prompt_tokens {
-        notes.push(format!(
-            "note: no target says how much it takes, so {tokens} tokens exclude none; \
-             `fallback.context_window` is used when a provider says it is too long"
-        ));
-    }
-    notes
 }
