@@ -217,7 +217,6 @@ impl One<'_> {
             if let Err(failed) = &result {
                 attempt.failure = Some(failed.kind);
                 attempt.why.clone_from(&failed.why);
-                attempt.status = failed.said.as_ref().map(|said| said.status);
                 attempt.phase = failed.timed_out.unwrap_or_default();
                 attempt.used = std::mem::take(&mut exchange.used);
             }
@@ -245,6 +244,9 @@ impl One<'_> {
         let asked = (request, self.model.timeouts.connect);
         let upstream = &self.gateway.upstream;
         let response = upstream.send_timed(origin, asked, connected).await?;
+        if let Some(attempt) = exchange.attempts.last_mut() {
+            attempt.status = Some(response.status().as_u16());
+        }
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.
             let memory = &self.gateway.shared.memory;

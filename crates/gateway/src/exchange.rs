@@ -144,13 +144,15 @@ impl Attempt {
     }
 
     /// Why it failed, in a clause that a client may read. What a provider says of a credential
-    /// concerns the operator alone, and may repeat parts of it.
+    /// concerns the operator alone, and may repeat parts of it; so does where a provider or proxy stands.
     #[must_use]
     pub(crate) fn told(&self) -> &str {
-        if self.failure == Some(AttemptFailure::Credential) {
-            "it does not take the gateway's credential"
-        } else {
-            &self.why
+        match self.failure {
+            Some(AttemptFailure::Credential) => "it does not take the gateway's credential",
+            Some(AttemptFailure::NotSent) if self.phase.is_empty() => {
+                "the request could not be sent to it"
+            }
+            Some(_) | None => &self.why,
         }
     }
 }

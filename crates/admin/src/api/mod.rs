@@ -9,6 +9,7 @@ mod ledger;
 mod models;
 mod objects;
 mod paths;
+mod prune;
 mod query;
 mod rerate;
 mod shape;
@@ -48,6 +49,12 @@ pub fn all(routes: Routes) -> Routes {
             "One request, also one under way",
             exchanges::one,
         )
+        .post(
+            "/exchanges/prune",
+            "Remove the requests of all months before one; the ledger keeps what they cost",
+            prune::prune,
+        )
+        .heavy()
         .get(
             "/ledger",
             "Entries of the ledger, the newest first",

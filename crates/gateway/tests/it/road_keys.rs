@@ -1,6 +1,9 @@
 //! Who may call what: keys wherever an SDK puts them, and the models they may call.
 
+use std::sync::Arc;
+
 use dialect::Dialect;
+use policy::caller::Group;
 
 use crate::asking::{Ask, assert_error};
 use crate::harness::{KEY, PAIRS, Road, add_key, echo, key, model, sim, snapshot};
@@ -98,6 +101,29 @@ async fn a_key_that_is_not_good_is_refused() {
             assert_eq!(got.header("x-should-retry"), "false");
             assert!(!got.text().contains("bg-"), "{}", got.text());
         }
+    }
+    assert!(sim.seen().is_empty());
+}
+
+#[tokio::test]
+async fn the_keys_of_a_team_that_has_expired_are_refused_and_it_is_named() {
+    let sim = sim().await;
+    let mut all = snapshot(vec![model(vec![echo("p", Dialect::OpenaiChat, &sim)])]);
+    let team = Group {
+        name: "summer-school".into(),
+        expires_ms: Some(1_000),
+        ..Group::default()
+    };
+    let mut member = key("member", OTHER);
+    member.team = Some(Arc::new(team));
+    add_key(&mut all, member);
+    let road = Road::start(all);
+    for client in Dialect::ALL {
+        let got = keyless(client).header("x-api-key", OTHER).send(&road).await;
+        assert_error(client, &got, 401, "invalid_key");
+        assert_eq!(got.header("x-should-retry"), "false");
+        let why = "the team `summer-school` of this key has expired";
+        assert!(got.text().contains(why), "{}", got.text());
     }
     assert!(sim.seen().is_empty());
 }

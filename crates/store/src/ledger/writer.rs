@@ -207,6 +207,7 @@ impl LedgerWriter {
 
     /// Writes a batch, however often it takes; false where it was told to stop and could not.
     fn insist(&mut self, batch: &Batch, source: &mut dyn Source, stop: &AtomicBool) -> bool {
+        self.health.writes(size(batch) as u64);
         let mut backoff = BACKOFF;
         let mut told_to_stop: Option<Instant> = None;
         loop {

@@ -43,6 +43,7 @@ pub fn apply(all: &All, snapshot: &mut Snapshot, now_ms: i64) {
             organisation: organisation.map(|name| group(&snapshot.organisations, name)),
             models: team.spec.models.clone(),
             tags: tags(&team.spec.tags),
+            expires_ms: team.spec.expires_at.map(|at| at.0),
             disabled: false,
         };
         snapshot
