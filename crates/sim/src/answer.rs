@@ -70,6 +70,19 @@ pub(crate) fn answer(ask: &Ask, script_seed: Option<u64>) -> Answer {
         let model = words::hash(0, ask.model.as_bytes());
         words::hash(model, ask.last_text.as_bytes())
     });
+    if let Some(output) = ask.task.output_tokens() {
+        let cached = ask.cached_tokens();
+        let usage = Usage {
+            input: ask.input_tokens - cached,
+            cached,
+            output,
+            reasoning: 0,
+        };
+        return Answer {
+            usage,
+            ..Answer::default()
+        };
+    }
     let bound = ask
         .max_tokens
         .map(|t| usize::try_from(t).unwrap_or(usize::MAX).saturating_mul(4));

@@ -12,7 +12,7 @@ mod write;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use crate::ask::Ask;
@@ -20,6 +20,8 @@ use crate::dialect::{Dialect, Head, Job, Op, Refusal};
 use crate::json::put_value;
 use crate::play::Tape;
 use crate::words::{self, Rng};
+
+use read::Given;
 
 /// The dialect.
 pub(crate) struct Anthropic;
@@ -32,13 +34,13 @@ impl Dialect for Anthropic {
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Op> {
-        if *head.method == Method::POST && head.path.ends_with("/messages") {
+        if head.posts() && head.path.ends_with("/messages") {
             return Some(Op::Chat);
         }
-        if *head.method == Method::POST && head.path.ends_with("/messages/count_tokens") {
+        if head.posts() && head.path.ends_with("/messages/count_tokens") {
             return Some(Op::CountTokens);
         }
-        if *head.method != Method::GET || !head.headers.contains_key("anthropic-version") {
+        if !head.gets() || !head.headers.contains_key("anthropic-version") {
             return None;
         }
         let (_, after) = head.path.split_once("/models")?;
@@ -49,21 +51,15 @@ impl Dialect for Anthropic {
         }
     }
 
-    fn key<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let own = headers.get("x-api-key").and_then(|v| v.to_str().ok());
-        own.or_else(|| {
-            let bearer = headers.get("authorization").and_then(|v| v.to_str().ok());
-            bearer
-                .and_then(|v| v.strip_prefix("Bearer "))
-                .map(str::trim)
-        })
+    fn key<'h>(&self, head: &Head<'h>) -> Option<&'h str> {
+        head.header("x-api-key").or_else(|| head.bearer())
     }
 
-    fn read(&self, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
+    fn read(&self, _op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
         if !head.headers.contains_key("anthropic-version") {
             return Err(Refusal::bad("anthropic-version: header is required"));
         }
-        read::read(body, true)
+        read::read(body, &Given::default())
     }
 
     fn whole(&self, job: &Job<'_>) -> Tape {
@@ -77,7 +73,7 @@ impl Dialect for Anthropic {
     fn other(&self, op: &Op, _head: &Head<'_>, body: &[u8]) -> Result<Bytes, Refusal> {
         match op {
             Op::CountTokens => {
-                let ask = read::read(body, false)?;
+                let ask = read::read(body, &Given::count())?;
                 Ok(Bytes::from(format!(
                     "{{\"input_tokens\":{}}}",
                     ask.input_tokens
@@ -90,11 +86,21 @@ impl Dialect for Anthropic {
                 last_id: MODELS.last().copied(),
             })),
             Op::Model(id) => Ok(value(&ModelOut::new(id))),
-            Op::Chat => Err(Refusal::of(404)),
+            Op::Chat
+            | Op::Complete
+            | Op::Embed
+            | Op::Rerank
+            | Op::Moderate
+            | Op::Image
+            | Op::ImageEdit
+            | Op::Speech
+            | Op::Transcribe
+            | Op::Translate
+            | Op::Stored(..) => Err(Refusal::of(404)),
         }
     }
 
-    fn error(&self, refusal: &Refusal, request_id: &str) -> Bytes {
+    fn error(&self, _head: &Head<'_>, refusal: &Refusal, request_id: &str) -> Bytes {
         let (kind, message) = usual_error(refusal.status);
         value(&ErrorBody {
             kind: "error",
@@ -106,7 +112,7 @@ impl Dialect for Anthropic {
         })
     }
 
-    fn error_event(&self, request_id: &str) -> Bytes {
+    fn error_event(&self, job: &Job<'_>, _at: u64) -> Bytes {
         let error = ErrorOut {
             kind: "overloaded_error",
             message: "Overloaded",
@@ -117,14 +123,14 @@ impl Dialect for Anthropic {
             &ErrorBody {
                 kind: "error",
                 error,
-                request_id: Some(request_id),
+                request_id: Some(job.request_id),
             },
         );
         out.put_slice(b"\n\n");
         out.freeze()
     }
 
-    fn broken_event(&self) -> Bytes {
+    fn broken_event(&self, _job: &Job<'_>, _at: u64) -> Bytes {
         Bytes::from_static(
             b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":\n\n",
         )

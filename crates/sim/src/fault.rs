@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -184,6 +185,15 @@ impl Fault {
     pub(crate) fn refusal(&self) -> Option<By> {
         if let Fault::Refuse { by } = self {
             Some(*by)
+        } else {
+            None
+        }
+    }
+
+    /// The content type that is told instead of the true one.
+    pub(crate) fn content_type(&self) -> Option<HeaderValue> {
+        if let Fault::WrongContentType { value } = self {
+            HeaderValue::from_str(value).ok()
         } else {
             None
         }

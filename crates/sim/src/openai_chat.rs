@@ -8,8 +8,10 @@
 mod read;
 mod write;
 
+pub(crate) use read::see_image;
+
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use crate::ask::Ask;
@@ -28,26 +30,22 @@ impl Dialect for OpenAiChat {
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Op> {
-        if head.path.ends_with("/chat/completions") && *head.method == Method::POST {
+        if head.path.ends_with("/chat/completions") && head.posts() {
             return Some(Op::Chat);
         }
         let (_, after) = head.path.split_once("/models")?;
-        match (*head.method == Method::GET, after.strip_prefix('/')) {
+        match (head.gets(), after.strip_prefix('/')) {
             (true, None) if after.is_empty() => Some(Op::Models),
             (true, Some(id)) => Some(Op::Model(id.to_owned())),
             _ => None,
         }
     }
 
-    fn key<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let bearer = headers.get("authorization").and_then(|v| v.to_str().ok());
-        let bearer = bearer
-            .and_then(|v| v.strip_prefix("Bearer "))
-            .map(str::trim);
-        bearer.or_else(|| headers.get("api-key").and_then(|v| v.to_str().ok()))
+    fn key<'h>(&self, head: &Head<'h>) -> Option<&'h str> {
+        key(head)
     }
 
-    fn read(&self, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
+    fn read(&self, _op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
         read::read(head, body)
     }
 
@@ -75,7 +73,18 @@ impl Dialect for OpenAiChat {
                 }))
             }
             Op::Model(id) => Ok(pretty(&model(id))),
-            Op::Chat | Op::CountTokens => {
+            Op::Chat
+            | Op::Complete
+            | Op::Embed
+            | Op::Rerank
+            | Op::Moderate
+            | Op::Image
+            | Op::ImageEdit
+            | Op::Speech
+            | Op::Transcribe
+            | Op::Translate
+            | Op::Stored(..)
+            | Op::CountTokens => {
                 let message = format!("Invalid URL ({} {})", head.method, head.path);
                 Err(Refusal {
                     status: 404,
@@ -86,23 +95,11 @@ impl Dialect for OpenAiChat {
         }
     }
 
-    fn error(&self, refusal: &Refusal, _request_id: &str) -> Bytes {
-        let (kind, code, message) = usual_error(refusal.status);
-        // Quota errors carry one word as both type and code.
-        let own = refusal.code.as_deref();
-        let kind = own.filter(|c| *c == "insufficient_quota").unwrap_or(kind);
-        let error = ErrorBody {
-            error: ErrorOut {
-                message: refusal.message.as_deref().unwrap_or(message),
-                kind,
-                param: refusal.param.as_deref(),
-                code: own.or(code),
-            },
-        };
-        pretty(&error)
+    fn error(&self, _head: &Head<'_>, refusal: &Refusal, _request_id: &str) -> Bytes {
+        error(refusal)
     }
 
-    fn error_event(&self, _request_id: &str) -> Bytes {
+    fn error_event(&self, _job: &Job<'_>, _at: u64) -> Bytes {
         let message = "The server had an error while processing your request. Sorry about that!";
         let error = ErrorOut {
             message,
@@ -116,38 +113,65 @@ impl Dialect for OpenAiChat {
         out.freeze()
     }
 
-    fn broken_event(&self) -> Bytes {
+    fn broken_event(&self, _job: &Job<'_>, _at: u64) -> Bytes {
         Bytes::from_static(b"data: {\"id\":\"chatcmpl-broken\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\n\n")
     }
 
     fn headers(&self, headers: &mut HeaderMap, request_id: &str, status: u16) {
-        let fixed = [
-            ("openai-version", "2020-10-01"),
-            ("openai-processing-ms", "12"),
-            ("openai-organization", "sim"),
-            ("x-content-type-options", "nosniff"),
+        self::headers(headers, request_id, status);
+    }
+}
+
+/// The key that a caller of this provider presents.
+pub(crate) fn key<'h>(head: &Head<'h>) -> Option<&'h str> {
+    head.bearer().or_else(|| head.header("api-key"))
+}
+
+/// The headers that every answer of this provider carries.
+pub(crate) fn headers(headers: &mut HeaderMap, request_id: &str, status: u16) {
+    let fixed = [
+        ("openai-version", "2020-10-01"),
+        ("openai-processing-ms", "12"),
+        ("openai-organization", "sim"),
+        ("x-content-type-options", "nosniff"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if status == 200 || status == 429 {
+        let left = if status == 429 { "0" } else { "9999" };
+        let limits = [
+            ("x-ratelimit-limit-requests", "10000"),
+            ("x-ratelimit-limit-tokens", "30000000"),
+            ("x-ratelimit-remaining-requests", left),
+            ("x-ratelimit-remaining-tokens", "29999000"),
+            ("x-ratelimit-reset-requests", "6ms"),
+            ("x-ratelimit-reset-tokens", "2ms"),
         ];
-        for (name, value) in fixed {
+        for (name, value) in limits {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if status == 200 || status == 429 {
-            let left = if status == 429 { "0" } else { "9999" };
-            let limits = [
-                ("x-ratelimit-limit-requests", "10000"),
-                ("x-ratelimit-limit-tokens", "30000000"),
-                ("x-ratelimit-remaining-requests", left),
-                ("x-ratelimit-remaining-tokens", "29999000"),
-                ("x-ratelimit-reset-requests", "6ms"),
-                ("x-ratelimit-reset-tokens", "2ms"),
-            ];
-            for (name, value) in limits {
-                headers.insert(name, HeaderValue::from_static(value));
-            }
-        }
-        if let Ok(id) = HeaderValue::from_str(request_id) {
-            headers.insert("x-request-id", id);
-        }
     }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-request-id", id);
+    }
+}
+
+/// The body of an error.
+pub(crate) fn error(refusal: &Refusal) -> Bytes {
+    let (kind, code, message) = usual_error(refusal.status);
+    // Quota errors carry one word as both type and code.
+    let own = refusal.code.as_deref();
+    let kind = own.filter(|c| *c == "insufficient_quota").unwrap_or(kind);
+    let error = ErrorBody {
+        error: ErrorOut {
+            message: refusal.message.as_deref().unwrap_or(message),
+            kind,
+            param: refusal.param.as_deref(),
+            code: own.or(code),
+        },
+    };
+    pretty(&error)
 }
 
 /// What the provider usually says at a status: type, code, message.
@@ -214,7 +238,7 @@ struct ModelOut<'a> {
 }
 
 /// Indented, with a newline behind it, as the provider sends whole bodies.
-fn pretty(value: &impl Serialize) -> Bytes {
+pub(crate) fn pretty(value: &impl Serialize) -> Bytes {
     let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
     text.push(b'\n');
     Bytes::from(text)

@@ -121,13 +121,32 @@ struct OutputFormat<'a> {
     schema: Option<&'a RawValue>,
 }
 
+/// What a request says beside its body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    pub(super) model: Option<String>,
+    pub(super) stream: Option<bool>,
+    /// Only a count is wanted, so that no bound is needed.
+    pub(super) counts: bool,
+}
+
+impl Given {
+    pub(super) fn count() -> Given {
+        Given {
+            counts: true,
+            ..Given::default()
+        }
+    }
+}
+
 /// Reads the body of a Messages or count-tokens request.
 ///
 /// # Errors
 /// What the provider would say.
-pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
+pub(super) fn read(body: &[u8], given: &Given) -> Result<Ask, Refusal> {
     let body: Body<'_> = serde_json::from_slice(body).map_err(|e| complaint(&e))?;
-    let model = body.model.as_deref().filter(|m| !m.is_empty());
+    let own = body.model.as_deref().filter(|m| !m.is_empty());
+    let model = given.model.as_deref().or(own);
     let model = model.ok_or_else(|| Refusal::bad("model: Field required"))?;
     let messages = body
         .messages
@@ -137,7 +156,7 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
         return Err(Refusal::bad("messages: at least one message is required"));
     }
     match body.max_tokens {
-        None if answers => return Err(Refusal::bad("max_tokens: Field required")),
+        None if !given.counts => return Err(Refusal::bad("max_tokens: Field required")),
         Some(0) => {
             return Err(Refusal::bad(
                 "max_tokens: Input should be greater than or equal to 1",
@@ -147,7 +166,7 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
     }
     let mut ask = Ask {
         model: model.to_owned(),
-        stream: body.stream.unwrap_or(false),
+        stream: given.stream.or(body.stream).unwrap_or(false),
         max_tokens: body.max_tokens,
         stop: body
             .stop_sequences

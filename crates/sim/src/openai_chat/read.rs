@@ -271,7 +271,8 @@ fn read_message(ask: &mut Ask, message: &Message<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn see_image(ask: &mut Ask, url: &str) {
+/// Takes note of an image by its address, which may hold it.
+pub(crate) fn see_image(ask: &mut Ask, url: &str) {
     let inline = url
         .strip_prefix("data:")
         .and_then(|u| u.split_once(";base64,"));

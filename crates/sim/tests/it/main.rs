@@ -15,6 +15,7 @@ mod connections;
 mod content;
 mod faults;
 mod http2;
+mod responses;
 mod schemas;
 
 use sim::{Script, Sim};
