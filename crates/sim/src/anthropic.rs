@@ -6,8 +6,13 @@
 //! Routes, errors and headers here; requests are read in `read`, answers
 //! written in `write`. Knows no fault and no bill.
 
+mod bedrock;
 mod read;
+mod vertex;
 mod write;
+
+pub(crate) use bedrock::OnBedrock;
+pub(crate) use vertex::OnVertex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -73,11 +78,8 @@ impl Dialect for Anthropic {
     fn other(&self, op: &Op, _head: &Head<'_>, body: &[u8]) -> Result<Bytes, Refusal> {
         match op {
             Op::CountTokens => {
-                let ask = read::read(body, &Given::count())?;
-                Ok(Bytes::from(format!(
-                    "{{\"input_tokens\":{}}}",
-                    ask.input_tokens
-                )))
+                let tokens = count(body, None)?;
+                Ok(Bytes::from(format!("{{\"input_tokens\":{tokens}}}")))
             }
             Op::Models => Ok(value(&ModelsOut {
                 data: MODELS.iter().map(|id| ModelOut::new(id)).collect(),
@@ -169,8 +171,21 @@ impl Dialect for Anthropic {
 
 const RESET: &str = "2026-01-01T00:00:00Z";
 
+/// Counts the input of a request, whose model may stand outside its body.
+///
+/// # Errors
+/// What the provider would say.
+pub(crate) fn count(body: &[u8], model: Option<String>) -> Result<u64, Refusal> {
+    let given = Given {
+        model,
+        counts: true,
+        ..Given::default()
+    };
+    read::read(body, &given).map(|ask| ask.input_tokens)
+}
+
 /// The signature of a thinking block. It can be checked, not forged by chance.
-fn signature(thinking: &str) -> String {
+pub(crate) fn signature(thinking: &str) -> String {
     let mut rng = Rng::new(words::hash(0x51_6E_A7_12, thinking.as_bytes()));
     let bytes: Vec<u8> = (0..9).flat_map(|_| rng.next().to_le_bytes()).collect();
     format!("Eq{}", STANDARD.encode(bytes))

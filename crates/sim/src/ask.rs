@@ -38,6 +38,8 @@ pub(crate) struct Ask {
     pub(crate) format: Format,
     pub(crate) images: Vec<Image>,
     pub(crate) thinking: Thinking,
+    /// Thoughts are told and not charged.
+    pub(crate) free_thoughts: bool,
     pub(crate) choices: u64,
     /// How many alternatives a token's log probability lists.
     pub(crate) logprobs: Option<u64>,

@@ -17,8 +17,12 @@ use crate::shelf::Shelf;
 use crate::words::Rng;
 
 /// All dialects, in the order in which they are offered a request.
-pub(crate) const DIALECTS: [&dyn Dialect; 4] = [
+pub(crate) const DIALECTS: [&dyn Dialect; 8] = [
+    &crate::bedrock::Bedrock,
+    &crate::anthropic::OnBedrock,
+    &crate::anthropic::OnVertex,
     &crate::gemini::Gemini,
+    &crate::cohere::Cohere,
     &crate::anthropic::Anthropic,
     &crate::openai_responses::OpenAiResponses,
     &crate::openai_chat::OpenAiChat,
@@ -26,7 +30,12 @@ pub(crate) const DIALECTS: [&dyn Dialect; 4] = [
 
 /// Whose errors to speak where the path is nobody's.
 pub(crate) fn likely(headers: &HeaderMap) -> &'static dyn Dialect {
-    if headers.contains_key("x-goog-api-key") {
+    let signed = headers
+        .get("authorization")
+        .is_some_and(|v| v.as_bytes().starts_with(b"AWS4-"));
+    if signed {
+        &crate::bedrock::Bedrock
+    } else if headers.contains_key("x-goog-api-key") {
         &crate::gemini::Gemini
     } else if headers.contains_key("anthropic-version") {
         &crate::anthropic::Anthropic

@@ -130,15 +130,6 @@ pub(super) struct Given {
     pub(super) counts: bool,
 }
 
-impl Given {
-    pub(super) fn count() -> Given {
-        Given {
-            counts: true,
-            ..Given::default()
-        }
-    }
-}
-
 /// Reads the body of a Messages or count-tokens request.
 ///
 /// # Errors

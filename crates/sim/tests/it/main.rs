@@ -9,11 +9,14 @@
 )]
 
 mod answers;
+mod aws;
+mod bedrock;
 mod books;
 mod client;
 mod connections;
 mod content;
 mod faults;
+mod gemini;
 mod http2;
 mod responses;
 mod schemas;
