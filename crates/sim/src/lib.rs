@@ -112,6 +112,7 @@ mod dialect;
 mod fault;
 mod gemini;
 mod json;
+mod multipart;
 mod openai_chat;
 mod openai_responses;
 mod plan;

@@ -1,11 +1,15 @@
-//! The `openai-chat` dialect, facing the caller: `POST …/chat/completions` and
-//! `GET …/models`, as api.openai.com speaks them (shapes from its OpenAPI
-//! document and from recorded answers).
+//! The `openai-chat` dialect, facing the caller: `POST …/chat/completions`,
+//! `GET …/models` and the provider's other operations, as api.openai.com speaks
+//! them (shapes from its OpenAPI document and from recorded answers).
 //!
-//! Routes, errors and headers here; requests are read in `read`, answers
-//! written in `write`. Knows no fault and no bill.
+//! Routes, errors and headers here; chats are read in `read` and written in
+//! `write`, each other family has a file of its own. Knows no fault and no bill.
 
+mod audio;
+mod completions;
+mod images;
 mod read;
+mod vectors;
 mod write;
 
 pub(crate) use read::see_image;
@@ -14,7 +18,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Framing};
 use crate::dialect::{Dialect, Head, Job, Op, Refusal};
 use crate::json::put_value;
 use crate::play::Tape;
@@ -23,6 +27,18 @@ use crate::play::Tape;
 pub(crate) struct OpenAiChat;
 
 const MODELS: [&str; 3] = ["echo", "words", "reasoner"];
+/// How the paths end, the longer before the shorter.
+const POSTS: [(&str, Op); 9] = [
+    ("/chat/completions", Op::Chat),
+    ("/completions", Op::Complete),
+    ("/embeddings", Op::Embed),
+    ("/moderations", Op::Moderate),
+    ("/images/generations", Op::Image),
+    ("/images/edits", Op::ImageEdit),
+    ("/audio/speech", Op::Speech),
+    ("/audio/transcriptions", Op::Transcribe),
+    ("/audio/translations", Op::Translate),
+];
 
 impl Dialect for OpenAiChat {
     fn name(&self) -> &'static str {
@@ -30,8 +46,9 @@ impl Dialect for OpenAiChat {
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Op> {
-        if head.path.ends_with("/chat/completions") && head.posts() {
-            return Some(Op::Chat);
+        if head.posts() {
+            let found = POSTS.iter().find(|(end, _)| head.path.ends_with(end));
+            return found.map(|(_, op)| op.clone());
         }
         let (_, after) = head.path.split_once("/models")?;
         match (head.gets(), after.strip_prefix('/')) {
@@ -45,16 +62,55 @@ impl Dialect for OpenAiChat {
         key(head)
     }
 
-    fn read(&self, _op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
-        read::read(head, body)
+    fn read(&self, op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
+        match op {
+            Op::Chat => read::read(head, body),
+            Op::Complete => completions::read(head, body),
+            Op::Embed => vectors::read_embed(head, body),
+            Op::Moderate => vectors::read_moderate(body),
+            Op::Image | Op::ImageEdit => images::read(op, head, body),
+            Op::Speech => audio::read_speech(head, body),
+            Op::Transcribe | Op::Translate => audio::read_form(head, body),
+            Op::Rerank | Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) => {
+                Err(Refusal::of(404))
+            }
+        }
     }
 
     fn whole(&self, job: &Job<'_>) -> Tape {
-        write::whole(job)
+        match job.op {
+            Op::Chat => write::whole(job),
+            Op::Complete => completions::whole(job),
+            Op::Embed => vectors::embedded(job),
+            Op::Moderate => vectors::moderated(job),
+            Op::Image | Op::ImageEdit => images::whole(job),
+            Op::Speech => audio::spoken(job),
+            Op::Transcribe | Op::Translate => audio::written(job),
+            Op::Rerank | Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) => {
+                Tape::default()
+            }
+        }
     }
 
     fn stream(&self, job: &Job<'_>) -> Tape {
-        write::stream(job)
+        match job.op {
+            Op::Chat => write::stream(job),
+            Op::Complete => completions::stream(job),
+            Op::Image | Op::ImageEdit => images::stream(job),
+            Op::Transcribe | Op::Translate => audio::dictated(job),
+            Op::Embed
+            | Op::Moderate
+            | Op::Speech
+            | Op::Rerank
+            | Op::CountTokens
+            | Op::Models
+            | Op::Model(_)
+            | Op::Stored(..) => self.whole(job),
+        }
+    }
+
+    fn content_type(&self, job: &Job<'_>) -> &'static str {
+        audio::content_type(job)
     }
 
     fn other(&self, op: &Op, head: &Head<'_>, _body: &[u8]) -> Result<Bytes, Refusal> {
@@ -99,7 +155,11 @@ impl Dialect for OpenAiChat {
         error(refusal)
     }
 
-    fn error_event(&self, _job: &Job<'_>, _at: u64) -> Bytes {
+    fn error_event(&self, job: &Job<'_>, _at: u64) -> Bytes {
+        if job.ask.framing == Framing::Bytes {
+            // Sound has no place for an error: it just ends.
+            return Bytes::new();
+        }
         let message = "The server had an error while processing your request. Sorry about that!";
         let error = ErrorOut {
             message,
@@ -120,6 +180,18 @@ impl Dialect for OpenAiChat {
     fn headers(&self, headers: &mut HeaderMap, request_id: &str, status: u16) {
         self::headers(headers, request_id, status);
     }
+}
+
+/// The model of a request, which Azure names in the path.
+fn model_of(head: &Head<'_>, own: Option<&str>) -> Result<String, Refusal> {
+    let deployment = head
+        .path
+        .split_once("/deployments/")
+        .and_then(|(_, rest)| rest.split('/').next());
+    let model = own.filter(|m| !m.is_empty()).or(deployment);
+    model
+        .map(str::to_owned)
+        .ok_or_else(|| Refusal::bad("you must provide a model parameter"))
 }
 
 /// The key that a caller of this provider presents.

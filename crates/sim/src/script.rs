@@ -59,7 +59,7 @@ pub enum InputBill {
     WithOutput,
 }
 
-/// Nano-dollars for one token.
+/// Nano-dollars for one token, and for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
     /// Input not read from a cache.
@@ -68,6 +68,8 @@ pub struct Price {
     pub cached: u64,
     /// Output, reasoning included.
     pub output: u64,
+    /// The request itself.
+    pub request: u64,
 }
 
 impl Default for Price {
@@ -76,6 +78,7 @@ impl Default for Price {
             input: 1_000,
             cached: 100,
             output: 2_000,
+            request: 0,
         }
     }
 }
@@ -85,7 +88,10 @@ impl Price {
         let input = self.input.saturating_mul(call.input_tokens);
         let cached = self.cached.saturating_mul(call.cached_tokens);
         let output = self.output.saturating_mul(call.output_tokens);
-        input.saturating_add(cached).saturating_add(output)
+        input
+            .saturating_add(cached)
+            .saturating_add(output)
+            .saturating_add(self.request)
     }
 }
 
@@ -373,6 +379,7 @@ struct ModelPrice {
     input: Option<u64>,
     cached: Option<u64>,
     output: Option<u64>,
+    request: Option<u64>,
 }
 
 impl ModelPrice {
@@ -382,6 +389,7 @@ impl ModelPrice {
             input: self.input.unwrap_or(usual.input),
             cached: self.cached.unwrap_or(usual.cached),
             output: self.output.unwrap_or(usual.output),
+            request: self.request.unwrap_or(usual.request),
         };
         (self.model, price)
     }

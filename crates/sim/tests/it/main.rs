@@ -13,6 +13,7 @@ mod aws;
 mod bedrock;
 mod books;
 mod client;
+mod cohere;
 mod connections;
 mod content;
 mod faults;
