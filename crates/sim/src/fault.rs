@@ -58,6 +58,11 @@ pub enum Fault {
         /// Which event is broken, counted from 0.
         at_event: u64,
     },
+    /// Changes one bit in the middle of an event.
+    Flip {
+        /// Which event, counted from 0.
+        at_event: u64,
+    },
     /// Sends bytes that are no event at all.
     Garbage {
         /// Before which event, counted from 0.

@@ -66,6 +66,7 @@ impl Work {
     fn spoil(&mut self, fault: &Fault, spoilers: &Spoilers<'_>) {
         match fault {
             Fault::BadJson { at_event } => self.bad_json(*at_event, spoilers),
+            Fault::Flip { at_event } => self.flip(*at_event),
             Fault::Garbage { at_event, bytes } => {
                 if let Some(from) = self.start_of(*at_event) {
                     let garbage: Vec<u8> = b"\xFF\xFE\x00{]garbage\x80".repeat(bytes / 13 + 1);
@@ -162,6 +163,7 @@ impl Work {
             | Fault::StallBefore { .. }
             | Fault::ErrorEvent { .. }
             | Fault::BadJson { .. }
+            | Fault::Flip { .. }
             | Fault::Garbage { .. }
             | Fault::Status(_)
             | Fault::Slow { .. }
@@ -290,6 +292,16 @@ impl Work {
         if let (Some(from), Some(to)) = (self.start_of(at), self.start_of(at + 1)) {
             self.splice(from, to, &(spoilers.broken_event)(at), at);
             self.fired.push("bad_json");
+        }
+    }
+
+    fn flip(&mut self, at: u64) {
+        let (Some(from), Some(to)) = (self.start_of(at), self.start_of(at + 1)) else {
+            return;
+        };
+        if let Some(byte) = self.tape.buf.get_mut(usize::midpoint(from, to)) {
+            *byte ^= 1;
+            self.fired.push("flip");
         }
     }
 

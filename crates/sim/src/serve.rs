@@ -279,6 +279,7 @@ impl Exchange {
             | Fault::Cut(_)
             | Fault::ErrorEvent { .. }
             | Fault::BadJson { .. }
+            | Fault::Flip { .. }
             | Fault::Garbage { .. }
             | Fault::Slow { .. }
             | Fault::NoNewline { .. }

@@ -16,9 +16,11 @@ mod client;
 mod cohere;
 mod connections;
 mod content;
+mod everywhere;
 mod faults;
 mod gemini;
 mod http2;
+mod operations;
 mod responses;
 mod schemas;
 
