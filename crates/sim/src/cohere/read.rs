@@ -140,10 +140,8 @@ fn read_tools(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {
 fn read_documents(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {
     for (i, document) in array(body, "documents").iter().enumerate() {
         let own = document.get("data").unwrap_or(document);
-        let words = match own {
-            Value::String(one) => one.clone(),
-            _ => text(own, "text").map_or_else(|| own.to_string(), str::to_owned),
-        };
+        let words = own.as_str().or_else(|| text(own, "text"));
+        let words = words.map_or_else(|| own.to_string(), str::to_owned);
         ask.hear(&words).map_err(Refusal::bad)?;
         let id = text(document, "id").map_or_else(|| format!("doc:{i}"), str::to_owned);
         ask.documents.push(Document { id, text: words });

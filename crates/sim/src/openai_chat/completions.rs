@@ -50,9 +50,9 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
         }
         Some(Value::Array(items)) => {
             for item in items {
-                match item {
-                    Value::String(one) => hear(&mut ask, one).map(drop)?,
-                    _ => ask.input_tokens += item.as_array().map_or(0, Vec::len) as u64,
+                match item.as_str() {
+                    Some(one) => hear(&mut ask, one).map(drop)?,
+                    None => ask.input_tokens += item.as_array().map_or(0, Vec::len) as u64,
                 }
             }
             items.len() as u64

@@ -63,17 +63,14 @@ pub(super) fn read_embed(head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
         ..Embed::default()
     };
     for input in inputs(&body)? {
-        match input {
-            Value::String(words) => {
-                ask.hear(words).map_err(Refusal::bad)?;
-                ask.last_text.clone_from(words);
-                embed.inputs.push(seed_of(words));
-            }
-            tokens => {
-                ask.input_tokens += tokens.as_array().map_or(0, Vec::len) as u64;
-                embed.inputs.push(seed_of(&tokens.to_string()));
-            }
-        }
+        let Some(words) = input.as_str() else {
+            ask.input_tokens += input.as_array().map_or(0, Vec::len) as u64;
+            embed.inputs.push(seed_of(&input.to_string()));
+            continue;
+        };
+        ask.hear(words).map_err(Refusal::bad)?;
+        words.clone_into(&mut ask.last_text);
+        embed.inputs.push(seed_of(words));
     }
     ask.task = Task::Embed(embed);
     Ok(ask)
