@@ -68,7 +68,7 @@ struct Block<'a> {
     #[serde(borrow, default)]
     content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    source: Option<Source<'a>>,
+    source: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -171,7 +171,11 @@ pub(super) fn read(body: &[u8], given: &Given) -> Result<Ask, Refusal> {
     };
     read_choice(&mut ask, body.tool_choice.as_ref());
     let forced = matches!(ask.tool_choice, ToolChoice::Any | ToolChoice::Named(_));
-    if forced && ask.thinking != Thinking::Off {
+    let budgeted = body
+        .thinking
+        .as_ref()
+        .is_some_and(|t| &*t.kind == "enabled");
+    if forced && budgeted {
         return Err(Refusal::bad(
             "Thinking may not be enabled when tool_choice forces tool use.",
         ));
@@ -237,6 +241,8 @@ fn read_message(
             }
             ask.prefill = Some(text);
         }
+        // The newer models hear the system inside a conversation.
+        "system" if at > 0 => {}
         other => {
             return Err(Refusal::bad(format!(
                 "messages: Unexpected role \"{other}\". Allowed roles are \"user\" or \"assistant\"."
@@ -245,6 +251,25 @@ fn read_message(
     }
     Ok(())
 }
+
+/// Blocks that are read past.
+const BLOCKS: [&str; 15] = [
+    "redacted_thinking",
+    "search_result",
+    "container_upload",
+    "compaction",
+    "tool_reference",
+    "tool_addition",
+    "tool_removal",
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
+    "mcp_tool_use",
+    "mcp_tool_result",
+];
 
 /// The text of a message, and that of the tool results in it.
 fn read_blocks(
@@ -293,8 +318,8 @@ fn read_blocks(
                 }
                 ask.hear(thought).map_err(Refusal::bad)?;
             }
-            "image" | "document" => see(ask, block.source.as_ref(), &place())?,
-            "redacted_thinking" | "search_result" => {}
+            "image" | "document" => see(ask, block.source, &place())?,
+            other if BLOCKS.contains(&other) => {}
             other => {
                 let place = place();
                 return Err(Refusal::bad(format!(
@@ -315,8 +340,9 @@ fn read_result(ask: &mut Ask, raw: Option<&RawValue>, place: &str) -> Result<Str
     read_blocks(ask, &content, place).map(|(text, _)| text)
 }
 
-fn see(ask: &mut Ask, source: Option<&Source<'_>>, place: &str) -> Result<(), Refusal> {
+fn see(ask: &mut Ask, source: Option<&RawValue>, place: &str) -> Result<(), Refusal> {
     let source = source.ok_or_else(|| Refusal::bad(format!("{place}.source: Field required")))?;
+    let source: Source<'_> = serde_json::from_str(source.get()).map_err(|e| complaint(&e))?;
     match (&source.data, &source.url) {
         (Some(data), _) => {
             let media_type = source.media_type.as_deref().unwrap_or("unknown");
@@ -365,14 +391,23 @@ fn read_choice(ask: &mut Ask, choice: Option<&Choice<'_>>) {
     };
 }
 
-/// Each tool use is answered in the next message, and each result answers one.
+/// Each tool use is answered in the next turn, and each result answers one.
+/// Messages of one role that follow each other are one turn.
 fn check_calls(messages: &[Message<'_>]) -> Result<(), Refusal> {
     let mut open: Vec<&str> = Vec::new();
+    let (mut asked, mut answering) = (0, false);
     for (i, message) in messages.iter().enumerate() {
         let blocks = match &message.content {
             Content::Parts(blocks) => blocks.as_slice(),
             Content::None | Content::Text(_) => &[],
         };
+        let asks = &*message.role == "assistant";
+        if asks && answering {
+            unanswered(&open, asked)?;
+        }
+        if &*message.role != "system" {
+            answering = !asks;
+        }
         for (j, block) in blocks
             .iter()
             .enumerate()
@@ -386,11 +421,14 @@ fn check_calls(messages: &[Message<'_>]) -> Result<(), Refusal> {
             };
             open.remove(at);
         }
-        unanswered(&open, i.saturating_sub(1))?;
         let uses = blocks.iter().filter(|b| &*b.kind == "tool_use");
-        open = uses.map(|b| b.id.as_deref().unwrap_or_default()).collect();
+        let before = open.len();
+        open.extend(uses.map(|b| b.id.as_deref().unwrap_or_default()));
+        if open.len() > before {
+            asked = i;
+        }
     }
-    unanswered(&open, messages.len().saturating_sub(1))
+    unanswered(&open, asked)
 }
 
 fn unanswered(open: &[&str], at: usize) -> Result<(), Refusal> {

@@ -108,7 +108,7 @@ fn read_message(ask: &mut Ask, message: &Value, at: usize) -> Result<(), Refusal
     for (j, block) in array(message, "content").iter().enumerate() {
         let at = format!("messages.{at}.content.{j}");
         if let Some(own) = text(block, "text") {
-            if own.trim().is_empty() {
+            if own.is_empty() {
                 return Err(Refusal::bad(format!(
                     "The text field in the ContentBlock object at {at} is blank. Add text to the text field, and try again."
                 )));
@@ -234,7 +234,9 @@ fn check_turns(messages: &[Value], tools: bool) -> Result<(), Refusal> {
         }
         let ids = |name: &str| -> Vec<&str> {
             let own = blocks.iter().filter_map(|b| b.get(name));
-            own.filter_map(|t| text(t, "toolUseId")).collect()
+            // What the provider's own tools did is told with a type.
+            let callers = own.filter(|t| t.get("type").is_none());
+            callers.filter_map(|t| text(t, "toolUseId")).collect()
         };
         check_results(&open, &ids("toolResult"), i)?;
         open = ids("toolUse");

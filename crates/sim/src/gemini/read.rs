@@ -156,7 +156,9 @@ fn read_tools(ask: &mut Ask, body: &Value) -> Result<(), Refusal> {
     let only = list(choice, "allowedFunctionNames")
         .first()
         .and_then(Value::as_str);
-    ask.tool_choice = match (words(choice, "mode"), only) {
+    // Names of an enum are read in any case.
+    let mode = words(choice, "mode").map(str::to_uppercase);
+    ask.tool_choice = match (mode.as_deref(), only) {
         (Some("ANY"), Some(name)) => ToolChoice::Named(name.to_owned()),
         (Some("ANY"), None) => ToolChoice::Any,
         (Some("NONE"), _) => ToolChoice::None,
@@ -252,20 +254,32 @@ fn see(ask: &mut Ask, media_type: &str, bytes: usize) {
     }
 }
 
-/// As many responses follow a turn of calls as it has calls.
+/// As many responses follow a turn of calls as it has calls. Contents of one
+/// role that follow each other are one turn.
 fn check_calls(contents: &[Value]) -> Result<(), Refusal> {
-    let mut open = 0;
+    let (mut calls, mut responses, mut models) = (0, 0, false);
     for content in contents {
         let parts = list(content, "parts");
         let has = |name: &str| parts.iter().filter(|p| field(p, name).is_some()).count();
-        if has("functionResponse") != open {
-            return Err(Refusal::bad(
-                "Please ensure that the number of function response parts is equal to the number of function call parts of the function call turn.",
-            ));
+        let model = words(content, "role") == Some("model");
+        if model && !models {
+            even(calls, responses)?;
+            (calls, responses) = (0, 0);
         }
-        open = has("functionCall");
+        models = model;
+        calls += has("functionCall");
+        responses += has("functionResponse");
     }
-    Ok(())
+    even(calls, responses)
+}
+
+fn even(calls: usize, responses: usize) -> Result<(), Refusal> {
+    if calls == responses {
+        return Ok(());
+    }
+    Err(Refusal::bad(
+        "Please ensure that the number of function response parts is equal to the number of function call parts of the function call turn.",
+    ))
 }
 
 /// The newer models want the signature back with the first call of each turn

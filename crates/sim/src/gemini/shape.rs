@@ -17,6 +17,7 @@ const REQUEST: &[&str] = &[
     "serviceTier",
     "store",
     "labels",
+    "modelArmorConfig",
 ];
 const CONFIG: &[&str] = &[
     "stopSequences",

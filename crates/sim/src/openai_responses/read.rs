@@ -14,14 +14,48 @@ use crate::json::{array, flag, number, raw, text};
 use crate::openai_chat;
 use crate::shelf::Kept;
 
+/// Items that are read past: those of hosted and of custom tools, and references.
+const ITEMS: [&str; 28] = [
+    "additional_tools",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "code_interpreter_call",
+    "compaction",
+    "compaction_trigger",
+    "computer_call",
+    "computer_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "file_search_call",
+    "image_generation_call",
+    "item_reference",
+    "local_shell_call",
+    "local_shell_call_output",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_call",
+    "mcp_list_tools",
+    "multi_agent_call",
+    "multi_agent_call_output",
+    "program",
+    "program_output",
+    "shell_call",
+    "shell_call_output",
+    "tool_search_call",
+    "tool_search_output",
+    "web_search_call",
+];
+
 /// Reads the body of a request.
 ///
 /// # Errors
 /// What the provider would say.
 pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
     let body: Value = serde_json::from_slice(body).map_err(|e| Refusal::bad(type_error(&e)))?;
+    let prompt = body.get("prompt").and_then(|p| text(p, "id"));
     let model = text(&body, "model").filter(|m| !m.is_empty());
-    let model = model.ok_or_else(|| required("model"))?;
+    // A stored prompt names a model and may be all that is said.
+    let model = model.or(prompt).ok_or_else(|| required("model"))?;
     let reasoning = body.get("reasoning").unwrap_or(&Value::Null);
     let effort = text(reasoning, "effort").is_some_and(|e| e != "none");
     let shown = text(reasoning, "summary").is_some();
@@ -159,6 +193,7 @@ fn read_input(
             )
             .at("input"));
         }
+        None if body.get("prompt").is_some() => {}
         None => return Err(required("input")),
     }
     match open.first() {
@@ -201,8 +236,7 @@ fn read_item(
             Ok(())
         }
         "reasoning" => read_reasoning(head, ask, item),
-        // Hosted tools' items and references: what the provider made itself.
-        _ if text(item, "id").is_some() => Ok(()),
+        other if ITEMS.contains(&other) => Ok(()),
         other => Err(Refusal {
             code: Some("invalid_value".to_owned()),
             ..Refusal::bad(format!("Invalid value: '{other}'.")).at(at)

@@ -270,7 +270,7 @@ async fn wrong_requests_get_awss_words() {
             "messages.0 is empty",
         ),
         (
-            turns(json!([{"role": "user", "content": [{"text": " "}]}])),
+            turns(json!([{"role": "user", "content": [{"text": ""}]}])),
             "is blank",
         ),
         (

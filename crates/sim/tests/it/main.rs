@@ -21,6 +21,7 @@ mod faults;
 mod gemini;
 mod http2;
 mod operations;
+mod recordings;
 mod responses;
 mod schemas;
 
