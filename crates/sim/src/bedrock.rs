@@ -3,13 +3,17 @@
 //! model and from recorded answers).
 //!
 //! Routes, errors and headers here; requests are read in `read`, answers
-//! written in `write`, framed in `frame`; signatures are checked in `sigv4`.
+//! written in `write`, framed in `frame`; vectors are in `embed`, signatures
+//! are checked in `sigv4`.
 //! Knows no fault and no bill.
 
+mod embed;
 pub(crate) mod frame;
 mod read;
 mod sigv4;
 mod write;
+
+pub(crate) use embed::count_headers;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -39,8 +43,9 @@ impl Dialect for Bedrock {
         if head.gets() && head.path == "/inference-profiles" {
             return Some(Op::Models);
         }
-        let (_, action) = split(head)?;
+        let (model, action) = split(head)?;
         match action {
+            "invoke" if embed::is_embedder(&model) => Some(Op::Embed),
             "converse" | "converse-stream" => Some(Op::Chat),
             "count-tokens" => Some(Op::CountTokens),
             _ => None,
@@ -59,8 +64,11 @@ impl Dialect for Bedrock {
         unknown_key(presented)
     }
 
-    fn read(&self, _op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
+    fn read(&self, op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
         let (model, action) = split(head).ok_or_else(|| Refusal::of(404))?;
+        if *op == Op::Embed {
+            return embed::read(model, body);
+        }
         let mut ask = read::read(&parse(body)?)?;
         ask.model = model;
         ask.stream = action == "converse-stream";
@@ -68,7 +76,11 @@ impl Dialect for Bedrock {
     }
 
     fn whole(&self, job: &Job<'_>) -> Tape {
-        write::whole(job)
+        if *job.op == Op::Embed {
+            embed::whole(job)
+        } else {
+            write::whole(job)
+        }
     }
 
     fn stream(&self, job: &Job<'_>) -> Tape {
@@ -114,6 +126,12 @@ impl Dialect for Bedrock {
 
     fn content_type(&self, job: &Job<'_>) -> &'static str {
         frame::content_type(job.ask.stream)
+    }
+
+    fn answer_headers(&self, job: &Job<'_>, headers: &mut HeaderMap) {
+        if *job.op == Op::Embed {
+            count_headers(job, headers);
+        }
     }
 
     fn request_id(&self, rng: &mut Rng) -> String {

@@ -107,6 +107,9 @@ pub(crate) trait Dialect: Send + Sync {
         }
     }
 
+    /// The headers that only an answer which is not an error carries.
+    fn answer_headers(&self, _job: &Job<'_>, _headers: &mut HeaderMap) {}
+
     /// The id of an exchange.
     fn request_id(&self, rng: &mut Rng) -> String {
         rng.id("req_011C", 20)

@@ -38,6 +38,10 @@ impl Dialect for Gemini {
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Op> {
+        // Google has an entrance in OpenAI's words, too.
+        if head.path.contains("/openai/") {
+            return None;
+        }
         let google = head.path.starts_with("/v1beta")
             || head.headers.contains_key("x-goog-api-key")
             || head.parameter("key").is_some();

@@ -29,6 +29,7 @@
 //! | `POST …/publishers/anthropic/models/{model}:rawPredict`, `:streamRawPredict` | the same on Vertex AI; `count-tokens` is a model there |
 //! | `POST …/models/{model}:generateContent`, `:streamGenerateContent` (with `alt=sse`; else a JSON array), `:countTokens`, `:embedContent`, `:batchEmbedContents` | Gemini; under `…/publishers/google/` as Vertex AI serves it |
 //! | `POST /model/{id}/converse`, `…/converse-stream`, `…/count-tokens`, `GET /inference-profiles` | Bedrock |
+//! | `POST /model/{id}/invoke` of a model with `titan-embed` or `cohere.embed` in its name | vectors on Bedrock |
 //! | `POST /v2/chat`, `/v2/embed`, `/v2/rerank` | Cohere |
 //! | `GET …/models`, `…/models/{id}` | Anthropic's form when `anthropic-version` is sent, Google's under `/v1beta` or with its key |
 //! | `HEAD /` | 200 |

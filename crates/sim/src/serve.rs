@@ -378,7 +378,9 @@ impl Exchange {
             delay,
             faults: fired,
         } = plan_of(self.dialect, &job, faults);
-        let kind = HeaderValue::from_static(self.dialect.content_type(&job));
+        let mut outline = Outline::new(200);
+        outline.kind = HeaderValue::from_static(self.dialect.content_type(&job));
+        self.dialect.answer_headers(&job, &mut outline.extra);
         if let Some(bytes) = self.script.split.filter(|_| play.slice.is_none()) {
             play.slice = Some((bytes, Duration::ZERO));
         }
@@ -392,8 +394,6 @@ impl Exchange {
         if let Some(ticket) = &mut self.ticket {
             ticket.charge = Some(charge);
         }
-        let mut outline = Outline::new(200);
-        outline.kind = kind;
         if ask.stream {
             outline
                 .extra

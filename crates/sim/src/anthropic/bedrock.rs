@@ -109,6 +109,13 @@ impl Dialect for OnBedrock {
         frame::content_type(job.ask.stream)
     }
 
+    fn answer_headers(&self, job: &Job<'_>, headers: &mut HeaderMap) {
+        // A stream tells them in its last event.
+        if !job.ask.stream {
+            bedrock::count_headers(job, headers);
+        }
+    }
+
     fn request_id(&self, rng: &mut Rng) -> String {
         rng.uuid()
     }

@@ -360,6 +360,27 @@ async fn anthropics_bodies_are_invoked_on_bedrock() {
 }
 
 #[tokio::test]
+async fn vectors_are_invoked_and_counted_in_a_header() {
+    let sim = started(Script::default()).await;
+    let titan = json!({"inputText": "some words", "dimensions": 256});
+    let got = ask_at(&sim, "/model/amazon.titan-embed-text-v2%3A0/invoke", &titan).await;
+    assert_eq!(got.header("x-amzn-bedrock-input-token-count"), Some("3"));
+    assert_eq!(got.json()["inputTextTokenCount"], 3);
+    assert_eq!(got.json()["embedding"].as_array().unwrap().len(), 256);
+    let cohere = json!({"texts": ["some words", "b"], "input_type": "search_query"});
+    let got = ask_at(&sim, "/model/cohere.embed-english-v3/invoke", &cohere).await;
+    assert_eq!(got.header("x-amzn-bedrock-input-token-count"), Some("4"));
+    assert_eq!(got.json()["embeddings"].as_array().unwrap().len(), 2);
+    let call = &sim.bill().calls[1];
+    assert_eq!(
+        (call.operation, call.dialect, call.input_tokens),
+        ("embed", "bedrock-converse", 4)
+    );
+    let whole = ask_at(&sim, "/model/echo/invoke", &messages("one two")).await;
+    assert_eq!(whole.header("x-amzn-bedrock-output-token-count"), Some("2"));
+}
+
+#[tokio::test]
 async fn anthropics_bodies_are_predicted_on_vertex() {
     let sim = started(Script::default()).await;
     let base = "/v1/projects/p/locations/l/publishers/anthropic/models";

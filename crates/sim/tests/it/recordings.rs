@@ -65,7 +65,11 @@ fn path_of(line: &Value) -> Option<String> {
             Some(path.to_owned())
         }
         "chat-native" if path == "/v2/chat" => Some(path.to_owned()),
-        "invoke" if line["request_body"].get("anthropic_version").is_some() => {
+        "invoke"
+            if line["request_body"].get("anthropic_version").is_some()
+                || path.contains("titan-embed-text")
+                || path.contains("cohere.embed") =>
+        {
             Some(path.to_owned())
         }
         _ => None,
@@ -79,11 +83,13 @@ async fn replay(name: &str) {
     for line in &lines {
         let Some(path) = path_of(line) else { continue };
         let path = path.replace(['<', '>'], "");
-        let body = match &line["request_body"] {
-            Value::Null => continue,
-            Value::String(text) => text.clone(),
-            body => body.to_string(),
-        };
+        let body = &line["request_body"];
+        if body.is_null() {
+            continue;
+        }
+        let body = body
+            .as_str()
+            .map_or_else(|| body.to_string(), str::to_owned);
         let google = line["provider"] == "gemini";
         let key = if google { "x-goog-api-key: k\r\n" } else { "" };
         let got = send(&sim, &post(&path, &format!("{HEADERS}{key}"), &body)).await;
