@@ -240,7 +240,8 @@ pub(crate) fn error(refusal: &Refusal) -> Bytes {
             message: refusal.message.as_deref().unwrap_or(message),
             kind,
             param: refusal.param.as_deref(),
-            code: own.or(code),
+            // An empty one stands for none.
+            code: own.or(code).filter(|c| !c.is_empty()),
         },
     };
     pretty(&error)

@@ -118,8 +118,7 @@ impl Dialect for OpenAiResponses {
 
 fn missing(id: &str) -> Refusal {
     Refusal {
-        // The provider tells no code here.
-        code: Some("not_found".to_owned()),
+        code: Some(String::new()),
         message: Some(format!("Response with id '{id}' not found.")),
         ..Refusal::of(404)
     }

@@ -8,6 +8,8 @@ use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use crate::dialect::{Head, Refusal};
 use crate::script::Secrets;
 
+/// The name by which the service is signed for; its host has another.
+const SERVICE: &str = "bedrock";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
 
@@ -45,11 +47,32 @@ pub(super) fn verify(head: &Head<'_>, body: &[u8], secrets: &Secrets) -> Result<
     let Some(secret) = secrets.get(proof.access_key) else {
         return Err(super::unknown_key(true));
     };
+    check_scope(head, &proof)?;
     if expected(head, body, &proof, secret).as_deref() == Some(proof.signature) {
         Ok(())
     } else {
         Err(refusal("InvalidSignatureException", MISMATCH))
     }
+}
+
+/// What is signed for another service, day or host is not signed for this one.
+fn check_scope(head: &Head<'_>, proof: &Proof<'_>) -> Result<(), Refusal> {
+    let invalid = |message: &str| Err(refusal("InvalidSignatureException", message));
+    if proof.service != SERVICE {
+        return invalid("Credential should be scoped to correct service: 'bedrock'.");
+    }
+    let date = head.header("x-amz-date").unwrap_or_default();
+    if !date.starts_with(proof.date) {
+        return invalid(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.",
+        );
+    }
+    if !proof.signed.split(';').any(|name| name == "host") {
+        return invalid(
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+        );
+    }
+    Ok(())
 }
 
 fn refusal(code: &str, message: &str) -> Refusal {

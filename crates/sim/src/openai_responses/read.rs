@@ -317,7 +317,7 @@ fn read_reasoning(head: &Head<'_>, ask: &mut Ask, item: &Value) -> Result<(), Re
         }
         return Err(Refusal {
             status: 404,
-            code: Some("not_found".to_owned()),
+            code: Some(String::new()),
             ..Refusal::bad(format!("Item with id '{id}' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.")).at("input")
         });
     };

@@ -191,6 +191,21 @@ async fn signatures_are_checked_where_the_secret_is_known() {
         send(&sim, &signed("/model/us.echo-v1:0/converse", "signed")).await,
         "InvalidSignatureException",
     );
+    let elsewhere =
+        signed(path, "signed").replace("/us-east-1/bedrock/", "/us-east-1/bedrock-runtime/");
+    let got = send(&sim, &elsewhere).await;
+    assert!(
+        got.text().contains("correct service: 'bedrock'"),
+        "{}",
+        got.text()
+    );
+    let hostless = signed(path, "signed").replace("content-type;host;", "content-type;");
+    assert!(
+        send(&sim, &hostless)
+            .await
+            .text()
+            .contains("must be a 'SignedHeader'")
+    );
     let other = scripted(&aws("another")).await;
     fails(
         send(&other, &signed(path, "signed")).await,

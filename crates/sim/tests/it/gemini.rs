@@ -267,6 +267,34 @@ async fn blocks_and_bounds_have_their_reasons() {
 }
 
 #[tokio::test]
+async fn what_is_told_is_what_is_billed() {
+    let sim = started(Script::default()).await;
+    let thinking = json!({"thinkingConfig": {"thinkingBudget": -1}});
+    let body = with(
+        ask("CACHED and thought about"),
+        &json!({"generationConfig": thinking}),
+    );
+    let usage = whole(&sim, &body).await.json()["usageMetadata"].clone();
+    assert_eq!(
+        sse(&sim, &body).await.events().last().unwrap()["usageMetadata"],
+        usage
+    );
+    let told = |name: &str| usage[name].as_u64().unwrap();
+    for call in sim.bill().calls {
+        assert!(call.cached_tokens > 0 && call.completed);
+        assert_eq!(
+            told("promptTokenCount"),
+            call.input_tokens + call.cached_tokens
+        );
+        assert_eq!(told("cachedContentTokenCount"), call.cached_tokens);
+        assert_eq!(
+            told("candidatesTokenCount") + told("thoughtsTokenCount"),
+            call.output_tokens
+        );
+    }
+}
+
+#[tokio::test]
 async fn unknown_fields_and_wrong_requests_are_refused() {
     let sim = started(Script::default()).await;
     let parameters = |schema: Value| json!({"tools": [{"functionDeclarations": [{"name": "f", "parameters": schema}]}]});

@@ -203,7 +203,11 @@ async fn answers_are_kept_for_their_key_alone() {
                 .contains("Cannot cancel a synchronous response")
     );
     assert_eq!(delete(&sim, &path).await.json()["deleted"], true);
-    assert_eq!(get(&sim, &path).await.status, 404);
+    let error = get(&sim, &path).await.json()["error"].clone();
+    assert_eq!(
+        (&error["code"], &error["type"]),
+        (&Value::Null, &json!("invalid_request_error"))
+    );
     let gone = with(ask("b"), &json!({"previous_response_id": made["id"]}));
     assert_eq!(
         responses(&sim, &gone).await.json()["error"]["code"],
@@ -266,6 +270,30 @@ async fn endings_are_told_as_the_provider_tells_them() {
     let tail: Vec<&Value> = events[4..].iter().map(|e| &e["type"]).collect();
     assert_eq!(tail, ["error", "response.failed"]);
     assert_eq!(events[5]["response"]["id"], events[0]["response"]["id"]);
+}
+
+#[tokio::test]
+async fn what_is_told_is_what_is_billed() {
+    let sim = started(Script::default()).await;
+    let body = with(
+        ask("CACHED and thought about"),
+        &json!({"reasoning": {"effort": "low"}}),
+    );
+    let usage = responses(&sim, &body).await.json()["usage"].clone();
+    let streamed = responses(&sim, &streamed(body)).await.events();
+    assert_eq!(streamed.last().unwrap()["response"]["usage"], usage);
+    for call in sim.bill().calls {
+        assert!(call.cached_tokens > 0 && call.completed);
+        assert_eq!(
+            usage["input_tokens"],
+            call.input_tokens + call.cached_tokens
+        );
+        assert_eq!(
+            usage["input_tokens_details"]["cached_tokens"],
+            call.cached_tokens
+        );
+        assert_eq!(usage["output_tokens"], call.output_tokens);
+    }
 }
 
 #[tokio::test]
