@@ -124,7 +124,8 @@ Example:
     Demo,
     /// The simulated provider alone, with faults by script, keeping its bill.
     #[command(
-        after_help = "Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.
+        after_help = "It speaks openai-chat, openai-responses, anthropic-messages, gemini, bedrock-converse and
+cohere. Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.
 
 Examples:
   bondgate sim
