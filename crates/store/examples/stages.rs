@@ -5,11 +5,10 @@
 
 use std::collections::VecDeque;
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use dialect::Dialect;
 use dialect::codec::{Edits, TargetModel};
@@ -31,7 +30,7 @@ const AT_MS: i64 = 1_772_323_200_000;
 type Stage = (&'static str, fn(u64) -> Result<()>);
 
 /// All stages.
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 10] = [
     ("head", head),
     ("media", media),
     ("patch", patch),
@@ -41,7 +40,6 @@ const STAGES: [Stage; 11] = [
     ("stream", stream),
     ("accounts", accounts),
     ("journal", journal),
-    ("tail", tail),
     ("ledger", ledger),
 ];
 
@@ -310,32 +308,12 @@ fn closed(n: u64) -> Exchange {
 /// Both records of a request, written.
 fn journal(times: u64) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    write_journal(dir.path(), times)?;
-    Ok(())
-}
-
-/// Both records of a request, written and read again for the ledger.
-fn tail(times: u64) -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let journal = write_journal(dir.path(), times)?;
-    ensure!(journal.is_kept_within(Duration::from_secs(60)), "no sync");
-    let mut tail = journal.tail(&Positions::new());
-    let mut records = 0;
-    while records < 2 * times {
-        let batch = tail.next_batch(4_096)?;
-        ensure!(!batch.is_empty(), "{records} records only");
-        records += batch.records.len() as u64;
-    }
-    Ok(())
-}
-
-fn write_journal(dir: &Path, times: u64) -> Result<Journal> {
     let options = Options {
         // Its thread sleeps meanwhile.
         sync_every: Duration::from_secs(3600),
         ..Options::default()
     };
-    let journal = Journal::open(dir, options)?;
+    let journal = Journal::open(dir.path(), options)?;
     let writer = journal.writer(0);
     let (mut opening, mut closing) = (dispatched(0), closed(0));
     for n in 0..times {
@@ -344,7 +322,7 @@ fn write_journal(dir: &Path, times: u64) -> Result<Journal> {
         let _receipt = writer.dispatched(&opening)?;
         let _receipt = writer.closed(&closing);
     }
-    Ok(journal)
+    Ok(())
 }
 
 /// Records in memory.
