@@ -7,12 +7,15 @@
 //! later. Nothing here ever changes or removes an entry, and nothing here is on
 //! the road: where the files cannot be written, the journal keeps what waits.
 
+mod balances;
 mod book;
 mod corrections;
+mod dimensions;
 mod effects;
 mod filter;
 mod guard;
 mod health;
+mod insert;
 mod main_file;
 mod months;
 mod opening;
