@@ -66,13 +66,13 @@ fn import_prices(app: &App, viewer: &Viewer, ask: &Ask) -> Answer<Imported> {
     let made = app.objects.create_all(viewer, rows, now_ms);
     let made = made.map_err(|(n, error)| {
         let at = format!("prices[{n}]");
-        match error {
-            Error::Invalid(invalid) => invalid.within(&at).into(),
-            Error::Taken { .. } => ApiError {
-                field: Some(format!("{at}.name")),
-                ..error.into()
-            },
-            other => other.into(),
+        if let Error::Invalid(invalid) = error {
+            return invalid.within(&at).into();
+        }
+        let name = matches!(error, Error::Taken { .. }).then(|| format!("{at}.name"));
+        ApiError {
+            field: name,
+            ..error.into()
         }
     })?;
     in_force(app)?;
