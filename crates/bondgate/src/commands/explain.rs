@@ -93,7 +93,7 @@ fn row(line: &Line) -> Vec<String> {
     };
     vec![
         line.order.map_or("-".to_owned(), |order| order.to_string()),
-        line.target.name(),
+        line.target.name().to_string(),
         role.to_owned(),
         line.why.clone(),
     ]
