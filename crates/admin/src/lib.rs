@@ -44,5 +44,5 @@ pub struct App {
 /// Every function of the API.
 #[must_use]
 pub fn routes() -> Routes {
-    api::all(Routes::default())
+    api::all(Routes::described())
 }

@@ -67,7 +67,7 @@ pub(crate) fn parameters<Q: JsonSchema>(schemas: &mut SchemaGenerator) -> Vec<Pa
 /// The document of these routes.
 #[must_use]
 pub fn document(routes: &mut Routes) -> Value {
-    let error = routes.schemas.subschema_for::<ErrorBody>();
+    let error = routes.schema(SchemaGenerator::subschema_for::<ErrorBody>);
     let mut paths: Map<String, Value> = Map::new();
     for row in &routes.rows {
         let path = paths
@@ -90,7 +90,7 @@ pub fn document(routes: &mut Routes) -> Value {
         "security": [{ "token": [] }],
         "paths": paths,
         "components": {
-            "schemas": routes.schemas.definitions(),
+            "schemas": routes.schemas.as_ref().map(SchemaGenerator::definitions),
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
     })

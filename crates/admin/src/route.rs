@@ -90,23 +90,36 @@ pub struct Route {
 pub struct Routes {
     /// Its rows.
     pub rows: Vec<Route>,
-    /// The schemas that they refer to.
-    pub schemas: SchemaGenerator,
-}
-
-impl Default for Routes {
-    fn default() -> Self {
-        Self {
-            rows: Vec::new(),
-            schemas: openapi::generator(),
-        }
-    }
+    /// The schemas that they refer to; none where nobody asks for the document.
+    pub(crate) schemas: Option<SchemaGenerator>,
 }
 
 /// Method, path below [`ROOT`] and what it does, in a line.
 pub type Head = (Method, &'static str, &'static str);
 
 impl Routes {
+    /// An empty table whose rows say what they take and give.
+    pub(crate) fn described() -> Self {
+        Self {
+            rows: Vec::new(),
+            schemas: Some(openapi::generator()),
+        }
+    }
+
+    /// An empty table whose rows only do what they do: making schemas costs memory that a gateway
+    /// whose document nobody reads does not need.
+    pub(crate) fn undescribed() -> Self {
+        Self {
+            rows: Vec::new(),
+            schemas: None,
+        }
+    }
+
+    /// A schema, if the rows say what they take and give.
+    pub(crate) fn schema(&mut self, make: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Schema {
+        self.schemas.as_mut().map(make).unwrap_or_default()
+    }
+
     /// A function that reads: `GET` with a query string.
     #[must_use]
     pub fn get<Q, R>(
@@ -124,8 +137,8 @@ impl Routes {
             Reply::new(StatusCode::OK, &answer)
         };
         let mut routes = self.row::<R>((Method::GET, path, summary), StatusCode::OK, None, run);
-        let query = openapi::parameters::<Q>(&mut routes.schemas);
-        if let Some(row) = routes.rows.last_mut() {
+        let query = routes.schemas.as_mut().map(openapi::parameters::<Q>);
+        if let (Some(row), Some(query)) = (routes.rows.last_mut(), query) {
             row.query = query;
         }
         routes
@@ -161,7 +174,7 @@ impl Routes {
         B: DeserializeOwned + JsonSchema + 'static,
         R: Serialize + JsonSchema + 'static,
     {
-        let body = self.schemas.subschema_for::<B>();
+        let body = self.schema(SchemaGenerator::subschema_for::<B>);
         let run = move |app: &App, viewer: &Viewer, ask: &Ask| {
             let Nothing {} = read_query(&ask.query)?;
             let answer = function(app, viewer, &read_body(&ask.body)?)?;
@@ -243,13 +256,14 @@ impl Routes {
         body: Option<Schema>,
         run: impl Fn(&App, &Viewer, &Ask) -> Answer<Reply> + Send + Sync + 'static,
     ) -> Self {
+        let answer = self.schema(SchemaGenerator::subschema_for::<R>);
         self.rows.push(Route {
             method,
             path,
             summary,
             query: Vec::new(),
             body,
-            answer: (status, Some(self.schemas.subschema_for::<R>())),
+            answer: (status, Some(answer)),
             heavy: false,
             function: Arc::new(run),
         });

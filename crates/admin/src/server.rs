@@ -1,7 +1,7 @@
 //! The listener: connections, TLS, and the router behind them.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,9 +25,9 @@ use crate::auth::viewer;
 use crate::error::ApiError;
 use crate::guard::{Names, guard};
 use crate::home::home;
-use crate::route::ROOT;
+use crate::route::{ROOT, Routes};
 use crate::serving::{self, Serving};
-use crate::{App, openapi, routes};
+use crate::{App, api, openapi, routes};
 
 /// Connections that are served at once; further ones wait in the system's queue.
 const CONNECTIONS_MAX: usize = 256;
@@ -132,15 +132,7 @@ where
 
 /// Everything behind the listener.
 pub fn router(app: Arc<App>, names: Names, tasks: TaskTracker) -> Router {
-    let mut table = routes();
-    let document = openapi::document(&mut table).to_string();
-    let describe = move |State(serving): State<Arc<Serving>>, headers: HeaderMap| async move {
-        match viewer(&serving.app, &headers) {
-            Ok(_) => ([(CONTENT_TYPE, "application/json")], document).into_response(),
-            Err(error) => error.into_response(),
-        }
-    };
-    serving::router(&table)
+    serving::router(&api::all(Routes::undescribed()))
         .route(
             &format!("{ROOT}/openapi.json"),
             axum::routing::get(describe),
@@ -151,6 +143,16 @@ pub fn router(app: Arc<App>, names: Names, tasks: TaskTracker) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(names, guard))
         .with_state(Serving::new(app, tasks))
+}
+
+/// The OpenAPI document, made when it is first asked for.
+async fn describe(State(serving): State<Arc<Serving>>, headers: HeaderMap) -> Response {
+    static DOCUMENT: LazyLock<String> =
+        LazyLock::new(|| openapi::document(&mut routes()).to_string());
+    match viewer(&serving.app, &headers) {
+        Ok(_) => ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response(),
+        Err(error) => error.into_response(),
+    }
 }
 
 async fn metrics(State(serving): State<Arc<Serving>>, headers: HeaderMap) -> Response {

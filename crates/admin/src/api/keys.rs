@@ -6,7 +6,7 @@
 use http::{Method, StatusCode};
 use policy::secret::Secret;
 use policy::viewer::Viewer;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer};
 use store::objects::{Created, KeySpec, New};
 
@@ -18,9 +18,9 @@ use crate::route::{Answer, Ask, Nothing, Routes};
 
 /// Adds the functions.
 pub(super) fn add(mut routes: Routes) -> Routes {
-    let new = schema_of_new::<KeySpec>(&mut routes.schemas);
-    let rotation = routes.schemas.subschema_for::<Rotation>();
-    let nothing = routes.schemas.subschema_for::<Nothing>();
+    let new = routes.schema(schema_of_new::<KeySpec>);
+    let rotation = routes.schema(SchemaGenerator::subschema_for::<Rotation>);
+    let nothing = routes.schema(SchemaGenerator::subschema_for::<Nothing>);
     let routes = reading::<KeySpec>(routes, ["/keys", "/keys/{id}"]);
     let routes = routes.raw(
         (

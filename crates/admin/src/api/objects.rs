@@ -82,7 +82,7 @@ fn import_prices(app: &App, viewer: &Viewer, ask: &Ask) -> Answer<Imported> {
 }
 
 fn kind<S: Plain + 'static>(mut routes: Routes, [all, each]: [&'static str; 2]) -> Routes {
-    let body = schema_of_new::<S>(&mut routes.schemas);
+    let body = routes.schema(schema_of_new::<S>);
     routes = reading::<S>(routes, [all, each]);
     routes = routes.raw(
         (Method::POST, all, "Make one"),
@@ -102,9 +102,10 @@ pub(super) fn reading<S: Spec + 'static>(routes: Routes, [all, each]: [&'static 
 
 /// Changing and deleting objects of a kind.
 pub(super) fn writing<S: Spec + 'static>(mut routes: Routes, each: &'static str) -> Routes {
-    let name = format!("{}Change", noun(S::KIND));
-    let schema = change_schema::<S>(&mut routes.schemas);
-    let body = component(&mut routes.schemas, &name, schema);
+    let body = routes.schema(|schemas| {
+        let schema = change_schema::<S>(schemas);
+        component(schemas, &format!("{}Change", noun(S::KIND)), schema)
+    });
     routes
         .raw(
             (

@@ -9,8 +9,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode};
 
 use super::LedgerError;
 
-/// Rows of one statement.
-const AT_ONCE: usize = 16;
+/// Rows of one statement: few enough that what is bound stays near the processor.
+const AT_ONCE: usize = 8;
 
 /// What is in a column.
 #[derive(Clone, Copy, Debug)]
@@ -196,6 +196,7 @@ impl<'c> Bound<'c> {
             let bound = self.values.get_mut(at);
             match (bound, cell) {
                 (Some(Value::Integer(bound)), Cell::Integer(value)) if bound == value => continue,
+                (Some(Value::Text(bound)), Cell::Text("")) if bound.is_empty() => continue,
                 (Some(Value::Text(bound)), Cell::Text(value)) if bound == value => continue,
                 (Some(Value::Integer(bound)), Cell::Integer(value)) => *bound = *value,
                 (Some(Value::Text(bound)), Cell::Text(value)) => {
