@@ -231,9 +231,10 @@ impl One<'_> {
         exchange: &mut Exchange,
     ) -> Result<Got, Failed> {
         let codec = self.target.provider.dialect.client();
+        let shared = &self.gateway.shared;
         let request = self
             .outgoing
-            .request(self.target, encoded, &self.gateway.shared.hasher)
+            .request(self.target, encoded, (&shared.hasher, shared.now_ms()))
             .map_err(|failure| Failed::new(AttemptFailure::NotSent, failure.message))?;
         let origin = &self.target.provider.origin;
         let mut unlisted = None;

@@ -7,20 +7,22 @@ use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
-use policy::provider::Auth;
-use policy::secret::ProviderKey;
+use policy::provider::Provider;
+use policy::renewal::{Renewal, Token};
+use policy::secret::{ProviderKey, Secret};
 use store::keys::KeyHasher;
 
 use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
 use crate::plan::Planned;
 use crate::refuse;
-use crate::upstream::Pieces;
+use crate::upstream::{Pieces, sign};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -165,17 +167,19 @@ impl Outgoing {
         &self,
         target: &Target,
         encoded: &mut Encoded,
-        hasher: &KeyHasher,
+        (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
         let codec = provider.dialect.client();
         let transport = codec.transport();
         let stream = self.planned.screened.admitted.head.stream;
-        let mut request = Request::new(Full::new(std::mem::take(&mut encoded.body)));
+        let body = std::mem::take(&mut encoded.body);
+        // What a signature is made over; pieces are shared, not copied.
+        let written = body.clone();
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        let path = [provider.base_path.as_str(), &codec.chat_path(&target.model, stream)].concat();
-        *request.uri_mut() =
-            Uri::try_from(path).map_err(|_| no_target(target, "its path is no path"))?;
+        *request.uri_mut() = Uri::try_from(path(target, &codec.chat_path(&target.model, stream)))
+            .map_err(|_| no_target(target, "its path is no path"))?;
         let headers = request.headers_mut();
         // With credential, `host` and length these are six, as a rule; twelve would take a slower road
         // of the allocator.
@@ -213,9 +217,33 @@ impl Outgoing {
                 HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
             );
         }
-        sign(headers, target, encoded.key.as_deref())?;
-        Ok(request)
+        let Some(key) = &encoded.key else {
+            return Ok(request);
+        };
+        let (mut head, body) = request.into_parts();
+        sign::show(&mut head, &written, (provider, key), now_ms)
+            .map_err(|why| no_target(target, &why))?;
+        Ok(Request::from_parts(head, body))
     }
+}
+
+/// The path of an operation at a target: the provider's root, Azure's deployment where it wants one,
+/// the dialect's own path, and the provider's query behind the path's own.
+fn path(target: &Target, of_dialect: &str) -> String {
+    let Provider {
+        base_path, paths, ..
+    } = &*target.provider;
+    let mut path = base_path.clone();
+    if paths.deployments {
+        let name = utf8_percent_encode(&target.model, NON_ALPHANUMERIC);
+        path.push_str(&format!("/deployments/{name}"));
+    }
+    path.push_str(of_dialect);
+    if !paths.query.is_empty() {
+        path.push(if of_dialect.contains('?') { '&' } else { '?' });
+        path.push_str(&paths.query);
+    }
+    path
 }
 
 fn room(memory: &Memory, bytes: usize) -> Result<Permit, Failure> {
@@ -237,43 +265,34 @@ fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &'static [&'static str])
     }
 }
 
-/// Shows the provider's credential, which goes nowhere but to the origin that it is bound to.
-fn sign(
-    headers: &mut HeaderMap,
-    target: &Target,
-    key: Option<&ProviderKey>,
-) -> Result<(), Failure> {
-    let provider = &target.provider;
-    let Some(key) = key else { return Ok(()) };
-    let (name, prefix) = match provider.auth {
-        Auth::None => return Ok(()),
-        Auth::Bearer => (AUTHORIZATION, "Bearer "),
-        Auth::Header(name) => (HeaderName::from_static(name), ""),
-    };
-    let secret = key
-        .reveal_for(&provider.origin)
-        .ok_or_else(|| no_target(target, "its key belongs to another origin"))?;
-    let mut value = HeaderValue::try_from([prefix, secret].concat())
-        .map_err(|_| no_target(target, "its key cannot stand in a header"))?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(())
-}
-
 /// The text without the credential of that target, which some providers repeat in their errors.
 #[must_use]
 pub(crate) fn conceal(target: &Target, text: String) -> String {
     let provider = &target.provider;
-    let keys = provider.keys.iter();
-    keys.filter_map(|key| key.reveal_for(&provider.origin))
-        .filter(|secret| !secret.is_empty())
-        .fold(text, |text, secret| {
-            if text.contains(secret) {
-                text.replace(secret, "[credential]")
-            } else {
-                text
-            }
-        })
+    provider.keys.iter().fold(text, |text, key| {
+        let text = match key.reveal_for(&provider.origin) {
+            Some(secret) => without(text, secret),
+            None => text,
+        };
+        match key.renewal_for(&provider.origin).and_then(Renewal::last) {
+            None => text,
+            Some(obtained) => match &obtained.token {
+                Token::Bearer(secret) => without(text, secret.reveal()),
+                Token::Aws(keys) => {
+                    let session = keys.session_token.as_ref().map_or("", Secret::reveal);
+                    without(without(text, keys.secret_access_key.reveal()), session)
+                }
+            },
+        }
+    })
+}
+
+fn without(text: String, secret: &str) -> String {
+    if !secret.is_empty() && text.contains(secret) {
+        text.replace(secret, "[credential]")
+    } else {
+        text
+    }
 }
 
 fn no_target(target: &Target, why: &str) -> Failure {

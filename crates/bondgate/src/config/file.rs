@@ -172,7 +172,7 @@ pub struct UpstreamFile {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-not-yet" = [
-    "residency", "approved_for", "region", "project", "location", "health", "limits", "budget",
+    "residency", "approved_for", "location", "health", "limits", "budget",
 ]))]
 pub struct ProviderFile {
     /// Row of the catalogue; default the provider's own name.
@@ -187,6 +187,14 @@ pub struct ProviderFile {
     pub keys: Option<At<Vec<At<SecretText>>>>,
     /// How the credential is shown; default what the row or the dialect says.
     pub auth: Option<At<AuthFile>>,
+    /// Its region, such as `eu-west-1`, where its kind has regions; signatures name it.
+    pub region: Option<At<String>>,
+    /// Shows the credentials that the AWS tools find: environment, credentials file, container, machine.
+    pub aws: Option<At<AwsFile>>,
+    /// Shows access tokens of Google.
+    pub google: Option<At<GoogleFile>>,
+    /// Shows access tokens of Microsoft Entra.
+    pub entra: Option<At<EntraFile>>,
     /// Further headers of every request to it.
     pub headers: Option<BTreeMap<String, At<String>>>,
     /// Whether it takes `stream_options`; false where it refuses them.
@@ -195,6 +203,36 @@ pub struct ProviderFile {
     pub http2_prior_knowledge: Option<At<bool>>,
     /// The most that one request to it counts as where it has no bound or no price.
     pub ceiling: Option<At<Usd>>,
+}
+
+/// Credentials that the AWS tools find.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AwsFile {
+    /// Profile of the shared credentials file; default what AWS_PROFILE says, else `default`.
+    pub profile: Option<String>,
+}
+
+/// Access tokens of Google.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GoogleFile {
+    /// Key file of a service account, JSON; the machine's own account without.
+    pub credentials: Option<At<SecretText>>,
+}
+
+/// Access tokens of Microsoft Entra, for an application that shows its secret.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EntraFile {
+    /// The directory: its id or one of its domains.
+    pub tenant: Option<String>,
+    /// The application's id.
+    pub client_id: Option<String>,
+    /// The application's secret.
+    pub client_secret: Option<At<SecretText>>,
+    /// Where tokens are given; default https://login.microsoftonline.com.
+    pub authority: Option<At<String>>,
 }
 
 /// A wire format.
@@ -223,6 +261,10 @@ pub enum AuthFile {
     ApiKey,
     /// `x-goog-api-key: …`
     XGoogApiKey,
+    /// `?key=…`
+    QueryKey,
+    /// The request is signed, as Bedrock wants it.
+    Sigv4,
     /// Not at all.
     None,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dialect::Dialect;
 use gateway::upstream::catalog::{self, usual_auth};
 use policy::origin::BaseUrl;
-use policy::provider::{Auth, Provider, Quirks};
+use policy::provider::{Auth, Paths, Provider, Quirks};
 use policy::secret::ProviderKey;
 use policy::snapshot::Snapshot;
 use store::objects::{All, StoredProvider};
@@ -47,6 +47,7 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
         Some("x-api-key") => Auth::Header("x-api-key"),
         Some("api-key") => Auth::Header("api-key"),
         Some("x-goog-api-key") => Auth::Header("x-goog-api-key"),
+        Some("query-key") => Auth::Query("key"),
         Some("none") => Auth::None,
         Some(word) => return Err(format!("`auth` is {word}, which is not known")),
     };
@@ -73,5 +74,7 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
         headers: Vec::new(),
         catalogue_id: row.map_or("", |row| row.name),
         residency: spec.residency.clone(),
+        region: spec.region.clone(),
+        paths: Paths::default(),
     })
 }

@@ -129,6 +129,8 @@ fn hosted(row: &Row, base: BaseUrl, secret: String) -> Provider {
         catalogue_id: row.name,
         headers: Vec::new(),
         residency: None,
+        region: None,
+        paths: policy::provider::Paths::default(),
     }
 }
 
@@ -147,5 +149,7 @@ fn simulated(base: BaseUrl) -> Provider {
         catalogue_id: "",
         headers: Vec::new(),
         residency: None,
+        region: None,
+        paths: policy::provider::Paths::default(),
     }
 }

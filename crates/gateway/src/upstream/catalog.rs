@@ -41,6 +41,9 @@ pub fn usual_auth(dialect: Dialect) -> Auth {
     }
 }
 
+/// Signed for Bedrock.
+pub const BEDROCK_SIGNED: Auth = Auth::SigV4 { service: "bedrock" };
+
 const USUAL: Quirks = Quirks { stream_usage: true };
 
 /// Refuses `stream_options`; says usage at the end of streams without being asked.

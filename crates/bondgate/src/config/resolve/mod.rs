@@ -10,6 +10,7 @@ pub mod groups;
 pub mod keys;
 pub mod limits;
 pub mod models;
+mod obtained;
 pub mod prices;
 pub mod providers;
 pub mod reach;

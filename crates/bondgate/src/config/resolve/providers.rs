@@ -10,9 +10,10 @@ use dialect::Dialect;
 use gateway::upstream::catalog::{self, Row};
 use http::{HeaderName, HeaderValue};
 use policy::origin::{BaseUrl, Origin, Scheme};
-use policy::provider::{Auth, Provider, Quirks};
+use policy::provider::{Auth, Paths, Provider, Quirks};
 use policy::secret::{ProviderKey, Secret};
 
+use super::obtained::{self, Said};
 use crate::config::file::{AuthFile, DialectFile, ProviderFile};
 use crate::config::problem::{Problem, nearest};
 use crate::config::values::{At, SecretText};
@@ -134,6 +135,7 @@ impl One<'_> {
         let (base, dialect) = (base?, dialect?);
         let auth = self.auth(row.map(|row| row.auth), dialect);
         let keys = self.keys(row, &base.origin);
+        self.signable(auth, &keys);
         let usual = row.map_or_else(Quirks::default, |row| row.quirks);
         Some(Provider {
             name: self.name.to_owned(),
@@ -148,6 +150,8 @@ impl One<'_> {
             headers,
             catalogue_id: row.map_or("", |row| row.name),
             residency: None,
+            region: self.file.value.region.as_ref().map(|at| at.value.clone()),
+            paths: Paths::default(),
         })
     }
 
@@ -224,6 +228,13 @@ impl One<'_> {
 
     fn auth(&mut self, usual: Option<Auth>, dialect: Dialect) -> Auth {
         let Some(written) = &self.file.value.auth else {
+            let file = &self.file.value;
+            if file.aws.is_some() {
+                return catalog::BEDROCK_SIGNED;
+            }
+            if file.google.is_some() || file.entra.is_some() {
+                return Auth::Bearer;
+            }
             return usual.unwrap_or_else(|| catalog::usual_auth(dialect));
         };
         match written.value {
@@ -231,6 +242,8 @@ impl One<'_> {
             AuthFile::XApiKey => Auth::Header("x-api-key"),
             AuthFile::ApiKey => Auth::Header("api-key"),
             AuthFile::XGoogApiKey => Auth::Header("x-goog-api-key"),
+            AuthFile::QueryKey => Auth::Query("key"),
+            AuthFile::Sigv4 => catalog::BEDROCK_SIGNED,
             AuthFile::None => {
                 let shows = |key: &At<SecretText>| key.value.0.reveal() != "none";
                 if self.file.value.key.as_ref().is_some_and(shows) || self.file.value.keys.is_some()
@@ -246,6 +259,14 @@ impl One<'_> {
 
     fn keys(&mut self, row: Option<&Row>, origin: &Origin) -> Vec<Arc<ProviderKey>> {
         let file = &self.file.value;
+        match obtained::said(file, self.problems) {
+            Said::Recipe(recipe) => {
+                let name = self.name.to_owned();
+                let key = recipe.map(|recipe| ProviderKey::renewed(name, recipe, origin.clone()));
+                return key.map(Arc::new).into_iter().collect();
+            }
+            Said::Nothing => {}
+        }
         if let (Some(_), Some(several)) = (&file.key, &file.keys) {
             let what = "`key` and `keys` stand both";
             self.problems
@@ -272,6 +293,19 @@ impl One<'_> {
                 self.missing_key(row);
                 Vec::new()
             }
+        }
+    }
+
+    /// A signature names a region.
+    fn signable(&mut self, auth: Auth, keys: &[Arc<ProviderKey>]) {
+        let signs =
+            matches!(auth, Auth::SigV4 { .. }) && keys.iter().any(|key| key.renewal().is_some());
+        if signs && self.file.value.region.is_none() {
+            let what = format!(
+                "provider `{}` signs its requests and names no region",
+                self.name
+            );
+            self.problem(what, "add `region:`, such as `region: eu-west-1`");
         }
     }
 
