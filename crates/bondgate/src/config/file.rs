@@ -172,7 +172,7 @@ pub struct UpstreamFile {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-not-yet" = [
-    "residency", "approved_for", "location", "health", "limits", "budget",
+    "residency", "approved_for", "health", "limits", "budget",
 ]))]
 pub struct ProviderFile {
     /// Row of the catalogue; default the provider's own name.
@@ -189,6 +189,14 @@ pub struct ProviderFile {
     pub auth: Option<At<AuthFile>>,
     /// Its region, such as `eu-west-1`, where its kind has regions; signatures name it.
     pub region: Option<At<String>>,
+    /// Its project, where its root names one, as at Vertex.
+    pub project: Option<At<String>>,
+    /// Its resource, where its host names one, as at Azure and Databricks.
+    pub resource: Option<At<String>>,
+    /// Its account, where its root names one, as at Cloudflare.
+    pub account: Option<At<String>>,
+    /// Azure's version of the API, such as `2024-10-21`: paths name the deployment, and the query this.
+    pub api_version: Option<At<String>>,
     /// Shows the credentials that the AWS tools find: environment, credentials file, container, machine.
     pub aws: Option<At<AwsFile>>,
     /// Shows access tokens of Google.

@@ -27,6 +27,7 @@ mod import;
 mod interpolation;
 mod kit;
 mod money;
+mod places;
 mod process;
 mod program;
 mod proof;
