@@ -36,6 +36,7 @@ mod respond;
 mod route;
 mod screen;
 pub mod serve;
+mod speech;
 mod spend;
 pub mod tasks;
 pub mod telemetry;

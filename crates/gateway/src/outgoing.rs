@@ -94,13 +94,18 @@ impl Outgoing {
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
-        if target.provider.dialect == admitted.call.dialect {
+        if target.provider.dialect == admitted.call.speech.dialect {
             let edits = Edits {
                 model: &target.model,
                 force_usage,
                 max_output_tokens: self.clamp,
             };
-            let patch = admitted.call.dialect.server().patch(&admitted.head, &edits);
+            let patch = admitted
+                .call
+                .speech
+                .dialect
+                .server()
+                .patch(&admitted.head, &edits);
             return Ok(Encoded {
                 _room: room(memory, 0)?,
                 body: patch.splice(&screened.body.bytes).into(),
@@ -114,6 +119,7 @@ impl Outgoing {
             none => {
                 let mut decoded = admitted
                     .call
+                    .speech
                     .dialect
                     .server()
                     .decode_request(&screened.body.bytes)

@@ -66,7 +66,7 @@ pub(crate) fn reserve(
     let (held, clamped) = match affordable {
         None => (presumable(&demand, &targets, ceiling), None),
         Some(affordable) => {
-            let media = admitted.call.dialect.server().media(body);
+            let media = admitted.call.speech.dialect.server().media(body);
             demand.images = media.images;
             demand.documents = media.documents;
             demand.unbounded = media.unbounded;
