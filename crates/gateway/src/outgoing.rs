@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dialect::chat;
-use dialect::codec::{Edits, TargetModel};
+use dialect::codec::{Edits, TargetModel, Transport};
 use dialect::loss::{Fidelity, Loss, Losses};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
 use policy::provider::Provider;
@@ -23,6 +23,13 @@ use crate::memory::{Memory, Permit};
 use crate::plan::Planned;
 use crate::refuse;
 use crate::upstream::{Pieces, sign};
+
+/// What cannot stand in a segment of a path as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -179,36 +186,12 @@ impl Outgoing {
         let codec = provider.dialect.client();
         let transport = codec.transport();
         let stream = self.planned.screened.admitted.head.stream;
-        let body = std::mem::take(&mut encoded.body);
-        // What a signature is made over; pieces are shared, not copied.
-        let written = body.clone();
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::try_from(path(target, &codec.chat_path(&target.model, stream)))
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = Method::POST;
+        head.uri = Uri::try_from(path(target, &codec.chat_path(&target.model, stream)))
             .map_err(|_| no_target(target, "its path is no path"))?;
-        let headers = request.headers_mut();
-        // With credential, `host` and length these are six, as a rule; twelve would take a slower road
-        // of the allocator.
-        headers.reserve(6 + transport.headers.len() + provider.headers.len());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("bondgate/", env!("CARGO_PKG_VERSION"))),
-        );
-        for (name, value) in transport.headers {
-            headers.insert(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
-        }
-        for (name, value) in &provider.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                headers.insert(name, value);
-            }
-        }
+        let headers = &mut head.headers;
+        own(headers, transport, provider);
         let admitted = &self.planned.screened.admitted;
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, transport.forwarded);
@@ -223,13 +206,36 @@ impl Outgoing {
                 HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
             );
         }
-        let Some(key) = &encoded.key else {
-            return Ok(request);
-        };
-        let (mut head, body) = request.into_parts();
-        sign::show(&mut head, &written, (provider, key), now_ms)
-            .map_err(|why| no_target(target, &why))?;
-        Ok(Request::from_parts(head, body))
+        if let Some(key) = &encoded.key {
+            sign::show(&mut head, &encoded.body, (provider, key), now_ms)
+                .map_err(|why| no_target(target, &why))?;
+        }
+        let body = std::mem::take(&mut encoded.body);
+        Ok(Request::from_parts(head, Full::new(body)))
+    }
+}
+
+/// What neither the client nor a credential says.
+fn own(headers: &mut HeaderMap, transport: &Transport, provider: &Provider) {
+    // With credential, `host` and length these are six, as a rule; twelve would take a slower road
+    // of the allocator.
+    headers.reserve(6 + transport.headers.len() + provider.headers.len());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("bondgate/", env!("CARGO_PKG_VERSION"))),
+    );
+    for (name, value) in transport.headers {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    for (name, value) in &provider.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
     }
 }
 
@@ -241,7 +247,7 @@ fn path(target: &Target, of_dialect: &str) -> String {
     } = &*target.provider;
     let mut path = base_path.clone();
     if paths.deployments {
-        let name = utf8_percent_encode(&target.model, NON_ALPHANUMERIC);
+        let name = utf8_percent_encode(&target.model, SEGMENT);
         path.push_str(&format!("/deployments/{name}"));
     }
     path.push_str(of_dialect);
