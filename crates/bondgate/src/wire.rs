@@ -148,7 +148,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn event_loop() -> Result<Runtime> {
+pub(crate) fn event_loop() -> Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
         .build()
@@ -467,7 +467,7 @@ fn start_alerts(
 }
 
 /// The way to providers, and to whoever is told alerts.
-fn upstream(config: &Config) -> Result<UpstreamConfig> {
+pub(crate) fn upstream(config: &Config) -> Result<UpstreamConfig> {
     let extra: Vec<PathBuf> = config.upstream.ca.iter().cloned().collect();
     Ok(UpstreamConfig {
         proxy: config.upstream.proxy.clone(),

@@ -23,6 +23,7 @@ mod cuts;
 mod data_dir;
 mod demo;
 mod docs;
+mod doctor;
 mod import;
 mod interpolation;
 mod kit;
