@@ -35,6 +35,8 @@ built-in simulated provider answers as `sim/echo`.
 Examples:
   bondgate                                    serve, from ./bondgate.yaml or the environment
   bondgate check                              say every problem of the configuration at once
+  bondgate doctor                             what works, what does not, and what mends it
+  bondgate egress                             hosts and ports, for a firewall
   bondgate explain fast-summary               which targets would serve a model, and why
   bondgate keys create --name app             a key for an application
   bondgate spend --by team --by model         what was spent
@@ -77,6 +79,27 @@ Examples:
   bondgate check --schema > bondgate.schema.json"
     )]
     Check(CheckOptions),
+    /// Connect, and say what works, what does not, and what mends it.
+    #[command(
+        after_help = "Looks at the configuration, open files, the data folder, ports, and at each provider: its \
+name, its answer to each credential, the models that targets name, and its clock beside ours. The one call is \
+the list of models, which costs nothing. Exit code 0: nothing is bad; 1: something is.
+
+Examples:
+  bondgate doctor
+  bondgate doctor --config staging.yaml --format json"
+    )]
+    Doctor(DoctorOptions),
+    /// The hosts and ports that this configuration can reach, for a firewall.
+    #[command(
+        after_help = "From the configuration only: nothing is connected to. With a proxy, what it carries is \
+marked `proxy`: the gateway itself reaches the proxy only.
+
+Examples:
+  bondgate egress
+  bondgate egress --format json"
+    )]
+    Egress(EgressOptions),
     /// Which targets would serve a model, in what order, and why each other one is not used.
     #[command(after_help = "Reads the configuration only: nothing is connected to.
 
@@ -200,6 +223,28 @@ pub struct CheckOptions {
     /// Print the JSON Schema of configurations instead
     #[arg(long)]
     pub schema: bool,
+}
+
+/// Flags of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorOptions {
+    /// Configuration file [default: ./bondgate.yaml where it exists]
+    #[arg(long, value_name = "FILE", env = "BONDGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Flags of `egress`.
+#[derive(Args, Clone, Debug)]
+pub struct EgressOptions {
+    /// Configuration file [default: ./bondgate.yaml where it exists]
+    #[arg(long, value_name = "FILE", env = "BONDGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Flags of `explain`.

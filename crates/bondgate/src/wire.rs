@@ -9,6 +9,7 @@ mod audit;
 pub(crate) mod books;
 mod control;
 mod core;
+pub(crate) mod credentials;
 mod operators;
 pub(crate) mod rules;
 
@@ -46,6 +47,7 @@ use self::audit::Auditor;
 use self::books::{Books, BooksOptions};
 use self::control::Live;
 use self::core::Core;
+use self::credentials::Credentials;
 use self::operators::Operators;
 use self::rules::Rules;
 use crate::alerts::{self, Alert};
@@ -146,7 +148,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn event_loop() -> Result<Runtime> {
+pub(crate) fn event_loop() -> Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
         .build()
@@ -190,6 +192,7 @@ struct House {
     cores: Vec<JoinHandle<()>>,
     books: Books,
     alerts: alerts::Handle,
+    credentials: Credentials,
 }
 
 impl House {
@@ -243,6 +246,7 @@ impl House {
         let operators = Operators::start(socket, admin, app)?;
         let upstream = upstream(config)?;
         let alerts = start_alerts(config, data, (&live, &upstream), told)?;
+        let credentials = Credentials::start(&shared, &upstream)?;
         let (drain, stopped) = (Drain::new(), CancellationToken::new());
         let tls = config.listen.tls.as_ref();
         let certificate = tls.map(Certificate::load).transpose()?;
@@ -257,6 +261,7 @@ impl House {
             cores: Vec::with_capacity(sockets.len()),
             books,
             alerts,
+            credentials,
         };
         house.start_cores(&upstream, sockets)?;
         Ok(house)
@@ -373,6 +378,7 @@ impl House {
             let _ = core.join();
         }
         self.operators.end();
+        self.credentials.end();
         self.books.close();
         self.alerts.stop();
         Ok(())
@@ -383,6 +389,8 @@ impl House {
         let parts = self.live.health().into_iter();
         let unwell = parts.filter(|part| !part.well);
         let degraded = unwell.map(|part| format!("{}: {}", part.name, part.state));
+        let snapshot = self.shared.snapshot.load();
+        let degraded = degraded.chain(credentials::troubles(&snapshot));
         self.shared.degraded.store(Arc::new(degraded.collect()));
     }
 
@@ -460,7 +468,7 @@ fn start_alerts(
 }
 
 /// The way to providers, and to whoever is told alerts.
-fn upstream(config: &Config) -> Result<UpstreamConfig> {
+pub(crate) fn upstream(config: &Config) -> Result<UpstreamConfig> {
     let extra: Vec<PathBuf> = config.upstream.ca.iter().cloned().collect();
     Ok(UpstreamConfig {
         proxy: config.upstream.proxy.clone(),

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::chat::{Request, Response, StreamEvent, Usage, Words};
 use crate::failure::{ClientFailure, ProviderError};
-use crate::frame::Frame;
+use crate::frame::{Frame, Framing};
 use crate::head::Head;
 use crate::json::Invalid;
 use crate::loss::Losses;
@@ -47,6 +47,11 @@ pub trait ServerCodec: Sync {
     /// A writer of one stream.
     fn encoder(&self, options: EncoderOptions) -> Box<dyn EventEncoder>;
 
+    /// How a stream is framed.
+    fn stream_framing(&self) -> Framing {
+        Framing::Sse
+    }
+
     /// Writes the body of an error answer.
     fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8>;
 
@@ -82,6 +87,11 @@ pub trait ClientCodec: Sync {
 
     /// A reader of one stream; `candidates` is how many answers were asked for.
     fn decoder(&self, candidates: u64) -> Box<dyn EventDecoder>;
+
+    /// How a stream is framed.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
 
     /// Reads an error answer; never fails, since providers answer errors with anything.
     fn decode_failure(&self, body: &[u8]) -> ProviderError;

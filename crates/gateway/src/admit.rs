@@ -1,6 +1,5 @@
 //! Requests and concurrency: whether the caller may ask at all.
 
-use dialect::Dialect;
 use dialect::head::Head;
 use http::HeaderMap;
 use policy::accounts::Ask;
@@ -12,11 +11,12 @@ use crate::exchange::Exchange;
 use crate::identify::Caller;
 use crate::options::Options;
 use crate::refuse;
+use crate::speech::Speech;
 
 /// What came with the request beside its body.
 pub(crate) struct Call {
-    /// The dialect that the client speaks.
-    pub dialect: Dialect,
+    /// What the client speaks.
+    pub speech: Speech,
     /// What it asks of the gateway itself.
     pub options: Options,
     /// Its headers.

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialect::codec::{ClientCodec, EncoderOptions};
+use dialect::codec::ClientCodec;
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
@@ -30,6 +30,7 @@ use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::reserve::Reserved;
 use crate::route::{Move, Route};
+use crate::speech::Speech;
 use crate::translation::{self, Translation};
 use crate::upstream::UpstreamBody;
 
@@ -47,6 +48,8 @@ pub(crate) struct Attempting {
     pub id: Arc<str>,
     /// Whether the client wants a stream.
     pub stream: bool,
+    /// What that is written in.
+    pub speech: Speech,
     /// How long all of it may take, and the client be left without a sign of life.
     pub pace: Pace,
     /// Gives the answer.
@@ -62,6 +65,7 @@ pub(crate) fn attempt(gateway: Gateway, reserved: Reserved, exchange: Box<Exchan
     Attempting {
         id: Arc::clone(&exchange.id),
         stream: reserved.planned.screened.admitted.head.stream,
+        speech: reserved.planned.screened.admitted.call.speech,
         pace: Pace {
             deadline,
             timings: gateway.shared.timings,
@@ -231,9 +235,10 @@ impl One<'_> {
         exchange: &mut Exchange,
     ) -> Result<Got, Failed> {
         let codec = self.target.provider.dialect.client();
+        let shared = &self.gateway.shared;
         let request = self
             .outgoing
-            .request(self.target, encoded, &self.gateway.shared.hasher)
+            .request(self.target, encoded, (&shared.hasher, shared.now_ms()))
             .map_err(|failure| Failed::new(AttemptFailure::NotSent, failure.message))?;
         let origin = &self.target.provider.origin;
         let mut unlisted = None;
@@ -291,7 +296,8 @@ impl One<'_> {
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        if !kind.starts_with("text/event-stream") {
+        let framing = codec.framing();
+        if !kind.starts_with(framing.media_type()) {
             let why = format!(
                 "a stream was asked for and `{}` came",
                 kind.split(';').next().unwrap_or_default()
@@ -306,24 +312,28 @@ impl One<'_> {
             });
         }
         let admitted = &self.outgoing.planned().screened.admitted;
+        let speech = admitted.call.speech;
         let include_usage = admitted.head.stream_usage || admitted.call.options.details;
-        let gear = if encoded.same_dialect {
+        // Frames go on as they came only where the client wants them framed like that.
+        let gear = if encoded.same_dialect && speech.is_framed_as(framing) {
             Gear::First {
-                dialect: admitted.call.dialect,
+                dialect: speech.dialect,
                 withhold_usage: !include_usage,
             }
         } else {
             Gear::Second(Translation::new(
-                admitted.call.dialect,
-                EncoderOptions { include_usage },
+                speech.dialect,
+                speech.options(include_usage),
                 self.outgoing.fidelity(),
             ))
         };
         let options = PumpOptions {
+            framing,
             gear,
             hold: HoldBack::new(self.model.tool_calls),
             meter: Meter::of(exchange, self.target),
-            details: admitted.call.options.details,
+            // They are spliced into an event's text.
+            details: admitted.call.options.details && speech.is_text(),
         };
         let room = self.gateway.shared.memory.try_reserve(0);
         let mut pump = Box::new(Pump::new(
@@ -389,7 +399,14 @@ impl One<'_> {
         response
             .created
             .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());
-        let dialect = self.outgoing.planned().screened.admitted.call.dialect;
+        let dialect = self
+            .outgoing
+            .planned()
+            .screened
+            .admitted
+            .call
+            .speech
+            .dialect;
         let wanted = (dialect, self.outgoing.fidelity());
         let written = translation::whole(&response, wanted, exchange).map_err(Failed::ours)?;
         if !permit.grow(written.len().saturating_sub(permit.held())) {

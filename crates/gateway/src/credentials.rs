@@ -79,6 +79,9 @@ impl Credentials {
             | AttemptFailure::MidStream => return false,
         };
         let Some(key) = key else { return false };
+        if let (AttemptFailure::Credential, Some(renewal)) = (failure, key.renewal()) {
+            renewal.was_refused();
+        }
         self.spent.push(Spent { key, at });
         matches!(self.choose(target), Shown::Key(_))
     }

@@ -1,7 +1,7 @@
 //! Which path means what: the one table that names dialects.
 //!
 //! A path that is known here is served; everything else is refused before a
-//! byte of its body is read.
+//! byte of its body is read. A further path is a further row and nothing else.
 
 use dialect::Dialect;
 use http::{HeaderMap, HeaderName, Method};
@@ -10,23 +10,20 @@ use policy::failure::{Code, Failure};
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// What a path asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
+/// What a request asks for, and in which dialect it is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
     /// The dialect of request, answer and errors.
     pub dialect: Dialect,
-    /// What is asked for.
-    pub operation: Operation,
+    /// What is asked for, or why that is not known.
+    pub operation: Result<Operation, Failure>,
 }
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// An answer of a model.
-    Chat {
-        /// The model, where the path names it.
-        model: Option<String>,
-    },
+    Chat(Form),
     /// The models that the key may call.
     Models,
     /// One of them.
@@ -40,91 +37,291 @@ pub(crate) enum Operation {
     Ready,
 }
 
+/// What path and query say of a request that its body may not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// The model, where the path names it.
+    pub model: Option<String>,
+    /// Whether a stream is wanted, where the path says.
+    pub stream: Option<bool>,
+    /// Whether a stream is wanted as one JSON array, where the dialect has both forms.
+    pub json_array: bool,
+}
+
 impl Operation {
     /// The word in records.
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Operation::Chat { .. } => "chat",
+            Operation::Chat(_) => "chat",
             Operation::Models | Operation::Model { .. } => "models",
             Operation::Live | Operation::Ready => "probe",
         }
     }
 }
 
-/// Finds what method and path ask for in that dialect.
-///
-/// # Errors
-/// `not_found`, with the method that the path takes where only that is wrong.
-pub(crate) fn find(method: &Method, path: &str, dialect: Dialect) -> Result<Endpoint, Failure> {
-    let path = said_once(path);
+/// One line of the table.
+struct Row {
+    /// Its dialect, by name; one that is not built has no paths. None: the headers say.
+    dialect: Option<&'static str>,
+    method: Method,
+    /// What may stand in front of the path; `*` is any one segment.
+    roots: &'static [&'static str],
+    /// The path below its root: `{model}` is one segment, `{path}` may hold slashes as they are.
+    path: &'static str,
+    means: Means,
+}
+
+/// What a row's path asks for.
+#[derive(Clone, Copy)]
+enum Means {
+    /// Chat; whether as a stream is said by the body.
+    Chat,
+    /// Chat, whole.
+    WholeChat,
+    /// Chat as a stream.
+    StreamedChat,
+    /// Chat as a stream: server-sent events with `alt=sse`, one JSON array without.
+    StreamedChatByAlt,
+    Models,
+    Model,
+    Live,
+    Ready,
+}
+
+const OPENAI: &[&str] = &["/v1", "", "/openai/v1"];
+const AZURE: &[&str] = &["/openai/deployments"];
+const ANTHROPIC: &[&str] = &["/v1", ""];
+/// Gemini's own paths, and Vertex's.
+const GEMINI: &[&str] = &[
+    "/v1beta",
+    "/v1",
+    "/v1/projects/*/locations/*/publishers/google",
+    "/v1beta1/projects/*/locations/*/publishers/google",
+];
+const NONE: &[&str] = &[""];
+
+const fn post(
+    dialect: &'static str,
+    roots: &'static [&'static str],
+    path: &'static str,
+    means: Means,
+) -> Row {
+    Row {
+        dialect: Some(dialect),
+        method: Method::POST,
+        roots,
+        path,
+        means,
+    }
+}
+
+const fn get(
+    dialect: Option<&'static str>,
+    roots: &'static [&'static str],
+    path: &'static str,
+    means: Means,
+) -> Row {
+    Row {
+        dialect,
+        method: Method::GET,
+        roots,
+        path,
+        means,
+    }
+}
+
+/// The table, what is asked most first.
+static ROWS: &[Row] = &[
+    post("openai-chat", OPENAI, "/chat/completions", Means::Chat),
+    post("anthropic-messages", ANTHROPIC, "/messages", Means::Chat),
+    post("openai-responses", OPENAI, "/responses", Means::Chat),
+    post(
+        "gemini",
+        GEMINI,
+        "/models/{path}:streamGenerateContent",
+        Means::StreamedChatByAlt,
+    ),
+    post(
+        "gemini",
+        GEMINI,
+        "/models/{path}:generateContent",
+        Means::WholeChat,
+    ),
+    post(
+        "bedrock-converse",
+        NONE,
+        "/model/{path}/converse-stream",
+        Means::StreamedChat,
+    ),
+    post(
+        "bedrock-converse",
+        NONE,
+        "/model/{path}/converse",
+        Means::WholeChat,
+    ),
+    post("cohere", NONE, "/v2/chat", Means::Chat),
+    post(
+        "openai-chat",
+        AZURE,
+        "/{model}/chat/completions",
+        Means::Chat,
+    ),
+    get(None, OPENAI, "/models", Means::Models),
+    get(Some("gemini"), &["/v1beta"], "/models", Means::Models),
+    get(
+        Some("bedrock-converse"),
+        NONE,
+        "/inference-profiles",
+        Means::Models,
+    ),
+    get(None, OPENAI, "/models/{path}", Means::Model),
+    get(Some("gemini"), &["/v1beta"], "/models/{path}", Means::Model),
+    get(None, NONE, "/livez", Means::Live),
+    get(None, NONE, "/readyz", Means::Ready),
+    Row {
+        dialect: None,
+        method: Method::HEAD,
+        roots: NONE,
+        path: "/",
+        means: Means::Live,
+    },
+];
+
+/// Below these paths a dialect's errors are expected, whether there is such a path or not.
+const BELOW: &[(&str, &str)] = &[
+    ("/v1/messages/", "anthropic-messages"),
+    ("/messages/", "anthropic-messages"),
+    ("/v1beta/", "gemini"),
+    ("/v1beta1/", "gemini"),
+    ("/v1/projects/", "gemini"),
+    ("/model/", "bedrock-converse"),
+    ("/v2/", "cohere"),
+];
+
+/// Finds what method, path and query ask for.
+pub(crate) fn find(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Asked {
+    let path = said_once(uri.path());
     let path = path
         .strip_suffix('/')
         .filter(|rest| !rest.is_empty())
         .unwrap_or(path);
-    let (wanted, operation) = match path {
-        "/v1/chat/completions"
-        | "/chat/completions"
-        | "/openai/v1/chat/completions"
-        | "/v1/messages"
-        | "/messages" => (Method::POST, Operation::Chat { model: None }),
-        "/v1/models" | "/models" | "/openai/v1/models" => (Method::GET, Operation::Models),
-        "/livez" => (Method::GET, Operation::Live),
-        "/readyz" => (Method::GET, Operation::Ready),
-        "/" => (Method::HEAD, Operation::Live),
-        _ => named(path).ok_or_else(|| {
-            let why = format!("there is no path {}", shorten(path));
-            Failure::new(Code::NotFound, why)
-        })?,
-    };
-    if *method != wanted && !(wanted == Method::GET && *method == Method::HEAD) {
-        return Err(Failure::new(
-            Code::NotFound,
-            format!("{} takes {wanted}, not {method}", shorten(path)),
-        ));
+    let mut wrong: Option<(Dialect, &Method)> = None;
+    for row in ROWS {
+        let Some(model) = row.fits(path) else {
+            continue;
+        };
+        let Some(dialect) = row.dialect.map_or(Some(named(headers)), Dialect::by_name) else {
+            continue;
+        };
+        if *method == row.method || (row.method == Method::GET && *method == Method::HEAD) {
+            let operation = row
+                .operation(model, uri.query())
+                .ok_or_else(|| unknown(path));
+            return Asked { dialect, operation };
+        }
+        wrong.get_or_insert((dialect, &row.method));
     }
-    Ok(Endpoint { dialect, operation })
+    match wrong {
+        Some((dialect, takes)) => Asked {
+            dialect,
+            operation: Err(Failure::new(
+                Code::NotFound,
+                format!("{} takes {takes}, not {method}", shorten(path)),
+            )),
+        },
+        None => Asked {
+            dialect: below(path).unwrap_or_else(|| named(headers)),
+            operation: Err(unknown(path)),
+        },
+    }
 }
 
-/// The dialect in which the client expects an answer, known or not.
-#[must_use]
-pub(crate) fn spoken(path: &str, headers: &HeaderMap) -> Dialect {
-    let path = said_once(path);
-    let below = path.strip_prefix("/v1").unwrap_or(path);
-    let below = below.strip_prefix("/messages");
-    let messages = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    // Where a path names neither, as for models, the header that all of Anthropic's clients send does.
-    let is_chat = || path.contains("/chat/completions");
-    if messages || (headers.contains_key(ANTHROPIC_VERSION) && !is_chat()) {
+impl Row {
+    /// What stands for the model in the path, empty where the row names none; none where the
+    /// path is another.
+    fn fits<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let below = self.roots.iter().find_map(|root| {
+            let below = without(root, path)?;
+            between(self.path, below)
+        })?;
+        Some(below)
+    }
+
+    /// None where the model's name is no text.
+    fn operation(&self, model: &str, query: Option<&str>) -> Option<Operation> {
+        let model = percent_decode_str(model).decode_utf8().ok()?.into_owned();
+        let chat = |stream: Option<bool>, json_array: bool| {
+            Operation::Chat(Form {
+                model: Some(model.clone()).filter(|model| !model.is_empty()),
+                stream,
+                json_array,
+            })
+        };
+        Some(match self.means {
+            Means::Chat => chat(None, false),
+            Means::WholeChat => chat(Some(false), false),
+            Means::StreamedChat => chat(Some(true), false),
+            Means::StreamedChatByAlt => {
+                let mut pairs = query.unwrap_or_default().split('&');
+                chat(Some(true), !pairs.any(|pair| pair == "alt=sse"))
+            }
+            Means::Models => Operation::Models,
+            Means::Model => Operation::Model { id: model },
+            Means::Live => Operation::Live,
+            Means::Ready => Operation::Ready,
+        })
+    }
+}
+
+/// The path below a root.
+fn without<'p>(root: &str, path: &'p str) -> Option<&'p str> {
+    let mut below = path;
+    let mut pieces = root.split('*');
+    below = below.strip_prefix(pieces.next()?)?;
+    for piece in pieces {
+        let end = below.find('/').filter(|end| *end > 0)?;
+        below = below.get(end..)?.strip_prefix(piece)?;
+    }
+    Some(below)
+}
+
+/// What stands in the path where the pattern has its blank; empty where it has none.
+fn between<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let Some((before, rest)) = pattern.split_once('{') else {
+        return (pattern == path).then_some("");
+    };
+    let (name, after) = rest.split_once('}')?;
+    let stands = path.strip_prefix(before)?.strip_suffix(after)?;
+    let whole = name == "path" || !stands.contains('/');
+    (whole && !stands.is_empty()).then_some(stands)
+}
+
+/// The dialect in which a client expects an answer where the path does not say: all of Anthropic's
+/// clients send a header of theirs.
+fn named(headers: &HeaderMap) -> Dialect {
+    if headers.contains_key(ANTHROPIC_VERSION) {
         Dialect::AnthropicMessages
     } else {
         Dialect::OpenaiChat
     }
 }
 
+fn below(path: &str) -> Option<Dialect> {
+    let (_, dialect) = BELOW.iter().find(|(root, _)| path.starts_with(root))?;
+    Dialect::by_name(dialect)
+}
+
 /// The path without the `/v1` of a base URL to which the client has added its own.
 fn said_once(path: &str) -> &str {
     path.strip_prefix("/v1")
-        .filter(|rest| rest.starts_with("/v1/"))
+        .filter(|rest| rest.starts_with("/v1/") || rest.starts_with("/v1beta/"))
         .unwrap_or(path)
 }
 
-/// Paths that name a model: `/openai/deployments/{model}/chat/completions`, and
-/// `/v1/models/{model}`, in which a slash may stand as it is.
-fn named(path: &str) -> Option<(Method, Operation)> {
-    let decoded = |model: &str| {
-        let model = percent_decode_str(model).decode_utf8().ok()?;
-        (!model.is_empty()).then(|| model.into_owned())
-    };
-    if let Some(rest) = path.strip_prefix("/openai/deployments/") {
-        let model = rest.strip_suffix("/chat/completions")?;
-        let model = decoded(model).filter(|_| !model.contains('/'))?;
-        return Some((Method::POST, Operation::Chat { model: Some(model) }));
-    }
-    let id = ["/v1/models/", "/models/", "/openai/v1/models/"]
-        .iter()
-        .find_map(|root| path.strip_prefix(root))?;
-    Some((Method::GET, Operation::Model { id: decoded(id)? }))
+fn unknown(path: &str) -> Failure {
+    let why = format!("there is no path {}", shorten(path));
+    Failure::new(Code::NotFound, why)
 }
 
 fn shorten(path: &str) -> &str {
@@ -137,20 +334,27 @@ fn shorten(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use dialect::Dialect::{self, AnthropicMessages, OpenaiChat};
-    use http::{HeaderMap, HeaderValue, Method};
-    use policy::failure::Code;
+    use http::{HeaderMap, HeaderValue, Method, Uri};
+    use policy::failure::{Code, Failure};
 
-    use super::{Endpoint, Operation, find, spoken};
+    use super::{Form, Operation, between, find, without};
+
+    fn asked(
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> (Dialect, Result<Operation, Failure>) {
+        let found = find(method, &Uri::try_from(path).unwrap(), headers);
+        (found.dialect, found.operation)
+    }
 
     fn get(path: &str) -> Option<Operation> {
-        let found = find(&Method::GET, path, OpenaiChat);
-        found.ok().map(|endpoint| endpoint.operation)
+        asked(&Method::GET, path, &HeaderMap::new()).1.ok()
     }
 
     fn post(path: &str, headers: &HeaderMap) -> (Dialect, Operation) {
-        let spoken = spoken(path, headers);
-        let Endpoint { dialect, operation } = find(&Method::POST, path, spoken).unwrap();
-        (dialect, operation)
+        let (dialect, operation) = asked(&Method::POST, path, headers);
+        (dialect, operation.unwrap())
     }
 
     #[test]
@@ -159,7 +363,7 @@ mod tests {
         let mut versioned = HeaderMap::new();
         versioned.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         for headers in [&bare, &versioned] {
-            let chat = Operation::Chat { model: None };
+            let chat = Operation::Chat(Form::default());
             for path in [
                 "/v1/messages",
                 "/messages",
@@ -172,9 +376,13 @@ mod tests {
             for path in ["/v1/chat/completions", "/chat/completions/"] {
                 assert_eq!(post(path, headers), (OpenaiChat, chat.clone()), "{path}");
             }
+            let unknown = asked(&Method::POST, "/v1/messages/nothing", headers);
+            assert_eq!(unknown.0, AnthropicMessages);
+            assert!(unknown.1.is_err());
         }
-        assert_eq!(spoken("/v1/models", &versioned), AnthropicMessages);
-        assert_eq!(spoken("/v1/models", &bare), OpenaiChat);
+        let models = |headers| asked(&Method::GET, "/v1/models", headers).0;
+        assert_eq!(models(&versioned), AnthropicMessages);
+        assert_eq!(models(&bare), OpenaiChat);
     }
 
     #[test]
@@ -187,16 +395,71 @@ mod tests {
         assert_eq!(get("/v1/models/"), Some(Operation::Models));
         assert_eq!(get("/v1/v1/models"), Some(Operation::Models));
         assert_eq!(get("/v1/v1"), None);
-        let deployed = "/openai/deployments/a%2Fb/chat/completions";
-        let model = Some("a/b".to_owned());
+        let deployed = "/openai/deployments/a%2Fb/chat/completions?api-version=1";
+        let form = Form {
+            model: Some("a/b".to_owned()),
+            ..Form::default()
+        };
         let found = post(deployed, &HeaderMap::new());
-        assert_eq!(found, (OpenaiChat, Operation::Chat { model }));
+        assert_eq!(found, (OpenaiChat, Operation::Chat(form)));
+        let deeper = "/openai/deployments/a/b/chat/completions";
+        assert!(asked(&Method::POST, deeper, &HeaderMap::new()).1.is_err());
     }
 
     #[test]
     fn a_wrong_method_is_told_which_one_is_right() {
-        let wrong = find(&Method::DELETE, "/v1/models/fast", OpenaiChat).unwrap_err();
+        let wrong = asked(&Method::DELETE, "/v1/models/fast", &HeaderMap::new());
+        let wrong = wrong.1.unwrap_err();
         assert_eq!(wrong.code, Code::NotFound);
         assert!(wrong.message.contains("takes GET"), "{}", wrong.message);
+    }
+
+    #[test]
+    fn roots_and_patterns_have_blanks() {
+        let vertex = "/v1/projects/*/locations/*/publishers/google";
+        let path = "/v1/projects/p/locations/eu/publishers/google/models/g:generateContent";
+        assert_eq!(without(vertex, path), Some("/models/g:generateContent"));
+        assert_eq!(without(vertex, "/v1/projects//locations/eu/x"), None);
+        let pattern = "/models/{path}:generateContent";
+        assert_eq!(between(pattern, "/models/a/b:generateContent"), Some("a/b"));
+        assert_eq!(between(pattern, "/models/:generateContent"), None);
+        assert_eq!(between(pattern, "/models/a:streamGenerateContent"), None);
+        assert_eq!(between("/{model}/x", "/a/b/x"), None);
+    }
+
+    #[test]
+    fn what_the_path_says_of_a_stream_is_found_in_every_dialect_that_is_built() {
+        for (name, path, stream, json_array) in [
+            ("gemini", "/v1beta/models/m:generateContent", false, false),
+            (
+                "gemini",
+                "/v1beta/models/m:streamGenerateContent?alt=sse",
+                true,
+                false,
+            ),
+            (
+                "gemini",
+                "/v1beta/models/m:streamGenerateContent?key=k",
+                true,
+                true,
+            ),
+            ("bedrock-converse", "/model/m/converse", false, false),
+            ("bedrock-converse", "/model/m/converse-stream", true, false),
+        ] {
+            let (dialect, operation) = asked(&Method::POST, path, &HeaderMap::new());
+            let Some(built) = Dialect::by_name(name) else {
+                assert!(operation.is_err(), "{path}");
+                continue;
+            };
+            let form = Form {
+                model: Some("m".to_owned()),
+                stream: Some(stream),
+                json_array,
+            };
+            assert_eq!(
+                (dialect, operation.unwrap()),
+                (built, Operation::Chat(form))
+            );
+        }
     }
 }

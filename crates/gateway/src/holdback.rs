@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use dialect::chat::{PartStart, StreamEvent};
-use dialect::frame::sse::{RawFrame, Run};
+use dialect::frame::{RawFrame, Run};
 use policy::model::ToolCalls;
 
 /// Most bytes that wait.

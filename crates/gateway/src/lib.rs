@@ -37,6 +37,7 @@ mod respond;
 mod route;
 mod screen;
 pub mod serve;
+mod speech;
 mod spend;
 pub mod tasks;
 pub mod telemetry;
@@ -92,6 +93,12 @@ impl WallClock {
     pub fn new(now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Box::new(now_ms))
     }
+
+    /// The time, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        (self.0)()
+    }
 }
 
 impl Default for WallClock {
@@ -127,7 +134,7 @@ impl Shared {
     /// The time, in milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        (self.clock.0)()
+        self.clock.now_ms()
     }
 }
 

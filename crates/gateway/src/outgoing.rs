@@ -7,21 +7,30 @@ use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
-use policy::provider::Auth;
-use policy::secret::ProviderKey;
+use policy::provider::Provider;
+use policy::renewal::{Renewal, Token};
+use policy::secret::{ProviderKey, Secret};
 use store::keys::KeyHasher;
 
 use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
-use crate::names;
+use crate::names::{self, Names};
 use crate::plan::Planned;
 use crate::refuse;
-use crate::upstream::Pieces;
+use crate::upstream::{Pieces, sign};
+
+/// What cannot stand in a segment of a path as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -93,13 +102,18 @@ impl Outgoing {
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
-        if target.provider.dialect == admitted.call.dialect {
+        if target.provider.dialect == admitted.call.speech.dialect {
             let edits = Edits {
                 model: &target.model,
                 force_usage,
                 max_output_tokens: self.clamp,
             };
-            let patch = admitted.call.dialect.server().patch(&admitted.head, &edits);
+            let patch = admitted
+                .call
+                .speech
+                .dialect
+                .server()
+                .patch(&admitted.head, &edits);
             return Ok(Encoded {
                 _room: room(memory, 0)?,
                 body: patch.splice(&screened.body.bytes).into(),
@@ -113,6 +127,7 @@ impl Outgoing {
             none => {
                 let mut decoded = admitted
                     .call
+                    .speech
                     .dialect
                     .server()
                     .decode_request(&screened.body.bytes)
@@ -166,41 +181,18 @@ impl Outgoing {
         &self,
         target: &Target,
         encoded: &mut Encoded,
-        hasher: &KeyHasher,
+        (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
         let codec = provider.dialect.client();
         let names = names::of(provider.dialect);
         let stream = self.planned.screened.admitted.head.stream;
-        let mut request = Request::new(Full::new(std::mem::take(&mut encoded.body)));
-        *request.method_mut() = Method::POST;
-        let path = [
-            provider.base_path.as_str(),
-            &codec.chat_path(&target.model, stream),
-        ]
-        .concat();
-        *request.uri_mut() =
-            Uri::try_from(path).map_err(|_| no_target(target, "its path is no path"))?;
-        let headers = request.headers_mut();
-        // With credential, `host` and length these are six, as a rule; twelve would take a slower road
-        // of the allocator.
-        headers.reserve(6 + names.fixed.len() + provider.headers.len());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("bondgate/", env!("CARGO_PKG_VERSION"))),
-        );
-        for (name, value) in &names.fixed {
-            headers.insert(name, value.clone());
-        }
-        for (name, value) in &provider.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                headers.insert(name, value);
-            }
-        }
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = Method::POST;
+        head.uri = Uri::try_from(path(target, &codec.chat_path(&target.model, stream)))
+            .map_err(|_| no_target(target, "its path is no path"))?;
+        let headers = &mut head.headers;
+        own(headers, names, provider);
         let admitted = &self.planned.screened.admitted;
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, &names.forwarded);
@@ -215,9 +207,53 @@ impl Outgoing {
                 HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
             );
         }
-        sign(headers, target, encoded.key.as_deref())?;
-        Ok(request)
+        if let Some(key) = &encoded.key {
+            sign::show(&mut head, &encoded.body, (provider, key), now_ms)
+                .map_err(|why| no_target(target, &why))?;
+        }
+        let body = std::mem::take(&mut encoded.body);
+        Ok(Request::from_parts(head, Full::new(body)))
     }
+}
+
+/// What neither the client nor a credential says.
+fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
+    // With credential, `host` and length these are six, as a rule; twelve would take a slower road
+    // of the allocator.
+    headers.reserve(6 + names.fixed.len() + provider.headers.len());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("bondgate/", env!("CARGO_PKG_VERSION"))),
+    );
+    for (name, value) in &names.fixed {
+        headers.insert(name, value.clone());
+    }
+    for (name, value) in &provider.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// The path of an operation at a target: the provider's root, Azure's deployment where it wants one,
+/// the dialect's own path, and the provider's query behind the path's own.
+fn path(target: &Target, of_dialect: &str) -> String {
+    let Provider {
+        base_path, paths, ..
+    } = &*target.provider;
+    let mut path = base_path.clone();
+    if paths.deployments {
+        let name = utf8_percent_encode(&target.model, SEGMENT);
+        path.push_str(&format!("/deployments/{name}"));
+    }
+    path.push_str(of_dialect);
+    if !paths.query.is_empty() {
+        path.push(if of_dialect.contains('?') { '&' } else { '?' });
+        path.push_str(&paths.query);
+    }
+    path
 }
 
 fn room(memory: &Memory, bytes: usize) -> Result<Permit, Failure> {
@@ -239,43 +275,34 @@ fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
     }
 }
 
-/// Shows the provider's credential, which goes nowhere but to the origin that it is bound to.
-fn sign(
-    headers: &mut HeaderMap,
-    target: &Target,
-    key: Option<&ProviderKey>,
-) -> Result<(), Failure> {
-    let provider = &target.provider;
-    let Some(key) = key else { return Ok(()) };
-    let (name, prefix) = match provider.auth {
-        Auth::None => return Ok(()),
-        Auth::Bearer => (AUTHORIZATION, "Bearer "),
-        Auth::Header(name) => (HeaderName::from_static(name), ""),
-    };
-    let secret = key
-        .reveal_for(&provider.origin)
-        .ok_or_else(|| no_target(target, "its key belongs to another origin"))?;
-    let mut value = HeaderValue::try_from([prefix, secret].concat())
-        .map_err(|_| no_target(target, "its key cannot stand in a header"))?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(())
-}
-
 /// The text without the credential of that target, which some providers repeat in their errors.
 #[must_use]
 pub(crate) fn conceal(target: &Target, text: String) -> String {
     let provider = &target.provider;
-    let keys = provider.keys.iter();
-    keys.filter_map(|key| key.reveal_for(&provider.origin))
-        .filter(|secret| !secret.is_empty())
-        .fold(text, |text, secret| {
-            if text.contains(secret) {
-                text.replace(secret, "[credential]")
-            } else {
-                text
-            }
-        })
+    provider.keys.iter().fold(text, |text, key| {
+        let text = match key.reveal_for(&provider.origin) {
+            Some(secret) => without(text, secret),
+            None => text,
+        };
+        match key.renewal_for(&provider.origin).and_then(Renewal::last) {
+            None => text,
+            Some(obtained) => match &obtained.token {
+                Token::Bearer(secret) => without(text, secret.reveal()),
+                Token::Aws(keys) => {
+                    let session = keys.session_token.as_ref().map_or("", Secret::reveal);
+                    without(without(text, keys.secret_access_key.reveal()), session)
+                }
+            },
+        }
+    })
+}
+
+fn without(text: String, secret: &str) -> String {
+    if !secret.is_empty() && text.contains(secret) {
+        text.replace(secret, "[credential]")
+    } else {
+        text
+    }
 }
 
 fn no_target(target: &Target, why: &str) -> Failure {

@@ -13,7 +13,8 @@ use dialect::Dialect;
 use dialect::chat::{Delta, StreamEvent};
 use dialect::codec::{Broken, EncoderOptions, End, EventDecoder};
 use dialect::failure::ProviderError;
-use dialect::frame::sse::{Framer, MAX_EVENT, RawFrame, Run};
+use dialect::frame::sse::MAX_EVENT;
+use dialect::frame::{Framer, Framing, RawFrame, Run};
 use http_body::Body;
 use policy::failure::Failure;
 
@@ -46,6 +47,8 @@ pub(crate) enum Gear {
 
 /// What the pump makes of a client's wishes.
 pub(crate) struct PumpOptions {
+    /// How the provider frames the stream.
+    pub framing: Framing,
     /// How the stream reaches its client.
     pub gear: Gear,
     /// What waits.
@@ -133,7 +136,7 @@ impl Pump {
     ) -> Self {
         Self {
             upstream,
-            framer: Framer::new(MAX_EVENT),
+            framer: options.framing.framer(MAX_EVENT),
             decoder,
             options,
             events: Vec::new(),
@@ -369,11 +372,13 @@ impl Pump {
         };
         // Some providers leave out the blank line behind their last event. Where the
         // body ended as its framing said, that event is whole all the same.
-        let framer = std::mem::replace(&mut self.framer, Framer::new(MAX_EVENT));
+        let fresh = self.options.framing.framer(MAX_EVENT);
+        let framer = std::mem::replace(&mut self.framer, fresh);
         let last = framer.finish().filter(|_| end == End::Clean);
         if let Some(last) = last.filter(says_something) {
             self.frame(last, exchange)?;
-            if matches!(self.options.gear, Gear::First { .. }) {
+            let lacks_blank_line = self.options.framing == Framing::Sse;
+            if lacks_blank_line && matches!(self.options.gear, Gear::First { .. }) {
                 self.ready.push_bytes(Bytes::from_static(b"\n\n"));
             }
             if self.complete {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use dialect::Dialect;
-use dialect::codec::{EncoderOptions, EventEncoder};
+use dialect::codec::EventEncoder;
 use http::{HeaderValue, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use policy::failure::{AttemptFailure, Code, Failure};
@@ -25,6 +25,7 @@ use crate::pump::{Flow, Pump};
 use crate::refuse;
 use crate::rescue::{rescue, tell};
 use crate::respond;
+use crate::speech::Speech;
 use crate::upstream::UpstreamBody;
 
 /// The body of an answer.
@@ -55,23 +56,25 @@ impl Body {
 /// Waits for the answer and hands it on. The status line of a stream waits for
 /// the first semantic event, but no longer than ten seconds.
 pub(crate) async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Body> {
+    let speech = attempting.speech;
     let outcome = if attempting.stream {
         // Boxed, so that only streams carry the timer.
         let waits = attempting.pace.timings.head_waits;
         match Box::pin(timeout(waits, &mut attempting.answer)).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => return late(dialect, attempting),
+            Err(_elapsed) => return late(speech, attempting),
         }
     } else {
         attempting.answer.await
     };
     match outcome {
-        Ok(answer) => hand_on(dialect, answer, attempting.pace).await,
+        Ok(answer) => hand_on(speech, answer, attempting.pace).await,
         Err(refused) => rescue(dialect, &refused.failure, refused.exchange).await,
     }
 }
 
-async fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body> {
+async fn hand_on(speech: Speech, answer: Answer, pace: Pace) -> Response<Body> {
+    let dialect = speech.dialect;
     let Answer {
         mut exchange,
         provider_id,
@@ -91,7 +94,7 @@ async fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body>
     respond::answered(headers, &exchange);
     respond::limits(headers, dialect, &exchange);
     let kind = if matches!(content, Content::Stream(_)) {
-        "text/event-stream; charset=utf-8"
+        speech.content_type()
     } else {
         "application/json"
     };
@@ -104,7 +107,7 @@ async fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body>
             respond::cost(headers, &exchange);
             Body::full(room.keep_for(bytes))
         }
-        Content::Stream(pump) => Body::Stream(Box::new(Stream::new(dialect, pump, exchange, pace))),
+        Content::Stream(pump) => Body::Stream(Box::new(Stream::new(speech, pump, exchange, pace))),
         Content::Long(first, room, rest) => Body::Long(Box::new(Long {
             first: Some(room.keep_for(first)),
             rest,
@@ -115,12 +118,12 @@ async fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body>
     response
 }
 
-fn late(dialect: Dialect, attempting: Attempting) -> Response<Body> {
+fn late(speech: Speech, attempting: Attempting) -> Response<Body> {
     let mut response = Response::new(Body::Full(None));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+        HeaderValue::from_static(speech.content_type()),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&attempting.id) {
@@ -128,7 +131,7 @@ fn late(dialect: Dialect, attempting: Attempting) -> Response<Body> {
     }
     let keep_alive = Box::pin(sleep_until(Instant::now()));
     *response.body_mut() = Body::Late(Box::new(Late {
-        dialect,
+        speech,
         attempting,
         keep_alive,
     }));
@@ -137,7 +140,7 @@ fn late(dialect: Dialect, attempting: Attempting) -> Response<Body> {
 
 /// A stream whose head went out before its first event came.
 pub struct Late {
-    dialect: Dialect,
+    speech: Speech,
     attempting: Attempting,
     keep_alive: Pin<Box<Sleep>>,
 }
@@ -157,7 +160,7 @@ impl Late {
                 content: Content::Stream(pump),
                 ..
             })) => Poll::Ready(Turn::Flow(Box::new(Stream::new(
-                self.dialect,
+                self.speech,
                 pump,
                 exchange,
                 self.attempting.pace,
@@ -185,7 +188,7 @@ impl Late {
                 self.keep_alive.as_mut().reset(next);
                 // Polled again so that the timer knows this task; it cannot be due yet.
                 let _ = self.keep_alive.as_mut().poll(context);
-                let sign = encoder(self.dialect).keep_alive();
+                let sign = self.speech.encoder().keep_alive();
                 if sign.is_empty() {
                     Poll::Pending
                 } else {
@@ -196,12 +199,8 @@ impl Late {
     }
 
     fn fail(&self, failure: &Failure, exchange: &mut Exchange) -> Bytes {
-        fail(encoder(self.dialect), failure, exchange)
+        fail(self.speech.encoder(), failure, exchange)
     }
-}
-
-fn encoder(dialect: Dialect) -> Box<dyn EventEncoder> {
-    dialect.server().encoder(EncoderOptions::default())
 }
 
 /// Settles a broken stream and writes its failure event.
@@ -228,7 +227,7 @@ async fn recorded(receipt: Option<Receipt>) -> Result<(), StorageError> {
 
 /// A stream under way.
 pub struct Stream {
-    dialect: Dialect,
+    speech: Speech,
     /// Gone once the stream is whole or broken.
     pump: Option<Box<Pump>>,
     exchange: Box<Exchange>,
@@ -242,7 +241,7 @@ pub struct Stream {
 type Recording = Pin<Box<dyn Future<Output = Result<(), StorageError>> + Send>>;
 
 impl Stream {
-    fn new(dialect: Dialect, pump: Box<Pump>, exchange: Box<Exchange>, pace: Pace) -> Self {
+    fn new(speech: Speech, pump: Box<Pump>, exchange: Box<Exchange>, pace: Pace) -> Self {
         let timeouts = exchange
             .model
             .as_ref()
@@ -250,7 +249,7 @@ impl Stream {
             .unwrap_or_default();
         let clock = Clock::new(timeouts.idle, pace);
         Self {
-            dialect,
+            speech,
             pump: Some(pump),
             exchange,
             clock,
@@ -266,7 +265,7 @@ impl Stream {
                 self.recording = None;
                 if let Err(error) = recorded {
                     let failure = refuse::unrecorded(&error);
-                    let words = words(encoder(self.dialect), &failure, &self.exchange);
+                    let words = words(self.speech.encoder(), &failure, &self.exchange);
                     self.last_words = Some(words);
                 }
             }
@@ -299,7 +298,7 @@ impl Stream {
                 Poll::Pending => match self.clock.poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Tick::KeepAlive) => {
-                        let sign = encoder(self.dialect).keep_alive();
+                        let sign = self.speech.encoder().keep_alive();
                         if !sign.is_empty() {
                             return Poll::Ready(Some(Bytes::from_static(sign)));
                         }
@@ -339,7 +338,7 @@ impl Stream {
 
     fn fail(&mut self, failure: &Failure) {
         let approved = self.pump.take().and_then(|mut pump| pump.take_ready());
-        let words = fail(encoder(self.dialect), failure, &mut self.exchange);
+        let words = fail(self.speech.encoder(), failure, &mut self.exchange);
         self.last_words = Some(match approved {
             Some(approved) => [approved, words].concat().into(),
             None => words,

@@ -69,7 +69,7 @@ pub(crate) fn reserve(
     let (held, clamped) = match affordable {
         None => (presumable(&demand, &targets, ceiling), None),
         Some(affordable) => {
-            let media = admitted.call.dialect.server().media(body);
+            let media = admitted.call.speech.dialect.server().media(body);
             demand.images = media.images;
             demand.documents = media.documents;
             demand.unbounded = media.unbounded;
@@ -155,7 +155,7 @@ fn targets(planned: &Planned, snapshot: &policy::snapshot::Snapshot, at_ms: i64)
                 .ceilings
                 .of(&plan.model.name, &step.target.provider.name),
             // Another dialect's words for tiers are not sent.
-            tier: asked.filter(|_| step.target.provider.dialect == admitted.call.dialect),
+            tier: asked.filter(|_| step.target.provider.dialect == admitted.call.speech.dialect),
         })
         .collect()
 }

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use dialect::Dialect;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::failure::Failure;
@@ -15,7 +14,7 @@ use crate::Gateway;
 use crate::admit::{Call, admit};
 use crate::attempt::attempt;
 use crate::attribute::attribute;
-use crate::endpoint::{self, Operation};
+use crate::endpoint::{self, Asked, Form, Operation};
 use crate::exchange::{Exchange, Outcome};
 use crate::identify::identify;
 use crate::intake;
@@ -29,13 +28,15 @@ use crate::rescue::rescue;
 use crate::reserve::{Reserved, reserve};
 use crate::respond;
 use crate::screen::screen;
+use crate::speech::Speech;
 
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
-    let dialect = endpoint::spoken(request.uri().path(), request.headers());
+    let asked = endpoint::find(request.method(), request.uri(), request.headers());
+    let dialect = asked.dialect;
     let snapshot = gateway.shared.snapshot.load_full();
     let mut exchange = Exchange::open(&gateway, snapshot, dialect);
-    match forward(&gateway, dialect, request, &mut exchange).await {
+    match forward(&gateway, asked, request, &mut exchange).await {
         Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
         Ok(Way::Answer(mut response)) => {
             exchange.conclude(Outcome::Answered);
@@ -56,7 +57,7 @@ enum Way {
 
 async fn forward(
     gateway: &Gateway,
-    dialect: Dialect,
+    Asked { dialect, operation }: Asked,
     request: Request<Incoming>,
     exchange: &mut Exchange,
 ) -> Result<Way, Failure> {
@@ -64,13 +65,13 @@ async fn forward(
     let shared = &gateway.shared;
     let snapshot = Arc::clone(&exchange.snapshot);
     refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
-    let endpoint = endpoint::find(&parts.method, parts.uri.path(), dialect)?;
-    exchange.operation = endpoint.operation.name();
-    let model_in_path = match &endpoint.operation {
+    let operation = operation?;
+    exchange.operation = operation.name();
+    let form = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
-        Operation::Models | Operation::Model { .. } | Operation::Chat { model: None } => None,
-        Operation::Chat { model: Some(model) } => Some(model.clone()),
+        Operation::Models | Operation::Model { .. } => Form::default(),
+        Operation::Chat(form) => form.clone(),
     };
 
     let caller = identify(
@@ -82,29 +83,33 @@ async fn forward(
     )?;
     exchange.key = Some(Arc::clone(&caller.key));
     let options = Options::read(&parts.headers)?;
-    if endpoint.operation == Operation::Models {
-        let list = respond::models(endpoint.dialect, &snapshot, &caller);
+    if operation == Operation::Models {
+        let list = respond::models(dialect, &snapshot, &caller);
         return Ok(Way::Answer(list));
     }
-    if let Operation::Model { id } = &endpoint.operation {
-        return respond::model(endpoint.dialect, &snapshot, &caller, id).map(Way::Answer);
+    if let Operation::Model { id } = &operation {
+        return respond::model(dialect, &snapshot, &caller, id).map(Way::Answer);
     }
 
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
-    let limits = intake::Limits::of(&snapshot, model_in_path.as_deref(), options.timeout);
+    let limits = intake::Limits::of(&snapshot, form.model.as_deref(), options.timeout);
     let body = intake::read(body, &parts, &limits, &shared.memory).await?;
-    let mut head = endpoint
-        .dialect
+    let mut head = dialect
         .server()
         .head(&body.bytes)
         .map_err(|invalid| refuse::invalid(&invalid))?;
-    match model_in_path {
+    match form.model {
         Some(model) => head.name_model(model),
         None if head.model.is_empty() => return Err(refuse::no_model_named()),
         None => {}
     }
+    head.stream = form.stream.unwrap_or(head.stream);
+    let json_array = form.json_array;
     let call = Call {
-        dialect: endpoint.dialect,
+        speech: Speech {
+            dialect,
+            json_array,
+        },
         options,
         headers: parts.headers,
     };

@@ -146,11 +146,21 @@ fn by_code(code: &str) -> Option<AttemptFailure> {
         "model_not_found" | "DeploymentNotFound" | "model_decommissioned" => {
             AttemptFailure::ModelGone
         }
-        "invalid_api_key" | "authentication_error" | "permission_error" => {
+        // Google says `API_KEY_INVALID` with 400.
+        "invalid_api_key" | "authentication_error" | "permission_error" | "API_KEY_INVALID" => {
             AttemptFailure::Credential
         }
-        "rate_limit_exceeded" | "rate_limit_error" => AttemptFailure::RateLimited,
-        "overloaded_error" => AttemptFailure::Overloaded,
+        // AWS names exceptions, in mid-stream with a small letter and without a status.
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "ThrottlingException"
+        | "throttlingException" => AttemptFailure::RateLimited,
+        "overloaded_error"
+        | "ModelNotReadyException"
+        | "ServiceUnavailableException"
+        | "serviceUnavailableException" => AttemptFailure::Overloaded,
+        "ModelTimeoutException" | "modelTimeoutException" => AttemptFailure::Ambiguous,
+        "ExpiredTokenException" | "UnrecognizedClientException" => AttemptFailure::Credential,
         _ => return None,
     })
 }
@@ -380,6 +390,19 @@ mod tests {
             AttemptFailure::classify(429, &ProviderError::default()),
             AttemptFailure::RateLimited
         );
+    }
+
+    #[test]
+    fn words_of_the_clouds_say_more_than_their_status() {
+        for (status, code, means) in [
+            (400, "API_KEY_INVALID", AttemptFailure::Credential),
+            (400, "ExpiredTokenException", AttemptFailure::Credential),
+            (429, "ModelNotReadyException", AttemptFailure::Overloaded),
+            (500, "throttlingException", AttemptFailure::RateLimited),
+            (500, "modelTimeoutException", AttemptFailure::Ambiguous),
+        ] {
+            assert_eq!(AttemptFailure::classify(status, &error(code)), means);
+        }
     }
 
     #[test]

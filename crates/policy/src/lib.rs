@@ -18,6 +18,7 @@ pub mod origin;
 pub mod plan;
 pub mod price;
 pub mod provider;
+pub mod renewal;
 pub mod secret;
 pub mod snapshot;
 pub mod viewer;

@@ -29,6 +29,34 @@ pub struct Provider {
     pub catalogue_id: &'static str,
     /// Where data stays, in the operator's words.
     pub residency: Option<String>,
+    /// Its region, where its kind has regions; signatures name it.
+    pub region: Option<String>,
+    /// How its paths differ from its dialect's.
+    pub paths: Paths,
+}
+
+/// How a provider's paths differ from its dialect's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paths {
+    /// Whether the model, in Azure's words a deployment, stands in front of the dialect's path:
+    /// `/deployments/{model}/chat/completions`.
+    pub deployments: bool,
+    /// What stands behind `?` in each of them, such as `api-version=2024-10-21`; may be empty.
+    pub query: String,
+}
+
+impl Auth {
+    /// Its name in configurations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Auth::Bearer => "bearer",
+            Auth::Header(name) => name,
+            Auth::Query(_) => "query-key",
+            Auth::SigV4 { .. } => "sigv4",
+            Auth::None => "none",
+        }
+    }
 }
 
 /// How a credential is shown to a provider.
@@ -38,6 +66,13 @@ pub enum Auth {
     Bearer,
     /// The credential alone in a header of that name.
     Header(&'static str),
+    /// In the query, under that name.
+    Query(&'static str),
+    /// The request is signed for that service of AWS (Signature Version 4).
+    SigV4 {
+        /// The service's name in signatures.
+        service: &'static str,
+    },
     /// Not at all.
     None,
 }

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::origin::Origin;
+use crate::renewal::{Recipe, Renewal};
 
 /// Text that must not be seen. It has neither `Debug` nor `Display` nor `Serialize`.
 pub struct Secret(Zeroizing<String>);
@@ -24,19 +25,28 @@ impl Secret {
 /// A credential that we hold for a provider, bound to the origin it may be sent to.
 pub struct ProviderKey {
     name: String,
-    secret: Secret,
+    held: Held,
     origin: Origin,
+}
+
+enum Held {
+    Given(Secret),
+    Renewed(Renewal),
 }
 
 impl ProviderKey {
     /// Binds a secret to an origin; `name` stands for it in records.
     #[must_use]
     pub fn new(name: String, secret: Secret, origin: Origin) -> Self {
-        Self {
-            name,
-            secret,
-            origin,
-        }
+        let held = Held::Given(secret);
+        Self { name, held, origin }
+    }
+
+    /// One that is obtained and renewed by that recipe.
+    #[must_use]
+    pub fn renewed(name: String, recipe: Recipe, origin: Origin) -> Self {
+        let held = Held::Renewed(Renewal::new(recipe));
+        Self { name, held, origin }
     }
 
     /// What stands for the key in records; not secret.
@@ -45,9 +55,27 @@ impl ProviderKey {
         &self.name
     }
 
-    /// The secret, only for the origin that it is bound to.
+    /// The secret that was given, only for the origin that it is bound to.
     #[must_use]
     pub fn reveal_for(&self, origin: &Origin) -> Option<&str> {
-        (*origin == self.origin).then(|| self.secret.reveal())
+        match &self.held {
+            Held::Given(secret) => (*origin == self.origin).then(|| secret.reveal()),
+            Held::Renewed(_) => None,
+        }
+    }
+
+    /// The renewal of one that is not given, only for the origin that it is bound to.
+    #[must_use]
+    pub fn renewal_for(&self, origin: &Origin) -> Option<&Renewal> {
+        self.renewal().filter(|_| *origin == self.origin)
+    }
+
+    /// The renewal of one that is not given, for whoever obtains it.
+    #[must_use]
+    pub fn renewal(&self) -> Option<&Renewal> {
+        match &self.held {
+            Held::Given(_) => None,
+            Held::Renewed(renewal) => Some(renewal),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use policy::control::ReloadError;
 use policy::limit::Limit;
-use policy::provider::{Auth, Provider};
+use policy::provider::Provider;
 use policy::snapshot::Snapshot;
 use policy::viewer::Viewer;
 use schemars::JsonSchema;
@@ -217,11 +217,7 @@ fn provider(snapshot: &Snapshot, provider: &Provider) -> ShownProvider {
         name: provider.name.clone(),
         base_url: format!("{}{}", provider.origin, provider.base_path),
         dialect: provider.dialect.name(),
-        auth: match provider.auth {
-            Auth::Bearer => "bearer",
-            Auth::Header(name) => name,
-            Auth::None => "none",
-        },
+        auth: provider.auth.name(),
         keys: provider.keys.len(),
         headers: provider
             .headers

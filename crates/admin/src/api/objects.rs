@@ -37,14 +37,16 @@ pub(super) fn add(routes: Routes) -> Routes {
 
 /// Many prices in one call.
 fn import(mut routes: Routes) -> Routes {
-    let of_one = schema_of_new::<PriceSpec>(&mut routes.schemas);
-    let schema = json!({
-        "type": "object",
-        "properties": { "prices": { "type": "array", "items": of_one, "minItems": 1 } },
-        "required": ["prices"],
-        "additionalProperties": false,
+    let body = routes.schema(|schemas| {
+        let of_one = schema_of_new::<PriceSpec>(schemas);
+        let schema = json!({
+            "type": "object",
+            "properties": { "prices": { "type": "array", "items": of_one, "minItems": 1 } },
+            "required": ["prices"],
+            "additionalProperties": false,
+        });
+        component(schemas, "PricesImport", schema)
     });
-    let body = component(&mut routes.schemas, "PricesImport", schema);
     let head = (
         Method::POST,
         "/prices/import",

@@ -176,6 +176,8 @@ fn provider() -> Arc<Provider> {
         headers: vec![("x-team".to_owned(), "header-value-never-shown".to_owned())],
         catalogue_id: "openai",
         residency: Some("us".to_owned()),
+        region: None,
+        paths: policy::provider::Paths::default(),
     })
 }
 

@@ -6,6 +6,8 @@
 mod answers;
 mod check;
 mod demo;
+mod doctor;
+mod egress;
 mod explain;
 mod import;
 mod keys;
@@ -40,6 +42,8 @@ pub fn run() -> ExitCode {
         None => wire::serve(&cli.serve),
         Some(Command::Serve(options)) => wire::serve(&options),
         Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Doctor(options)) => return ended(doctor::run(&options)),
+        Some(Command::Egress(options)) => egress::run(&options),
         Some(Command::Explain(options)) => explain::run(&options),
         Some(Command::Keys(options)) => keys::run(&options),
         Some(Command::Spend(options)) => spend::run(&options),

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod prices;
+pub mod providers;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use accounts::{
     AlertsFile, BudgetFile, KeyFile, LimitsFile, OrganisationFile, TeamFile, UserFile,
 };
 pub use prices::{AboveFile, PriceFile, RatesFile, TierFile};
+pub use providers::{AuthFile, AwsFile, DialectFile, EntraFile, GoogleFile, ProviderFile};
 
 /// A configuration of Bondgate.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -166,65 +168,6 @@ pub struct UpstreamFile {
     pub no_proxy: Option<Vec<String>>,
     /// Further certificate authorities, PEM.
     pub ca: Option<At<String>>,
-}
-
-/// Somebody who serves models.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("x-not-yet" = [
-    "residency", "approved_for", "region", "project", "location", "health", "limits", "budget",
-]))]
-pub struct ProviderFile {
-    /// Row of the catalogue; default the provider's own name.
-    pub provider: Option<At<String>>,
-    /// Where it is, such as `http://127.0.0.1:8000/v1`; `/v1` is added to a bare host.
-    pub base_url: Option<At<String>>,
-    /// What it speaks.
-    pub dialect: Option<DialectFile>,
-    /// Credential, or `none`.
-    pub key: Option<At<SecretText>>,
-    /// Several credentials, used in turn.
-    pub keys: Option<At<Vec<At<SecretText>>>>,
-    /// How the credential is shown; default what the row or the dialect says.
-    pub auth: Option<At<AuthFile>>,
-    /// Further headers of every request to it.
-    pub headers: Option<BTreeMap<String, At<String>>>,
-    /// Whether it takes `stream_options`; false where it refuses them.
-    pub stream_usage: Option<bool>,
-    /// HTTP/2 without TLS, without asking first; default false.
-    pub http2_prior_knowledge: Option<At<bool>>,
-    /// The most that one request to it counts as where it has no bound or no price.
-    pub ceiling: Option<At<Usd>>,
-}
-
-/// A wire format.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline, extend("x-not-yet" = [
-    "openai-responses", "gemini", "bedrock-converse", "cohere",
-]))]
-pub enum DialectFile {
-    /// OpenAI's chat completions.
-    OpenaiChat,
-    /// Anthropic's messages.
-    AnthropicMessages,
-}
-
-/// How a credential is shown.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum AuthFile {
-    /// `authorization: Bearer …`
-    Bearer,
-    /// `x-api-key: …`
-    XApiKey,
-    /// `api-key: …`
-    ApiKey,
-    /// `x-goog-api-key: …`
-    XGoogApiKey,
-    /// Not at all.
-    None,
 }
 
 /// One of a model's targets in long form.

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gateway::upstream::catalog::{ROWS, Row};
+use dialect::Dialect;
+use gateway::upstream::catalog::{ROWS, Row, Speaks, fill};
 use policy::limit::{Limit, Period, Resource, Scope};
 use policy::model::Model;
 use policy::money::Nanos;
 use policy::origin::BaseUrl;
 use policy::price::{Given, PriceRow};
-use policy::provider::{Auth, Provider, Quirks};
+use policy::provider::{Auth, Paths, Provider, Quirks};
 use policy::secret::{ProviderKey, Secret};
 use policy::snapshot::Ceilings;
 
@@ -48,9 +49,12 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Config {
             .key_env
             .iter()
             .find_map(|name| env(name).filter(|key| is_key(key)));
-        if let (Some(secret), Ok(base)) = (found, BaseUrl::parse(row.base_url)) {
+        if let (Some(secret), Some(provider)) = (found, row.speaks(None)) {
+            let Some(provider) = hosted(row, provider, &secret) else {
+                continue;
+            };
             canonical.push_str(&format!("\n{} {secret}", row.name));
-            providers.insert(row.name.to_owned(), Arc::new(hosted(row, base, secret)));
+            providers.insert(row.name.to_owned(), Arc::new(provider));
         }
     }
     if let Ok(base) = BaseUrl::parse(sim_url) {
@@ -112,24 +116,28 @@ fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-fn hosted(row: &Row, base: BaseUrl, secret: String) -> Provider {
+/// The provider of a row whose place needs no further value.
+fn hosted(row: &Row, (speaks, dialect): (&Speaks, Dialect), secret: &str) -> Option<Provider> {
+    let base = BaseUrl::parse(&fill(speaks.root, |_| None).ok()?).ok()?;
     let key = ProviderKey::new(
         row.name.to_owned(),
-        Secret::new(secret),
+        Secret::new(secret.to_owned()),
         base.origin.clone(),
     );
-    Provider {
+    Some(Provider {
         name: row.name.to_owned(),
         origin: base.origin,
         base_path: base.path,
-        dialect: row.dialect,
-        auth: row.auth,
+        dialect,
+        auth: speaks.auth.unwrap_or(row.auth),
         keys: vec![Arc::new(key)],
         quirks: row.quirks,
-        catalogue_id: row.name,
+        catalogue_id: row.priced_as,
         headers: Vec::new(),
         residency: None,
-    }
+        region: None,
+        paths: Paths::default(),
+    })
 }
 
 /// The simulated provider, like a real one, wants to be shown a key; any will do.
@@ -140,12 +148,14 @@ fn simulated(base: BaseUrl) -> Provider {
         name: "sim".to_owned(),
         base_path: versioned(&base.path),
         origin: base.origin,
-        dialect: dialect::Dialect::OpenaiChat,
+        dialect: Dialect::OpenaiChat,
         auth: Auth::Bearer,
         keys: vec![Arc::new(key)],
         quirks: Quirks::default(),
         catalogue_id: "",
         headers: Vec::new(),
         residency: None,
+        region: None,
+        paths: Paths::default(),
     }
 }

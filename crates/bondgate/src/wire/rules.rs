@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use gateway::Shared;
+use gateway::upstream::sign::renew;
 use parking_lot::Mutex;
 use policy::accounts::LimitSet;
 use policy::snapshot::Snapshot;
@@ -71,6 +72,7 @@ impl Rules {
         let now_ms = shared.now_ms();
         let next = self.snapshot(now_ms)?;
         let before = shared.snapshot.load_full();
+        renew::take_over(&next, &before);
         let counts_anew = |name: &str| {
             let shape = |limits: &LimitSet| limits.get(name).map(|limit| limit.shape());
             shape(&before.limits) != shape(&next.limits)

@@ -60,6 +60,20 @@ fn the_reference_names_every_key_of_the_schema() {
     assert!(keys.is_empty(), "docs/reference.md does not name {keys:?}");
 }
 
+#[test]
+fn the_providers_are_documented_as_they_are() {
+    let path = root().join("docs/providers.md");
+    let document = gateway::upstream::catalog::document();
+    if std::env::var_os("BONDGATE_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &document).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == document,
+        "docs/providers.md is not what the catalogue says; write it anew as it tells"
+    );
+}
+
 /// Names of all properties below a schema.
 fn properties(schema: &serde_json::Value, keys: &mut BTreeSet<String>) {
     if let Some(named) = schema

@@ -1,35 +1,141 @@
 //! The provider catalogue: what is known of each provider, as rows of data.
 //!
-//! A row says where a provider is, what it speaks, how it is shown its key, which
-//! environment variable usually holds that key and where it differs from its dialect. A
-//! new provider is a new row here and nothing else; a configuration can override each
-//! column. No code may ask for a provider by name.
+//! A row says where a provider is, what it speaks, how it is shown its credential and where that comes
+//! from, and where it differs from its dialect. A new provider is a new row in [`rows`] and nothing
+//! else; a configuration can override each column. No code may ask for a provider by name.
+
+mod rows;
+
+use std::fmt::Write as _;
 
 use dialect::Dialect;
 use policy::provider::{Auth, Quirks};
+
+pub use rows::ROWS;
+
+/// Signed for Bedrock.
+pub const BEDROCK_SIGNED: Auth = Auth::SigV4 { service: "bedrock" };
 
 /// What is known of one provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Its name in configurations.
     pub name: &'static str,
-    /// Its versioned root.
-    pub base_url: &'static str,
-    /// What it speaks.
-    pub dialect: Dialect,
-    /// How it is shown a key.
+    /// Other names that it goes by.
+    pub aliases: &'static [&'static str],
+    /// Its name in the price data.
+    pub priced_as: &'static str,
+    /// What it speaks and where, what serves most of its models best first.
+    pub speaks: &'static [Speaks],
+    /// How it is shown a credential.
     pub auth: Auth,
+    /// Where its credential comes from where the configuration gives none.
+    pub obtains: Obtains,
     /// Environment variables that usually hold the key, the most usual first; none where
     /// it usually asks for no key.
     pub key_env: &'static [&'static str],
-    /// Where it differs from its dialect.
+    /// Where it differs from its dialects.
     pub quirks: Quirks,
+    /// What becomes of an answer whose client has gone.
+    pub cancelled: Cancelled,
+}
+
+/// A dialect that a provider speaks, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speaks {
+    /// The dialect's name; one that is not built is passed over.
+    pub dialect: &'static str,
+    /// The versioned root of its paths; values of the configuration stand in braces: `{region}`,
+    /// `{project}`, `{resource}`, `{account}`.
+    pub root: &'static str,
+    /// How a credential is shown there, where that differs.
+    pub auth: Option<Auth>,
+    /// The root where paths name Azure's deployments, for those that give an `api_version`.
+    pub deployments: Option<&'static str>,
+}
+
+/// Where a credential comes from that nobody gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obtains {
+    /// It must be given, or there is none.
+    Given,
+    /// What the AWS tools find.
+    Aws,
+    /// The machine's own account at Google.
+    Google,
+}
+
+/// What becomes of an answer whose client has gone, by what the provider or its users say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// Closing the connection ends the work and its bill.
+    Ends,
+    /// The work goes on and is billed in full.
+    BilledInFull,
+    /// Nobody says.
+    Unknown,
+}
+
+impl Cancelled {
+    /// In words.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Cancelled::Ends => "ends",
+            Cancelled::BilledInFull => "billed in full",
+            Cancelled::Unknown => "not known",
+        }
+    }
+}
+
+impl Row {
+    /// What it speaks of what is built: that dialect, or the first.
+    #[must_use]
+    pub fn speaks(&self, wanted: Option<Dialect>) -> Option<(&'static Speaks, Dialect)> {
+        let mut built = self.speaks.iter().filter_map(|one| {
+            let dialect = Dialect::by_name(one.dialect)?;
+            Some((one, dialect))
+        });
+        built.find(|(_, dialect)| wanted.is_none_or(|wanted| wanted == *dialect))
+    }
+
+    /// Whether one of its roots needs that value.
+    #[must_use]
+    pub fn needs(&self, value: &str) -> bool {
+        let mut roots = self.speaks.iter().map(|one| one.root);
+        roots.any(|root| blanks(root).any(|blank| blank == value))
+    }
+}
+
+/// The names that stand in braces in a root, in its order; a name may stand there twice.
+pub fn blanks(root: &str) -> impl Iterator<Item = &str> {
+    root.split('{')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
+/// A root with its blanks filled.
+///
+/// # Errors
+/// The first name that has no value.
+pub fn fill<'a>(root: &'a str, value: impl Fn(&str) -> Option<String>) -> Result<String, &'a str> {
+    let mut filled = root.to_owned();
+    for name in blanks(root) {
+        let value = value(name).ok_or(name)?;
+        if value == "global" {
+            // Google's global endpoint has no region in its host.
+            filled = filled.replace(&format!("//{{{name}}}-"), "//");
+        }
+        filled = filled.replace(&format!("{{{name}}}"), &value);
+    }
+    Ok(filled)
 }
 
 /// The row of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.name == name)
+    ROWS.iter()
+        .find(|row| row.name == name || row.aliases.contains(&name))
 }
 
 /// How a dialect's own provider is shown a key.
@@ -41,146 +147,46 @@ pub fn usual_auth(dialect: Dialect) -> Auth {
     }
 }
 
-const USUAL: Quirks = Quirks { stream_usage: true };
-
-/// Refuses `stream_options`; says usage at the end of streams without being asked.
-const USAGE_UNASKED: Quirks = Quirks {
-    stream_usage: false,
-};
-
-const fn hosted(
-    name: &'static str,
-    base_url: &'static str,
-    key_env: &'static [&'static str],
-) -> Row {
-    Row {
-        name,
-        base_url,
-        dialect: Dialect::OpenaiChat,
-        auth: Auth::Bearer,
-        key_env,
-        quirks: USUAL,
+/// The catalogue as a document: `docs/providers.md`.
+#[must_use]
+pub fn document() -> String {
+    let mut text = String::from(rows::HEADING);
+    for row in ROWS {
+        let roots = row.speaks.iter().map(|one| {
+            let open = if Dialect::by_name(one.dialect).is_some() {
+                ""
+            } else {
+                " (not built yet)"
+            };
+            format!("{}{open}: `{}`", one.dialect, one.root)
+        });
+        let credential = match (row.obtains, row.key_env) {
+            (Obtains::Given, []) => "none".to_owned(),
+            (Obtains::Given, names) => listed(names),
+            (Obtains::Aws, _) => "what the AWS tools find".to_owned(),
+            (Obtains::Google, _) => "a service account, else the machine's own".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {credential} | {} | {} |",
+            row.name,
+            roots.collect::<Vec<_>>().join("<br>"),
+            row.auth.name(),
+            if row.quirks.stream_usage {
+                "when asked"
+            } else {
+                "unasked"
+            },
+            row.cancelled.told(),
+        );
     }
+    text
 }
 
-/// An engine on this machine, which shows a key only where it was started with one.
-const fn engine(name: &'static str, base_url: &'static str) -> Row {
-    hosted(name, base_url, &[])
+fn listed(names: &[&str]) -> String {
+    let names = names.iter().map(|name| format!("`{name}`"));
+    names.collect::<Vec<_>>().join(" or ")
 }
-
-/// All rows, the best known first, then engines that one hosts oneself.
-pub const ROWS: &[Row] = &[
-    hosted("openai", "https://api.openai.com/v1", &["OPENAI_API_KEY"]),
-    Row {
-        name: "anthropic",
-        base_url: "https://api.anthropic.com/v1",
-        dialect: Dialect::AnthropicMessages,
-        auth: Auth::Header("x-api-key"),
-        key_env: &["ANTHROPIC_API_KEY"],
-        quirks: USUAL,
-    },
-    hosted(
-        "gemini",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-        &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
-    ),
-    Row {
-        quirks: USAGE_UNASKED,
-        ..hosted("mistral", "https://api.mistral.ai/v1", &["MISTRAL_API_KEY"])
-    },
-    hosted(
-        "openrouter",
-        "https://openrouter.ai/api/v1",
-        &["OPENROUTER_API_KEY"],
-    ),
-    hosted("groq", "https://api.groq.com/openai/v1", &["GROQ_API_KEY"]),
-    hosted(
-        "deepseek",
-        "https://api.deepseek.com/v1",
-        &["DEEPSEEK_API_KEY"],
-    ),
-    hosted("xai", "https://api.x.ai/v1", &["XAI_API_KEY"]),
-    hosted(
-        "together",
-        "https://api.together.xyz/v1",
-        &["TOGETHER_API_KEY"],
-    ),
-    hosted(
-        "fireworks",
-        "https://api.fireworks.ai/inference/v1",
-        &["FIREWORKS_API_KEY"],
-    ),
-    hosted(
-        "cerebras",
-        "https://api.cerebras.ai/v1",
-        &["CEREBRAS_API_KEY"],
-    ),
-    Row {
-        quirks: USAGE_UNASKED,
-        ..hosted(
-            "perplexity",
-            "https://api.perplexity.ai",
-            &["PERPLEXITY_API_KEY"],
-        )
-    },
-    hosted(
-        "moonshot",
-        "https://api.moonshot.ai/v1",
-        &["MOONSHOT_API_KEY"],
-    ),
-    hosted(
-        "nvidia",
-        "https://integrate.api.nvidia.com/v1",
-        &["NVIDIA_API_KEY"],
-    ),
-    hosted(
-        "deepinfra",
-        "https://api.deepinfra.com/v1/openai",
-        &["DEEPINFRA_API_KEY"],
-    ),
-    hosted(
-        "sambanova",
-        "https://api.sambanova.ai/v1",
-        &["SAMBANOVA_API_KEY"],
-    ),
-    hosted(
-        "novita",
-        "https://api.novita.ai/v3/openai",
-        &["NOVITA_API_KEY"],
-    ),
-    hosted(
-        "nebius",
-        "https://api.studio.nebius.com/v1",
-        &["NEBIUS_API_KEY"],
-    ),
-    hosted("zai", "https://api.z.ai/api/paas/v4", &["ZAI_API_KEY"]),
-    hosted(
-        "dashscope",
-        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-        &["DASHSCOPE_API_KEY"],
-    ),
-    hosted("minimax", "https://api.minimax.io/v1", &["MINIMAX_API_KEY"]),
-    hosted(
-        "baseten",
-        "https://inference.baseten.co/v1",
-        &["BASETEN_API_KEY"],
-    ),
-    hosted(
-        "scaleway",
-        "https://api.scaleway.ai/v1",
-        &["SCW_SECRET_KEY"],
-    ),
-    hosted(
-        "vercel",
-        "https://ai-gateway.vercel.sh/v1",
-        &["AI_GATEWAY_API_KEY"],
-    ),
-    engine("vllm", "http://127.0.0.1:8000/v1"),
-    engine("sglang", "http://127.0.0.1:30000/v1"),
-    engine("llama-cpp", "http://127.0.0.1:8080/v1"),
-    engine("ollama", "http://127.0.0.1:11434/v1"),
-    engine("lm-studio", "http://127.0.0.1:1234/v1"),
-];
 
 #[cfg(test)]
 mod tests {
@@ -188,17 +194,65 @@ mod tests {
 
     use policy::origin::{BaseUrl, Scheme};
 
-    use super::ROWS;
+    use super::{Obtains, ROWS, blanks, fill, find};
+
+    const DIALECTS: [&str; 6] = [
+        "openai-chat",
+        "openai-responses",
+        "anthropic-messages",
+        "gemini",
+        "bedrock-converse",
+        "cohere",
+    ];
+    const BLANKS: [&str; 4] = ["region", "project", "resource", "account"];
 
     #[test]
     fn every_row_can_be_reached_and_is_named_once() {
         let mut names = BTreeSet::new();
         for row in ROWS {
-            let base = BaseUrl::parse(row.base_url).unwrap();
-            let local = base.origin.host == "127.0.0.1";
-            assert!(local || base.origin.scheme == Scheme::Https, "{}", row.name);
-            assert_eq!(local, row.key_env.is_empty(), "{}", row.name);
-            assert!(names.insert(row.name), "{} stands twice", row.name);
+            for speaks in row.speaks {
+                assert!(DIALECTS.contains(&speaks.dialect), "{}", row.name);
+                for root in [Some(speaks.root), speaks.deployments]
+                    .into_iter()
+                    .flatten()
+                {
+                    assert!(blanks(root).all(|blank| BLANKS.contains(&blank)), "{root}");
+                    let root = fill(root, |_| Some("x1".to_owned())).unwrap();
+                    let base = BaseUrl::parse(&root).unwrap();
+                    let local = base.origin.host == "127.0.0.1";
+                    assert!(local || base.origin.scheme == Scheme::Https, "{}", row.name);
+                    let keyless = row.key_env.is_empty() && row.obtains == Obtains::Given;
+                    assert_eq!(local, keyless, "{}", row.name);
+                }
+            }
+            for name in row.aliases.iter().chain([&row.name]) {
+                assert!(names.insert(*name), "{name} stands twice");
+                assert_eq!(find(name).unwrap().name, row.name);
+            }
+            assert!(
+                row.speaks(None).is_some(),
+                "{} speaks nothing that is built",
+                row.name
+            );
         }
+    }
+
+    #[test]
+    fn blanks_are_filled_and_a_global_region_stands_in_no_host() {
+        let root = "https://{region}-a.example/{project}/{region}";
+        let with = |region: &str| {
+            let region = region.to_owned();
+            fill(root, move |name| {
+                Some(if name == "region" {
+                    region.clone()
+                } else {
+                    "p".to_owned()
+                })
+            })
+        };
+        assert_eq!(with("eu").unwrap(), "https://eu-a.example/p/eu");
+        assert_eq!(with("global").unwrap(), "https://a.example/p/global");
+        let only = |name: &str| (name == "region").then(|| "eu".to_owned());
+        assert_eq!(fill(root, only), Err("project"));
     }
 }

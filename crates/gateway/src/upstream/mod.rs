@@ -23,6 +23,7 @@ mod pieces;
 mod pool;
 mod proxy;
 mod send;
+pub mod sign;
 
 use std::fmt;
 use std::sync::Arc;

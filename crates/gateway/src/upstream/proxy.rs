@@ -91,7 +91,9 @@ impl Proxy {
         !loopback && !self.direct.iter().any(|name| exempts(name, host))
     }
 
-    pub(super) fn origin(&self) -> &Origin {
+    /// Where the proxy is.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
         &self.origin
     }
 

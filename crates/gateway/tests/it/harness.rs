@@ -117,6 +117,8 @@ pub(crate) fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Pro
         headers: Vec::new(),
         catalogue_id: "",
         residency: None,
+        region: None,
+        paths: policy::provider::Paths::default(),
     }
 }
 

@@ -34,6 +34,7 @@ mod road_money_limits;
 mod road_money_told;
 mod road_paths;
 mod road_secrets;
+mod road_signed;
 mod road_sockets;
 mod road_time;
 mod road_translated;

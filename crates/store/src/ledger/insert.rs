@@ -92,7 +92,7 @@ impl InsertSql {
     pub(super) fn new(table: &str, columns: &[&str], met: &str) -> Self {
         let row = format!("({})", vec!["?"; columns.len()].join(", "));
         let into = format!("INTO {table} ({}) VALUES", columns.join(", "));
-        let rows = vec![row.as_str(); AT_ONCE].join(", ");
+        let rows = [row.as_str(); AT_ONCE].join(", ");
         Self {
             each: format!("INSERT {into} {row} ON CONFLICT {met}"),
             one: format!("INSERT OR ROLLBACK {into} {row}"),

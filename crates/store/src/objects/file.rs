@@ -6,7 +6,7 @@ use std::sync::Arc;
 use policy::caller::{Group, MaySet, Tags, VirtualKey};
 use policy::limit::{Resource, Scope};
 use policy::price::Source;
-use policy::provider::{Auth, Provider as RoadProvider};
+use policy::provider::Provider as RoadProvider;
 use policy::snapshot::{About, Snapshot};
 
 use super::budget::BudgetSpec;
@@ -236,13 +236,9 @@ fn told(provider: &RoadProvider) -> ProviderSpec {
         provider: None,
         base_url: Some(format!("{}{}", provider.origin, provider.base_path)),
         dialect: Some(provider.dialect.name().to_owned()),
-        auth: Some(match provider.auth {
-            Auth::Bearer => "bearer".to_owned(),
-            Auth::Header(name) => name.to_owned(),
-            Auth::None => "none".to_owned(),
-        }),
+        auth: Some(provider.auth.name().to_owned()),
         residency: provider.residency.clone(),
-        region: None,
+        region: provider.region.clone(),
         approved_for: None,
         stream_usage: Some(provider.quirks.stream_usage),
     }

@@ -23,7 +23,7 @@ pub struct ProviderSpec {
     pub base_url: Option<String>,
     /// What it speaks, such as `openai-chat`; the row's when absent.
     pub dialect: Option<String>,
-    /// How a credential is shown: `bearer`, `x-api-key`, `api-key`, `x-goog-api-key`, `none`.
+    /// How a credential is shown: `bearer`, `x-api-key`, `api-key`, `x-goog-api-key`, `query-key`, `none`.
     pub auth: Option<String>,
     /// Where its data stays, in the operator's words.
     pub residency: Option<String>,
@@ -38,7 +38,14 @@ pub struct ProviderSpec {
 /// Credentials of one provider.
 const KEYS: usize = 32;
 /// Ways to show a credential.
-const AUTHS: [&str; 5] = ["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"];
+const AUTHS: [&str; 6] = [
+    "bearer",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "query-key",
+    "none",
+];
 /// Wire formats.
 const DIALECTS: [&str; 6] = [
     "openai-chat",

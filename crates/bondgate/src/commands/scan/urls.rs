@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gateway::upstream::catalog::ROWS;
+use gateway::upstream::catalog::{ROWS, blanks};
 use policy::origin::BaseUrl;
 use regex::Regex;
 
@@ -13,8 +13,14 @@ const FURTHER: [(&str, &str); 6] = [
     (r"[a-z0-9-]+\.openai\.azure\.com", "azure"),
     (r"bedrock-runtime\.[a-z0-9-]+\.amazonaws\.com", "bedrock"),
     (r"(?:[a-z0-9-]+-)?aiplatform\.googleapis\.com", "vertex"),
-    (r"api\.cohere\.(?:com|ai)", "cohere"),
-    (r"router\.huggingface\.co", "huggingface"),
+    (
+        r"api\.cloudflare\.com/client/v4/accounts/[a-z0-9]+/ai",
+        "cloudflare-workers-ai",
+    ),
+    (
+        r"[a-z0-9.-]+\.cloud\.databricks\.com/serving-endpoints",
+        "databricks",
+    ),
     (r"api\.voyageai\.com", "voyage"),
 ];
 
@@ -29,10 +35,13 @@ impl Urls {
     pub(super) fn new() -> anyhow::Result<Self> {
         let mut hosts = BTreeMap::new();
         let mut shapes = Vec::new();
-        for row in ROWS {
-            let Ok(base) = BaseUrl::parse(row.base_url) else {
-                continue;
-            };
+        let places = ROWS.iter().flat_map(|row| {
+            let roots = row.speaks.iter().map(|speaks| speaks.root);
+            // Those with blanks are among the further ones.
+            let roots = roots.filter(|root| blanks(root).next().is_none());
+            roots.filter_map(move |root| Some((row, BaseUrl::parse(root).ok()?)))
+        });
+        for (row, base) in places {
             let authority = base.origin.authority();
             if row.key_env.is_empty() {
                 // An engine on this machine is told by its port, where a version follows.

@@ -10,6 +10,8 @@ pub mod groups;
 pub mod keys;
 pub mod limits;
 pub mod models;
+mod obtained;
+pub(in crate::config) mod place;
 pub mod prices;
 pub mod providers;
 pub mod reach;

@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dialect::Dialect;
-use gateway::upstream::catalog::{self, Row};
+use gateway::upstream::catalog::{self, Obtains, Row};
 use http::{HeaderName, HeaderValue};
-use policy::origin::{BaseUrl, Origin, Scheme};
+use policy::origin::Origin;
 use policy::provider::{Auth, Provider, Quirks};
+use policy::renewal::Recipe;
 use policy::secret::{ProviderKey, Secret};
 
-use crate::config::file::{AuthFile, DialectFile, ProviderFile};
+use super::obtained::{self, Said};
+use super::place::{self, Place};
+use crate::config::file::{AuthFile, ProviderFile};
 use crate::config::problem::{Problem, nearest};
 use crate::config::values::{At, SecretText};
 
@@ -113,27 +116,20 @@ impl One<'_> {
             self.problem(what, "targets are `provider/model`: choose a name without");
         }
         let row = self.row();
-        let dialect = match (file.dialect, row) {
-            (Some(DialectFile::OpenaiChat), _) => Some(Dialect::OpenaiChat),
-            (Some(DialectFile::AnthropicMessages), _) => Some(Dialect::AnthropicMessages),
-            (None, Some(row)) => Some(row.dialect),
-            (None, None) => None,
-        };
-        let base = self.base(row);
-        if file.provider.is_none() {
-            match (&base, dialect) {
-                (None, _) if file.base_url.is_none() => self.unknown_vendor(),
-                (Some(_), None) => self.problem(
-                    format!("provider `{}` does not say what it speaks", self.name),
-                    "add `dialect: openai-chat` or `dialect: anthropic-messages`",
-                ),
-                (Some(_), Some(_)) | (None, _) => {}
-            }
+        if row.is_none() && file.provider.is_none() && file.base_url.is_none() {
+            self.unknown_vendor();
         }
+        let place = place::find(self.name, self.file, row, self.problems);
         let headers = self.headers();
-        let (base, dialect) = (base?, dialect?);
-        let auth = self.auth(row.map(|row| row.auth), dialect);
+        let Place {
+            base,
+            dialect,
+            auth,
+            paths,
+        } = place?;
+        let auth = self.auth(auth, dialect);
         let keys = self.keys(row, &base.origin);
+        let auth = self.signable(auth, &keys);
         let usual = row.map_or_else(Quirks::default, |row| row.quirks);
         Some(Provider {
             name: self.name.to_owned(),
@@ -146,8 +142,10 @@ impl One<'_> {
                 stream_usage: file.stream_usage.unwrap_or(usual.stream_usage),
             },
             headers,
-            catalogue_id: row.map_or("", |row| row.name),
+            catalogue_id: row.map_or("", |row| row.priced_as),
             residency: None,
+            region: self.file.value.region.as_ref().map(|at| at.value.clone()),
+            paths,
         })
     }
 
@@ -184,46 +182,15 @@ impl One<'_> {
         self.problem(what, mend);
     }
 
-    fn base(&mut self, row: Option<&Row>) -> Option<BaseUrl> {
-        let file = &self.file.value;
-        let mut base = match &file.base_url {
-            None => BaseUrl::parse(row?.base_url).ok()?,
-            Some(written) => match BaseUrl::parse(&written.value) {
-                Ok(base) => BaseUrl {
-                    path: versioned(&base.path),
-                    ..base
-                },
-                Err(why) => {
-                    // The reason may repeat the URL, and the URL may hold a password.
-                    let mend = if written.written && !written.value.contains('@') {
-                        why
-                    } else {
-                        "write `https://host/v1`, without credentials, query or fragment".to_owned()
-                    };
-                    let what = "`base_url` is no base URL";
-                    self.problems.push(Problem::at(written.place, what, mend));
-                    return None;
-                }
-            },
-        };
-        if let Some(asked) = file
-            .http2_prior_knowledge
-            .as_ref()
-            .filter(|asked| asked.value)
-        {
-            if base.origin.scheme == Scheme::Https {
-                let what =
-                    "`http2_prior_knowledge` does nothing over TLS, which agrees on HTTP/2 itself";
-                self.problems
-                    .push(Problem::at(asked.place, what, "leave it out"));
-            }
-            base.origin.scheme = Scheme::H2c;
-        }
-        Some(base)
-    }
-
     fn auth(&mut self, usual: Option<Auth>, dialect: Dialect) -> Auth {
         let Some(written) = &self.file.value.auth else {
+            let file = &self.file.value;
+            if file.aws.is_some() {
+                return catalog::BEDROCK_SIGNED;
+            }
+            if file.google.is_some() || file.entra.is_some() {
+                return Auth::Bearer;
+            }
             return usual.unwrap_or_else(|| catalog::usual_auth(dialect));
         };
         match written.value {
@@ -231,6 +198,8 @@ impl One<'_> {
             AuthFile::XApiKey => Auth::Header("x-api-key"),
             AuthFile::ApiKey => Auth::Header("api-key"),
             AuthFile::XGoogApiKey => Auth::Header("x-goog-api-key"),
+            AuthFile::QueryKey => Auth::Query("key"),
+            AuthFile::Sigv4 => catalog::BEDROCK_SIGNED,
             AuthFile::None => {
                 let shows = |key: &At<SecretText>| key.value.0.reveal() != "none";
                 if self.file.value.key.as_ref().is_some_and(shows) || self.file.value.keys.is_some()
@@ -246,6 +215,14 @@ impl One<'_> {
 
     fn keys(&mut self, row: Option<&Row>, origin: &Origin) -> Vec<Arc<ProviderKey>> {
         let file = &self.file.value;
+        match obtained::said(file, self.problems) {
+            Said::Recipe(recipe) => {
+                let name = self.name.to_owned();
+                let key = recipe.map(|recipe| ProviderKey::renewed(name, recipe, origin.clone()));
+                return key.map(Arc::new).into_iter().collect();
+            }
+            Said::Nothing => {}
+        }
         if let (Some(_), Some(several)) = (&file.key, &file.keys) {
             let what = "`key` and `keys` stand both";
             self.problems
@@ -269,10 +246,47 @@ impl One<'_> {
                 .into_iter()
                 .collect(),
             None => {
+                if let Some(recipe) = self.usual_recipe(row) {
+                    let name = self.name.to_owned();
+                    return vec![Arc::new(ProviderKey::renewed(name, recipe, origin.clone()))];
+                }
                 self.missing_key(row);
                 Vec::new()
             }
         }
+    }
+
+    /// How the row's credential is obtained where the file gives none, at the row's own place.
+    fn usual_recipe(&self, row: Option<&Row>) -> Option<Recipe> {
+        let file = &self.file.value;
+        let none = file
+            .auth
+            .as_ref()
+            .is_some_and(|auth| auth.value == AuthFile::None);
+        let row = row.filter(|_| file.base_url.is_none() && !none)?;
+        match row.obtains {
+            Obtains::Given => None,
+            Obtains::Aws => Some(Recipe::Aws { profile: None }),
+            Obtains::Google => Some(Recipe::GoogleMetadata),
+        }
+    }
+
+    /// A signature names a region; a key that is given is no key to sign with, but a bearer token.
+    fn signable(&mut self, auth: Auth, keys: &[Arc<ProviderKey>]) -> Auth {
+        if !matches!(auth, Auth::SigV4 { .. }) {
+            return auth;
+        }
+        if keys.iter().all(|key| key.renewal().is_none()) {
+            return Auth::Bearer;
+        }
+        if self.file.value.region.is_none() {
+            let what = format!(
+                "provider `{}` signs its requests and names no region",
+                self.name
+            );
+            self.problem(what, "add `region:`, such as `region: eu-west-1`");
+        }
+        auth
     }
 
     fn missing_key(&mut self, row: Option<&Row>) {

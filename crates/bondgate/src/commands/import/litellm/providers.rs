@@ -115,7 +115,7 @@ impl<'n> Import<'n> {
         } else {
             trimmed.trim_end_matches("/chat/completions").to_owned()
         };
-        if row.is_some_and(|row| row.base_url == url) {
+        if row.is_some_and(|row| row.speaks.iter().any(|speaks| speaks.root == url)) {
             self.say(
                 &value,
                 Grade::Exact,

@@ -1,0 +1,50 @@
+//! What a client's stream is written in: its dialect, and the form it asked for.
+
+use dialect::Dialect;
+use dialect::codec::{EncoderOptions, EventEncoder};
+use dialect::frame::Framing;
+
+/// What a client's stream is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Speech {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// Whether as one JSON array, where the dialect has both forms.
+    pub json_array: bool,
+}
+
+impl Speech {
+    /// Whether frames of a provider that speaks the same dialect can go on as they came.
+    #[must_use]
+    pub(crate) fn is_framed_as(self, framing: Framing) -> bool {
+        !self.json_array && self.dialect.server().stream_framing() == framing
+    }
+
+    /// Whether an event's text can be added to.
+    #[must_use]
+    pub(crate) fn is_text(self) -> bool {
+        self.is_framed_as(Framing::Sse)
+    }
+
+    /// What an encoder must know.
+    #[must_use]
+    pub(crate) fn options(self, include_usage: bool) -> EncoderOptions {
+        EncoderOptions { include_usage }
+    }
+
+    /// A writer of a stream that has not begun.
+    #[must_use]
+    pub(crate) fn encoder(self) -> Box<dyn EventEncoder> {
+        self.dialect.server().encoder(self.options(false))
+    }
+
+    /// The content type of the stream.
+    #[must_use]
+    pub(crate) fn content_type(self) -> &'static str {
+        match self.dialect.server().stream_framing() {
+            _ if self.json_array => "application/json",
+            Framing::Sse => "text/event-stream; charset=utf-8",
+            Framing::EventStream => Framing::EventStream.media_type(),
+        }
+    }
+}
