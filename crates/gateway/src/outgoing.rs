@@ -102,18 +102,14 @@ impl Outgoing {
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
-        if target.provider.dialect == admitted.call.speech.dialect {
+        let client = admitted.call.speech.dialect;
+        if target.provider.dialect == client {
             let edits = Edits {
                 model: &target.model,
                 force_usage,
                 max_output_tokens: self.clamp,
             };
-            let patch = admitted
-                .call
-                .speech
-                .dialect
-                .server()
-                .patch(&admitted.head, &edits);
+            let patch = client.server().patch(&admitted.head, &edits);
             return Ok(Encoded {
                 _room: room(memory, 0)?,
                 body: patch.splice(&screened.body.bytes).into(),
@@ -125,10 +121,7 @@ impl Outgoing {
         let request = match &mut self.decoded {
             Some((request, _room)) => request,
             none => {
-                let mut decoded = admitted
-                    .call
-                    .speech
-                    .dialect
+                let mut decoded = client
                     .server()
                     .decode_request(&screened.body.bytes)
                     .map_err(|e| refuse::invalid(&e))?;

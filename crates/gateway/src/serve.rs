@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use dialect::head::Head;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::failure::Failure;
@@ -98,13 +99,8 @@ async fn forward(
         .server()
         .head(&body.bytes)
         .map_err(|invalid| refuse::invalid(&invalid))?;
-    match form.model {
-        Some(model) => head.name_model(model),
-        None if head.model.is_empty() => return Err(refuse::no_model_named()),
-        None => {}
-    }
-    head.stream = form.stream.unwrap_or(head.stream);
     let json_array = form.json_array;
+    complete(&mut head, form)?;
     let call = Call {
         speech: Speech {
             dialect,
@@ -123,4 +119,15 @@ async fn forward(
     };
     let reserved = reserve(planned, shared, exchange)?;
     Ok(Way::Send(reserved))
+}
+
+/// What path and query say of a request wins over its body.
+fn complete(head: &mut Head, form: Form) -> Result<(), Failure> {
+    match form.model {
+        Some(model) => head.name_model(model),
+        None if head.model.is_empty() => return Err(refuse::no_model_named()),
+        None => {}
+    }
+    head.stream = form.stream.unwrap_or(head.stream);
+    Ok(())
 }

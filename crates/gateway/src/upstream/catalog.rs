@@ -118,7 +118,7 @@ pub fn blanks(root: &str) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// The first name that has no value.
-pub fn fill<'a>(root: &'a str, value: impl Fn(&str) -> Option<String>) -> Result<String, &'a str> {
+pub fn fill(root: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
     let mut filled = root.to_owned();
     for name in blanks(root) {
         let value = value(name).ok_or(name)?;

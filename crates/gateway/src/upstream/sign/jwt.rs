@@ -20,10 +20,10 @@ const LASTS_S: i64 = 3600;
 /// Where the key is no RSA key in PEM; never repeats it.
 pub fn assertion(account: &GoogleAccount, scope: &str, now_ms: i64) -> Result<String, String> {
     let key = key(account.key.reveal().as_bytes())?;
-    let mut header = json!({ "alg": "RS256", "typ": "JWT" });
-    if !account.key_id.is_empty() {
-        header["kid"] = account.key_id.as_str().into();
-    }
+    let header = match account.key_id.as_str() {
+        "" => json!({ "alg": "RS256", "typ": "JWT" }),
+        id => json!({ "alg": "RS256", "typ": "JWT", "kid": id }),
+    };
     let url = &account.token_url;
     let issued_s = now_ms / 1000;
     let claims = json!({
@@ -59,7 +59,7 @@ fn key(pem: &[u8]) -> Result<RsaKeyPair, String> {
     let pair = match &der {
         PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
         PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-        _ => return Err("`private_key` is no RSA key".to_owned()),
+        PrivateKeyDer::Sec1(_) | _ => return Err("`private_key` is no RSA key".to_owned()),
     };
     pair.map_err(|_| "`private_key` is no RSA key of 2048 bits or more".to_owned())
 }

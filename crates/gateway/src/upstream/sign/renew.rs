@@ -35,6 +35,9 @@ const GOOGLE_METADATA: &str = "metadata.google.internal";
 const IMDS_TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
 const IMDS_TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
 
+/// Reads a variable of the environment.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The way to those who give credentials.
 #[derive(Clone)]
 pub struct Givers {
@@ -43,7 +46,7 @@ pub struct Givers {
     /// To metadata services of this machine: never through a proxy.
     pub direct: Upstream,
     /// The environment's variables.
-    pub env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub env: Variables,
 }
 
 /// What keeps credentials fresh.
