@@ -201,7 +201,7 @@ async fn streams_that_a_kill_cuts_are_presumed_and_charged_with_what_was_held() 
     })
     .await;
     let gateway = Program::start_on(data.path(), &configuration);
-    let said = gateway.said("requests that it left open");
+    let said = gateway.said("requests were under way");
     assert!(said.contains(&format!("{STREAMS} requests")), "{said}");
     nothing_is_held(&gateway).await;
     let book = compared(&sim, data.path(), &[]);
