@@ -55,6 +55,11 @@ pub trait ServerCodec: Sync {
     /// Writes the body of an error answer.
     fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8>;
 
+    /// Headers that an error answer carries beside its body, names in lower case.
+    fn failure_headers(&self, _: &ClientFailure) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+
     /// Writes the list of models that the caller may use.
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8>;
 

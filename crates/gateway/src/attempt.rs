@@ -408,7 +408,7 @@ impl One<'_> {
             .speech
             .dialect;
         let wanted = (dialect, self.outgoing.fidelity());
-        let written = translation::whole(&response, wanted, exchange).map_err(Failed::ours)?;
+        let written = translation::whole(&mut response, wanted, exchange).map_err(Failed::ours)?;
         if !permit.grow(written.len().saturating_sub(permit.held())) {
             return Err(without_room());
         }

@@ -126,6 +126,9 @@ impl Outgoing {
                     .decode_request(&screened.body.bytes)
                     .map_err(|e| refuse::invalid(&e))?;
                 decoded.max_output_tokens = self.clamp.or(decoded.max_output_tokens);
+                // Where the path says it, the body does not.
+                decoded.stream = admitted.head.stream;
+                decoded.model.clone_from(&admitted.head.model);
                 let room = room(memory, screened.body.bytes.len())?;
                 &mut none.insert((Box::new(decoded), room)).0
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dialect::Dialect;
 use dialect::failure::{ClientFailure, FailureDetails};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use policy::failure::{Code, Failure};
 
 use crate::bill::Bill;
@@ -37,6 +37,12 @@ pub(crate) async fn rescue(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
+    for (name, value) in dialect.server().failure_headers(&told) {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
     if let Some(after) = failure.retry_after.or_else(|| soon(failure.code)) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
     }

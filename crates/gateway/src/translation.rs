@@ -61,21 +61,45 @@ fn is_whole(call: &ToolCall) -> bool {
         || Json::parse(&call.arguments).is_ok()
 }
 
-/// Writes a whole answer in the client's dialect and enters what that loses.
+/// Writes a whole answer in the client's dialect, with the id and the model that its provider does not
+/// tell, and enters what that loses.
 ///
 /// # Errors
 /// `cannot_translate` where the fidelity does not allow the loss.
 pub(crate) fn whole(
-    response: &Response,
+    response: &mut Response,
     (dialect, fidelity): (Dialect, Fidelity),
     exchange: &mut Exchange,
 ) -> Result<Vec<u8>, Box<Failure>> {
     let mut losses = Losses::default();
+    name(&mut response.id, &mut response.model, exchange);
     let written = dialect.server().encode_response(response, &mut losses);
     let losses = losses.into_vec();
     let allowed = allow(fidelity, &losses);
     exchange.losses.extend(losses);
     allowed.map(|()| written)
+}
+
+/// The beginning of a stream with the id and the model that its dialect does not tell.
+fn named(event: &StreamEvent, exchange: &Exchange) -> Option<StreamEvent> {
+    let StreamEvent::Start(start) = event else {
+        return None;
+    };
+    if !start.id.is_empty() && !start.model.is_empty() {
+        return None;
+    }
+    let mut start = start.clone();
+    name(&mut start.id, &mut start.model, exchange);
+    Some(StreamEvent::Start(start))
+}
+
+fn name(id: &mut String, model: &mut String, exchange: &Exchange) {
+    if id.is_empty() {
+        exchange.id.as_ref().clone_into(id);
+    }
+    if let Some(target) = exchange.target().filter(|_| model.is_empty()) {
+        model.clone_from(&target.model);
+    }
 }
 
 fn allow(fidelity: Fidelity, losses: &[Loss]) -> Result<(), Box<Failure>> {
@@ -120,6 +144,8 @@ impl Translation {
         let mut out = Vec::new();
         for event in events {
             let before = out.len();
+            let named = named(event, exchange);
+            let event = named.as_ref().unwrap_or(event);
             self.encoder.push(event, &mut out);
             if matches!(event, StreamEvent::End) && out.len() == before {
                 return Err(Break::new(

@@ -109,7 +109,8 @@ async fn a_token_at_hand_is_shown_and_one_that_ended_is_not() {
     let road = Road::to(vec![Arc::clone(&target)]);
     let got = Ask::new(Dialect::OpenaiChat, "hi").send(&road).await;
     assert_error(Dialect::OpenaiChat, &got, 502, "provider_failed");
-    assert!(got.text().contains("is being obtained"), "{}", got.text());
+    let why = road.settled_record().await.attempts[0].why.clone();
+    assert!(why.contains("is being obtained"), "{why}");
     enter(&target, token("fresh-token"), None);
     let got = Ask::new(Dialect::OpenaiChat, "hi").send(&road).await;
     assert_eq!(got.said(), "hi", "{}", got.text());

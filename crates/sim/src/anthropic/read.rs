@@ -146,15 +146,7 @@ pub(super) fn read(body: &[u8], given: &Given) -> Result<Ask, Refusal> {
     if messages.is_empty() {
         return Err(Refusal::bad("messages: at least one message is required"));
     }
-    match body.max_tokens {
-        None if !given.counts => return Err(Refusal::bad("max_tokens: Field required")),
-        Some(0) => {
-            return Err(Refusal::bad(
-                "max_tokens: Input should be greater than or equal to 1",
-            ));
-        }
-        None | Some(_) => {}
-    }
+    check_limit(body.max_tokens, given)?;
     let mut ask = Ask {
         model: model.to_owned(),
         stream: given.stream.or(body.stream).unwrap_or(false),
@@ -205,6 +197,16 @@ pub(super) fn read(body: &[u8], given: &Given) -> Result<Ask, Refusal> {
         read_message(&mut ask, message, i, last)?;
     }
     Ok(ask)
+}
+
+fn check_limit(max_tokens: Option<u64>, given: &Given) -> Result<(), Refusal> {
+    match max_tokens {
+        None if !given.counts => Err(Refusal::bad("max_tokens: Field required")),
+        Some(0) => Err(Refusal::bad(
+            "max_tokens: Input should be greater than or equal to 1",
+        )),
+        None | Some(_) => Ok(()),
+    }
 }
 
 fn read_message(
