@@ -10,6 +10,7 @@
 pub mod anthropic;
 pub mod chat;
 pub mod codec;
+pub mod cohere;
 pub mod failure;
 pub mod fold;
 pub mod frame;
@@ -30,11 +31,17 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// Cohere's chat, version 2.
+    Cohere,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+    pub const ALL: [Dialect; 3] = [
+        Dialect::OpenaiChat,
+        Dialect::AnthropicMessages,
+        Dialect::Cohere,
+    ];
 
     /// Its name in configuration and records.
     #[must_use]
@@ -42,6 +49,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => "openai-chat",
             Dialect::AnthropicMessages => "anthropic-messages",
+            Dialect::Cohere => "cohere",
         }
     }
 
@@ -57,6 +65,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::Cohere => &cohere::Cohere,
         }
     }
 
@@ -66,6 +75,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::Cohere => &cohere::Cohere,
         }
     }
 }

@@ -36,13 +36,15 @@ pub(super) const WORDS: Words = Words {
 const STOPS: usize = 4;
 
 /// Fields of other dialects without which an answer does something else.
-const FUNCTIONAL: [(&str, &str); 3] = [
+const FUNCTIONAL: [(&str, &str); 5] = [
     ("mcp_servers", "the provider of another dialect runs it"),
     ("container", "the provider of another dialect runs it"),
     (
         "inference_geo",
         "where an answer is made cannot be asked for",
     ),
+    ("documents", "chat completions take no documents to cite"),
+    ("raw_prompting", "a prompt is made of the messages"),
 ];
 
 /// Writes a request for a provider of this dialect.

@@ -37,6 +37,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
         message.bare = bare;
         message.extra.note(spelled::SYSTEM);
         request.messages.insert(0, message);
+        request.instructions_apart = true;
     }
     Ok(request)
 }

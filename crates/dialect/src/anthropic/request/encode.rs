@@ -325,12 +325,14 @@ impl Writing<'_> {
 }
 
 /// Fields of other dialects without which the answer is another one.
-const FUNCTIONAL: [&str; 5] = [
+const FUNCTIONAL: [&str; 7] = [
     "audio",
     "modalities",
     "web_search_options",
     "functions",
     "function_call",
+    "documents",
+    "raw_prompting",
 ];
 
 /// Whether a field asks for what happens anyhow.
