@@ -157,13 +157,17 @@ fn write_foreign(out: &mut Writer, parts: &[Part], losses: &mut Losses) {
                 losses.functional(format!("{path}.input"), LossKind::Approximated, why);
             }
             PartKind::Reasoning(reasoning) if planned(part).is_none() => {
-                let sealed = reasoning.opaque.is_some();
-                if sealed {
-                    let path = format!("{path}.signature");
-                    losses.tuning(path, LossKind::Dropped, "only its maker can use it");
-                }
-                if reasoning.text.is_empty() {
-                    continue;
+                let why = "only its maker can use it";
+                match (&reasoning.opaque, reasoning.text.is_empty()) {
+                    (Some(_), false) => {
+                        losses.tuning(format!("{path}.signature"), LossKind::Dropped, why);
+                    }
+                    (Some(_), true) => {
+                        losses.tuning(path, LossKind::Dropped, why);
+                        continue;
+                    }
+                    (None, true) => continue,
+                    (None, false) => {}
                 }
             }
             PartKind::Image(_)
@@ -198,7 +202,11 @@ fn write_foreign(out: &mut Writer, parts: &[Part], losses: &mut Losses) {
 }
 
 fn report_citations(part: &Part, path: &str, losses: &mut Losses) {
-    if part.citations.iter().all(|citation| citation.raw.origin == OWN) {
+    if part
+        .citations
+        .iter()
+        .all(|citation| citation.raw.origin == OWN)
+    {
         return;
     }
     let kind = match part.citations.iter().all(is_citable) {

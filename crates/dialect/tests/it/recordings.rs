@@ -43,7 +43,7 @@ const EXCLUDED: &[(&str, &str)] = &[
     ),
 ];
 
-/// All recordings of the two dialects.
+/// All recordings of our dialects.
 pub(crate) fn all() -> &'static [Recording] {
     static ALL: LazyLock<Vec<Recording>> = LazyLock::new(load);
     &ALL
@@ -77,6 +77,12 @@ struct Line {
     status: u16,
     response_body: Option<String>,
     is_stream: bool,
+}
+
+fn of_v1(line: &Line) -> bool {
+    line.path
+        .as_ref()
+        .is_some_and(|path| path.starts_with("/v1/"))
 }
 
 fn load() -> Vec<Recording> {
@@ -127,6 +133,8 @@ fn recording(line: &str) -> Option<Recording> {
         "chat" => Dialect::OpenaiChat,
         // OpenAI's threads have messages too, of another kind.
         "messages" if line.provider != "openai" => Dialect::AnthropicMessages,
+        // The first version of Cohere's chat is another dialect.
+        "chat-native" if line.provider == "cohere" && !of_v1(&line) => Dialect::Cohere,
         _ => return None,
     };
     assert!(!line.path.is_some_and(|path| path.contains("/threads/")));

@@ -110,9 +110,8 @@ impl Writing<'_> {
     }
 
     fn has_tool(&self, wanted: &str) -> bool {
-        let named = |tool: &Tool| {
-            matches!(&tool.kind, ToolKind::Function { name, .. } if name == wanted)
-        };
+        let named =
+            |tool: &Tool| matches!(&tool.kind, ToolKind::Function { name, .. } if name == wanted);
         self.request.tools.iter().any(named)
     }
 
@@ -245,7 +244,10 @@ impl Writing<'_> {
         if let Some(logprobs) = request.logprobs {
             out.key("logprobs").bool(logprobs.enabled);
             if logprobs.top.is_some_and(|top| top > 0) {
-                self.left("top_logprobs", "the probability of what was said is told alone");
+                self.left(
+                    "top_logprobs",
+                    "the probability of what was said is told alone",
+                );
             }
         }
     }

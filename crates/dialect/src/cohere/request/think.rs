@@ -19,7 +19,13 @@ fn tokens(effort: &Effort) -> Option<u64> {
 }
 
 /// A number's name, its value and the least and most of it that the API takes.
-type Ranged<'a> = (&'static str, &'static str, Option<&'a Json>, &'static str, &'static str);
+type Ranged<'a> = (
+    &'static str,
+    &'static str,
+    Option<&'a Json>,
+    &'static str,
+    &'static str,
+);
 
 impl Writing<'_> {
     /// Writes whether and how much to think.
@@ -81,7 +87,13 @@ impl Writing<'_> {
         let ranged: [Ranged<'_>; 4] = [
             ("p", "top_p", sampling.top_p.as_ref(), "0.01", "0.99"),
             ("k", "top_k", sampling.top_k.as_ref(), "0", "500"),
-            ("frequency_penalty", "frequency_penalty", frequency, "0", "1"),
+            (
+                "frequency_penalty",
+                "frequency_penalty",
+                frequency,
+                "0",
+                "1",
+            ),
             ("presence_penalty", "presence_penalty", presence, "0", "1"),
         ];
         for number in ranged {

@@ -53,11 +53,9 @@ impl Writing<'_> {
                 self.choose(message.role, part, path, (&mut content, &mut beside));
             }
         }
-        if content.is_empty() && beside.is_empty() && moved.is_empty() && !parts.is_empty() {
-            if parts.iter().all(|(_, part)| result(part).is_none()) {
-                let why = "nothing of the message is left";
-                self.dropped(at, why);
-            }
+        let answers = |(_, part): &(String, &Part)| result(part).is_some();
+        let unsaid = content.is_empty() && beside.is_empty() && moved.is_empty();
+        if unsaid && parts.iter().any(answers) {
             return;
         }
         let speaker = match message.role {
@@ -199,7 +197,10 @@ impl Writing<'_> {
         moved: &mut Vec<Cow<'p, Part>>,
     ) {
         if result.is_error == Some(true) {
-            self.left(format!("{path}.is_error"), "a tool's message has no such flag");
+            self.left(
+                format!("{path}.is_error"),
+                "a tool's message has no such flag",
+            );
         }
         let mut texts = Vec::new();
         for (at, part) in result.parts.iter().enumerate() {

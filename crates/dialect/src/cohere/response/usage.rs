@@ -179,10 +179,7 @@ pub(crate) fn write_usage(out: &mut Writer, usage: &Usage, ours: bool) {
         out.key("output_tokens").number(output);
     };
     out.object(|out| {
-        // Our own counts with a part from a cache are those of an answer that told no bill.
-        if !ours || usage.cache_read == 0 {
-            out.key("billed_units").object(count);
-        }
+        out.key("billed_units").object(count);
         out.key("tokens").object(|out| {
             count(out);
             if usage.reasoning > 0 {

@@ -4,9 +4,7 @@
 //! own end and nothing else. A failure is that event with the reason `ERROR`, the one
 //! form of a failure that the API has for streams.
 
-use crate::chat::{
-    Citation, Delta, Finish, PartStart, Start, StreamEvent, ToolCallKind, Usage,
-};
+use crate::chat::{Citation, Delta, Finish, PartStart, Start, StreamEvent, ToolCallKind, Usage};
 use crate::codec::EventEncoder;
 use crate::cohere::response::usage::{finish_word, report_finish, write_usage};
 use crate::cohere::wire::citation::{is_citable, write_citation};
@@ -79,7 +77,11 @@ impl Encoder {
         let slot = match start {
             PartStart::Text => Slot::Text(self.block("text", out)),
             PartStart::Refusal => {
-                self.lose("refusal", LossKind::Approximated, "a refusal goes on as text");
+                self.lose(
+                    "refusal",
+                    LossKind::Approximated,
+                    "a refusal goes on as text",
+                );
                 Slot::Text(self.block("text", out))
             }
             PartStart::Reasoning => Slot::Thought,
@@ -225,7 +227,7 @@ impl Encoder {
     fn logprobs(&mut self, value: &Json, out: &mut Vec<u8>) {
         let index = self.blocks.saturating_sub(1);
         let mut reader = value.reader();
-        if !self.ours || reader.peek() != Ok(Kind::Array) {
+        if reader.peek() != Ok(Kind::Array) {
             let why = "another dialect's probabilities";
             self.lose("logprobs", LossKind::Dropped, why);
             return;

@@ -49,7 +49,9 @@ impl<'a> Event<'a> {
         let mut seen = 0u8;
         reader.object(|key, member| {
             let kind = member.peek()?;
-            let place = ["type", "index", "id", "delta"].iter().position(|n| *n == key);
+            let place = ["type", "index", "id", "delta"]
+                .iter()
+                .position(|n| *n == key);
             if let Some(bit) = place {
                 if seen & 1 << bit != 0 {
                     return Err(Invalid::new("this member stands here twice"));

@@ -78,6 +78,13 @@ fn proof(sample: &Sample) -> Proof {
                     proof.clean = proof.clean.min(line.end);
                 }
             }
+            Dialect::Cohere => {
+                let reason = value["delta"]["finish_reason"].as_str();
+                if value["type"] == "message-end" && reason.is_some() {
+                    proof.clean = proof.clean.min(line.end);
+                    proof.cut = proof.cut.min(line.whole);
+                }
+            }
             Dialect::AnthropicMessages => {
                 stopped |=
                     value["type"] == "message_delta" && value["delta"]["stop_reason"].is_string();

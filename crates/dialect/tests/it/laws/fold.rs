@@ -109,6 +109,7 @@ fn normal(mut response: Response) -> Response {
             finish.raw = match response.origin {
                 Dialect::OpenaiChat => "stop".into(),
                 Dialect::AnthropicMessages => "end_turn".into(),
+                Dialect::Cohere => "COMPLETE".into(),
             };
         }
         candidate.extra = Extra::default();
@@ -195,7 +196,14 @@ fn unfold_part(
         }
         PartKind::Reasoning(reasoning) => {
             deltas.extend(halves(&reasoning.text).map(Delta::Text));
-            deltas.extend(reasoning.opaque.clone().map(|o| Delta::Opaque(Box::new(o))));
+            let opaque = reasoning.opaque.clone().map(|o| Delta::Opaque(Box::new(o)));
+            // What says which kind of reasoning it is comes before the words, a seal after them.
+            let plans = reasoning
+                .opaque
+                .as_ref()
+                .is_some_and(|o| o.kind == "tool_plan");
+            let at = if plans { 0 } else { deltas.len() };
+            deltas.splice(at..at, opaque);
             PartStart::Reasoning
         }
         PartKind::ToolCall(call) => {

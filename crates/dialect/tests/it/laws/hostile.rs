@@ -160,14 +160,30 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
         r#"{"type":"message","content":7,"stop_reason":"end_turn"}"#.to_owned(),
         r#"{"content":[],"stop_reason":"end_turn"}"#.to_owned(),
     ];
+    const SAID: &str = r#""message":{"role":"assistant","content":[{"type":"text","text":"Hi"}]}"#;
+    let cohere = [
+        format!(r#"{{{SAID},"finish_reason":"COMPLETE","finish_reason":null}}"#),
+        format!(r#"{{{SAID},"finish_reason":"COMPLETE","message":{{}}}}"#),
+        format!(r#"{{{SAID},"finish_reason":""}}"#),
+        format!(r#"{{{SAID},"finish_reason":"ERROR"}}"#),
+        format!(r#"{{{SAID},"finish_reason":"TIMEOUT"}}"#),
+        format!(r#"{{{SAID},"finish_reason":7}}"#),
+        format!("{{{SAID}}}"),
+        r#"{"message":"no","id":"a"}"#.to_owned(),
+        r#"{"message":"no","finish_reason":"COMPLETE"}"#.to_owned(),
+        r#"{"message":{"content":["Hi"]},"finish_reason":"COMPLETE"}"#.to_owned(),
+        r#"{"message":{"content":7},"finish_reason":"COMPLETE"}"#.to_owned(),
+        r#"{"message":{"tool_calls":7},"finish_reason":"COMPLETE"}"#.to_owned(),
+    ];
     let good = [
         format!(r#"{{"choices":[{CHOICE}]}}"#),
         format!(r#"{{{MESSAGE},"stop_reason":"end_turn"}}"#),
+        format!(r#"{{{SAID},"finish_reason":"COMPLETE"}}"#),
     ];
     let all = Dialect::ALL
         .into_iter()
         .zip(good)
-        .zip([&chat[..], &messages[..]]);
+        .zip([&chat[..], &messages[..], &cohere[..]]);
     for ((dialect, good), broken) in all {
         let codec = dialect.client();
         assert!(codec.decode_response(good.as_bytes()).is_ok(), "{good}");
@@ -220,6 +236,9 @@ fn what_is_read_costs_no_more_than_its_size() {
         format!(r#"{{"type":"message_start","message":{{{members}"usage":{{{members}"a":1}}}}}}"#),
         format!(r#"{{"type":"message_start",{members}"message":{{}}}}"#),
         format!(r#"{{"type":"message_delta","delta":{{{members}"stop_reason":"end_turn"}}}}"#),
+        format!(r#"{{"type":"message-start",{members}"id":"a"}}"#),
+        format!(r#"{{"type":"message-start","delta":{{"message":{{{members}"role":"a"}}}}}}"#),
+        format!(r#"{{"type":"message-end","delta":{{{members}"usage":{{{members}"a":1}}}}}}"#),
     ];
     for dialect in Dialect::ALL {
         for data in &datas {

@@ -107,9 +107,13 @@ pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
     let mark: &[u8] = match dialect {
         Dialect::OpenaiChat => b"data: [DONE]",
         Dialect::AnthropicMessages => b"event: message_stop",
+        Dialect::Cohere => br#"data: {"type":"message-end""#,
     };
+    // The one event that ends a stream of Cohere's tells of failures too.
+    let failed: &[u8] = br#""finish_reason":"ERROR""#;
+    let fails = |line: &[u8]| line.windows(failed.len()).any(|at| at == failed);
     out.split(|byte| *byte == b'\n')
-        .any(|line| line.starts_with(mark))
+        .any(|line| line.starts_with(mark) && !(dialect == Dialect::Cohere && fails(line)))
 }
 
 pub(crate) fn failure() -> ClientFailure {

@@ -154,11 +154,18 @@ fn in_data_url(text: &str, there: &[String]) -> bool {
 
 /// Whether the loss names what stood at the path, or what it stood in.
 fn covers(loss: &str, path: &str) -> bool {
+    let within = |loss: &str, path: &str| {
+        let rest = path.strip_prefix(loss);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    if within(loss, path) {
+        return true;
+    }
     let (loss, path) = (hub_path(loss), hub_path(path));
-    path.strip_prefix(&loss)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    let cites = |place: &str| place.starts_with("annotations") || place.starts_with("citations");
+    within(&loss, &path)
         || of_reasoning(&path).is_some_and(|turn| loss.starts_with(&format!("{turn}content")))
-        || path.starts_with("annotations") && loss.ends_with("annotations")
+        || cites(&path) && loss.rsplit('.').next().is_some_and(cites)
         || path.starts_with("audio") && loss == "content[0]"
 }
 
@@ -168,11 +175,13 @@ fn hub_path(path: &str) -> String {
         .replace("message.", "")
         .replace(".function.", ".")
         .replace("thinking.", "reasoning.")
+        .replace("metadata.user_id", "user")
 }
 
 /// The turn that reasoning beside its content belongs to.
 fn of_reasoning(path: &str) -> Option<&str> {
-    let at = path.find("reasoning_").or(path.find("reasoning"))?;
+    let at = path.find("reasoning_").or(path.find("reasoning"));
+    let at = at.or(path.find("tool_plan"))?;
     let turn = &path[..at];
     (turn.is_empty() || turn.starts_with("messages")).then_some(turn)
 }
