@@ -42,10 +42,12 @@ impl Extra {
         self.asides = names;
     }
 
-    /// The fields that say something: leaving out a `null` or an aside loses nothing.
+    /// The fields that say something: leaving out a `null`, an empty list or object or an aside
+    /// loses nothing.
     pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let empty = |value: &Json| value.is_null() || value.is_bare();
         self.iter()
-            .filter(|(name, value)| !value.is_null() && !self.asides.contains(name))
+            .filter(move |(name, value)| !empty(value) && !self.asides.contains(name))
     }
 
     /// The field of that name.

@@ -32,6 +32,8 @@ pub(crate) mod spelled {
     pub(crate) const STRICT: &str = "cohere: strict tools";
     /// `strict_tools` said although it is off.
     pub(crate) const LENIENT: &str = "cohere: lenient tools";
+    /// `raw_prompting` said although it is off.
+    pub(crate) const NOT_RAW: &str = "cohere: not raw";
     /// A text that stood in a document.
     pub(crate) const DOCUMENT: &str = "cohere: document";
     /// Such a document whose data were an object and no string.

@@ -17,6 +17,7 @@
 
 mod anthropic;
 mod canon;
+mod cohere;
 mod corpus;
 mod goldens;
 mod json;

@@ -4,7 +4,7 @@
 //! another is fitted to the API's rules; each step that changes something is a
 //! reported loss, and nothing may be left out without one.
 
-use crate::anthropic::wire::write::{Blocks, idle, lose_extra};
+use crate::anthropic::wire::write::{Blocks, lose_extra};
 use crate::anthropic::wire::{OWN, spelled, write_cache};
 use crate::chat::{Extra, OutputFormat, Request, Tool, ToolChoice, ToolKind};
 use crate::codec::TargetModel;
@@ -309,11 +309,7 @@ impl Writing<'_> {
             let why = "messages carry none";
             self.losses.functional("logprobs", LossKind::Dropped, why);
         }
-        for (name, _) in request
-            .extra
-            .said()
-            .filter(|(n, v)| !(idle(v) || usual(n, v)))
-        {
+        for (name, _) in request.extra.said().filter(|(n, v)| !usual(n, v)) {
             if FUNCTIONAL.contains(&name) {
                 let why = "messages have no such field";
                 self.losses.functional(name, LossKind::Dropped, why);

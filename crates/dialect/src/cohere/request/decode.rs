@@ -77,6 +77,10 @@ fn read_member(request: &mut Request, key: &str, member: &mut Reader<'_>) -> Res
                 Ok(())
             })?;
         }
+        "raw_prompting" if member.clone().raw()? == "false" => {
+            member.skip()?;
+            extra.note(spelled::NOT_RAW);
+        }
         "strict_tools" => extra.note(match member.bool()? {
             true => spelled::STRICT,
             false => spelled::LENIENT,

@@ -305,6 +305,9 @@ impl Writing<'_> {
     fn rest(&mut self, out: &mut Writer) {
         let request = self.request;
         if self.ours {
+            if request.extra.noted(spelled::NOT_RAW) {
+                out.key("raw_prompting").bool(false);
+            }
             request.extra.write(out);
             return;
         }
@@ -319,7 +322,7 @@ impl Writing<'_> {
             self.left("service_tier", "another provider's tiers");
         }
         for (name, value) in request.extra.said() {
-            if says_nothing(name, value) {
+            if is_usual(name, value) {
                 continue;
             }
             if FUNCTIONAL.contains(&name) {
@@ -331,8 +334,7 @@ impl Writing<'_> {
     }
 }
 
-/// Whether a field is empty or asks for what happens anyhow.
-fn says_nothing(name: &str, value: &Json) -> bool {
-    let text: String = value.text().split_whitespace().collect();
-    matches!(text.as_str(), "[]" | "{}") || name == "modalities" && text == r#"["text"]"#
+/// Whether a field asks for what happens anyhow.
+fn is_usual(name: &str, value: &Json) -> bool {
+    name == "modalities" && value.text().split_whitespace().collect::<String>() == r#"["text"]"#
 }

@@ -53,6 +53,7 @@ const USUAL: &[(&str, &str)] = &[
     ("/tool_choice/disable_parallel_tool_use", "false"),
     ("/tools/*/strict", "false"),
     ("/strict_tools", "false"),
+    ("/raw_prompting", "false"),
     // The bound that a target has of its own.
     ("/max_tokens", "4096"),
     ("/parallel_tool_calls", "true"),

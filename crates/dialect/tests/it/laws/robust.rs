@@ -113,6 +113,28 @@ fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     )
 }
 
+/// Where the first event stands that tells of the end; none where there is no such event.
+fn before_the_proof(sample: &Sample) -> Option<usize> {
+    let words = match sample.dialect {
+        Dialect::OpenaiChat => ["\"finish_reason\":", "[DONE]"],
+        Dialect::AnthropicMessages => ["message_delta", "message_stop"],
+        Dialect::Cohere => ["message-end", "finish_reason"],
+    };
+    let said = |frame: &str| {
+        let null =
+            frame.contains("\"finish_reason\":null") || frame.contains("\"finish_reason\": null");
+        !null && words.iter().any(|word| frame.contains(word))
+    };
+    let mut at = 0;
+    for frame in sample.text.split_inclusive("\n\n") {
+        if said(frame) {
+            return Some(at);
+        }
+        at += frame.len();
+    }
+    None
+}
+
 fn small(samples: &'static [Sample]) -> Vec<&'static Sample> {
     samples
         .iter()
@@ -150,6 +172,43 @@ proptest! {
         let mut bytes = sample.text.clone().into_bytes();
         mutate(&mut bytes, &edits);
         Dialect::ALL.into_iter().for_each(|dialect| stream(dialect, &bytes));
+    }
+
+    /// What was put into an answer cannot stand in for the end that was cut off.
+    #[test]
+    fn a_changed_answer_that_is_cut_is_never_whole(
+        at in any::<prop::sample::Index>(),
+        edits in edits(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let sample = *at.get(&small(wholes()));
+        let mut bytes = sample.text.trim_end().as_bytes().to_vec();
+        mutate(&mut bytes, &edits);
+        let end = cut.index(bytes.len().max(1));
+        let (kept, gone) = bytes.split_at(end.min(bytes.len()));
+        // Only white space may be missing of a document that is whole.
+        if !gone.trim_ascii().is_empty() && serde_json::from_slice::<serde::de::IgnoredAny>(kept).is_err() {
+            let codec = sample.dialect.client();
+            prop_assert!(codec.decode_response(kept).is_err());
+            prop_assert!(codec.weigh_response(kept).is_err());
+        }
+    }
+
+    /// However a stream was changed, without its last frames it does not end well.
+    #[test]
+    fn a_changed_stream_without_its_end_is_never_whole(
+        at in any::<prop::sample::Index>(),
+        edits in edits(),
+    ) {
+        let sample = *at.get(&small(streams()));
+        let Some(end) = before_the_proof(sample) else { return Ok(()) };
+        let mut bytes = sample.text.as_bytes()[..end].to_vec();
+        mutate(&mut bytes, &edits);
+        let mut reader = Stream::new(sample.dialect, sample.candidates);
+        let pushed = reader.push(&bytes);
+        let (events, result) = reader.finish(End::Cut);
+        prop_assert!(pushed.is_err() || result.is_err());
+        prop_assert!(!events.contains(&dialect::chat::StreamEvent::End));
     }
 
     #[test]
