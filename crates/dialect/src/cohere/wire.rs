@@ -57,12 +57,7 @@ pub(crate) fn own(kind: &str, value: Json) -> Opaque {
 
 /// What marks reasoning as a plan.
 pub(crate) fn plan_mark() -> Opaque {
-    own(
-        PLAN,
-        Json::written(|out| {
-            out.bool(true);
-        }),
-    )
+    own(PLAN, Json::string(PLAN))
 }
 
 /// The plan before calls of tools.

@@ -106,10 +106,7 @@ impl Decoder {
     fn conclude(&mut self, event: Event<'_>, out: &mut Vec<StreamEvent>) -> Result<(), Broken> {
         let kind: &str = &event.kind;
         match (kind, self.stage) {
-            ("message-start", Stage::Waiting) => {
-                self.start(event, out);
-                return Ok(());
-            }
+            ("message-start", Stage::Waiting) => return self.start(event, out),
             ("message-start", _) => return Err(Broken::new("the message started twice")),
             ("debug", _) => {
                 self.unknown.note("event", "debug");
@@ -130,7 +127,7 @@ impl Decoder {
             "content-start" => self.content(&event, out),
             "content-delta" => self.content_delta(event, out),
             "content-end" => self.content_end(&event),
-            "tool-plan-delta" => self.plan(event, out),
+            "tool-plan-delta" => self.plan(event.plan, out),
             "tool-call-start" => self.call(event, out),
             "tool-call-delta" => self.call_delta(event, out),
             "tool-call-end" => self.call_end(&event, out),
@@ -145,7 +142,7 @@ impl Decoder {
         }
     }
 
-    fn start(&mut self, event: Event<'_>, out: &mut Vec<StreamEvent>) {
+    fn start(&mut self, event: Event<'_>, out: &mut Vec<StreamEvent>) -> Result<(), Broken> {
         self.stage = Stage::Started;
         let mut start = Start {
             id: event.id.unwrap_or_default().into_owned(),
@@ -154,8 +151,9 @@ impl Decoder {
         };
         start.extra.note(spelled::ANSWER);
         out.push(StreamEvent::Start(Box::new(start)));
-        if let Some(words) = event.plan.filter(|words| !words.is_empty()) {
-            self.plan_words(words, out);
+        match event.plan {
+            Some(_) => self.plan(event.plan, out),
+            None => Ok(()),
         }
     }
 
@@ -256,36 +254,26 @@ impl Decoder {
         Ok(())
     }
 
-    fn plan(&mut self, event: Event<'_>, out: &mut Vec<StreamEvent>) -> Result<(), Broken> {
-        let words = required(event.plan, "delta.message.tool_plan")?;
-        if !words.is_empty() {
-            self.plan_words(words, out);
+    fn plan(
+        &mut self,
+        words: Option<Cow<'_, str>>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), Broken> {
+        let words = required(words, "delta.message.tool_plan")?;
+        if words.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn plan_words(&mut self, words: Cow<'_, str>, out: &mut Vec<StreamEvent>) {
         let planning = |open: &&Open| matches!(open.what, What::Plan);
         let part = match self.open.iter().find(planning) {
             Some(open) => open.part,
             None => {
-                let part = self.parts;
-                self.parts += 1;
-                self.open.push(Open {
-                    part,
-                    index: 0,
-                    what: What::Plan,
-                });
-                out.push(StreamEvent::PartStart {
-                    candidate: 0,
-                    part,
-                    start: PartStart::Reasoning,
-                });
+                let part = self.begin(0, (What::Plan, PartStart::Reasoning), out)?;
                 out.push(said(part, Delta::Opaque(Box::new(plan_mark()))));
                 part
             }
         };
         out.push(said(part, Delta::Text(words.into_owned())));
+        Ok(())
     }
 
     fn end_plan(&mut self, out: &mut Vec<StreamEvent>) {
