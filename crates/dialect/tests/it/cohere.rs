@@ -3,7 +3,7 @@
 
 use dialect::Dialect;
 use dialect::chat::{
-    Delta, Finish, FinishReason, PartKind, PartStart, Request, Start, StreamEvent, ToolCallKind,
+    Delta, Finish, FinishReason, PartKind, PartStart, Request, StreamEvent, ToolCallKind,
     ToolChoice, ToolKind, Usage,
 };
 use dialect::codec::{ClientCodec, Edits, EncoderOptions, End, ModelEntry, ServerCodec};
@@ -371,7 +371,7 @@ fn an_end_that_tells_of_a_failure_is_one() {
 fn a_failure_of_ours_is_the_dialects_own_end_and_no_success() {
     let mut writer = server().encoder(EncoderOptions::default());
     let mut out = Vec::new();
-    writer.push(&StreamEvent::Start(Box::new(Start::default())), &mut out);
+    writer.push(&StreamEvent::Start(Box::default()), &mut out);
     writer.fail(&failure(), &mut out);
     writer.push(&StreamEvent::End, &mut out);
     assert!(!has_terminator(OURS, &out));
@@ -408,7 +408,7 @@ fn free_text_arguments_become_one_member_of_an_object() {
         stop_sequence: None,
     };
     for event in [
-        StreamEvent::Start(Box::new(Start::default())),
+        StreamEvent::Start(Box::default()),
         StreamEvent::PartStart {
             candidate: 0,
             part: 0,
