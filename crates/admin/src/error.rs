@@ -152,7 +152,7 @@ impl From<LedgerError> for ApiError {
     fn from(error: LedgerError) -> Self {
         let message = error.to_string();
         match error {
-            LedgerError::Refused(_) => Self::invalid("", message),
+            LedgerError::Refused(_) | LedgerError::TooLong => Self::invalid("", message),
             LedgerError::Open(_)
             | LedgerError::Replaced { .. }
             | LedgerError::Sqlite(_)

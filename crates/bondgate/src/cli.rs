@@ -14,8 +14,8 @@ use clap_complete::Shell;
 use dialect::needs::Need;
 
 use operate::{
-    KeysOptions, LogsOptions, PathsOptions, PricesOptions, QueryOptions, ShowOptions, SpendOptions,
-    StatusOptions,
+    KeysOptions, LogsOptions, PathsOptions, PricesOptions, PruneOptions, QueryOptions, ShowOptions,
+    SpendOptions, StatusOptions,
 };
 
 pub use moving::{ImportOptions, ImportSource, KeyText, LitellmOptions, RunOptions, ScanOptions};
@@ -106,6 +106,9 @@ Examples:
     /// Prices: list them, import rows of your own.
     #[command(after_help = operate::PRICES_HELP)]
     Prices(PricesOptions),
+    /// Remove the requests of months gone by; the ledger keeps what they cost.
+    #[command(after_help = operate::PRUNE_HELP)]
+    Prune(PruneOptions),
     /// How the gateway fares; live on a terminal.
     #[command(after_help = operate::STATUS_HELP)]
     Status(StatusOptions),
@@ -121,7 +124,8 @@ Example:
     Demo,
     /// The simulated provider alone, with faults by script, keeping its bill.
     #[command(
-        after_help = "Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.
+        after_help = "It speaks openai-chat, openai-responses, anthropic-messages, gemini, bedrock-converse and
+cohere. Its bill is at /sim/bill. Point any client, or a provider's `base_url`, at it.
 
 Examples:
   bondgate sim

@@ -455,6 +455,7 @@ fn start_alerts(
     };
     let alerts = alerts::start(setup, &config.alerts).context("the system gives no thread")?;
     alerts.reached(live.balances());
+    live.show_alerts(alerts.clone());
     Ok(alerts)
 }
 

@@ -25,6 +25,7 @@ use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
 use crate::memory::Permit;
 use crate::meter::Meter;
+use crate::names;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::reserve::Reserved;
@@ -216,7 +217,6 @@ impl One<'_> {
             if let Err(failed) = &result {
                 attempt.failure = Some(failed.kind);
                 attempt.why.clone_from(&failed.why);
-                attempt.status = failed.said.as_ref().map(|said| said.status);
                 attempt.phase = failed.timed_out.unwrap_or_default();
                 attempt.used = std::mem::take(&mut exchange.used);
             }
@@ -244,6 +244,9 @@ impl One<'_> {
         let asked = (request, self.model.timeouts.connect);
         let upstream = &self.gateway.upstream;
         let response = upstream.send_timed(origin, asked, connected).await?;
+        if let Some(attempt) = exchange.attempts.last_mut() {
+            attempt.status = Some(response.status().as_u16());
+        }
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.
             let memory = &self.gateway.shared.memory;
@@ -263,7 +266,7 @@ impl One<'_> {
         }
         let provider_id = response
             .headers()
-            .get(codec.transport().request_id)
+            .get(&names::of(self.target.provider.dialect).request_id)
             .cloned();
         let content = if stream {
             self.begin_stream(response, codec, encoded, exchange)
@@ -463,9 +466,6 @@ fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
     failure.with("failures", crate::respond::attempts(exchange))
 }
 
-fn tried(exchange: &Exchange) -> String {
-    exchange
-        .target()
-        .map(|target| target.name())
-        .unwrap_or_default()
+fn tried(exchange: &Exchange) -> &str {
+    exchange.target().map_or("", |target| target.name())
 }

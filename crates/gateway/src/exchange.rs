@@ -122,7 +122,7 @@ impl Attempt {
     pub(crate) fn new(target: &Arc<Target>) -> Self {
         Self {
             target: Arc::clone(target),
-            name: target.name().into(),
+            name: Arc::clone(target.name()),
             failure: None,
             why: String::new(),
             status: None,
@@ -144,13 +144,15 @@ impl Attempt {
     }
 
     /// Why it failed, in a clause that a client may read. What a provider says of a credential
-    /// concerns the operator alone, and may repeat parts of it.
+    /// concerns the operator alone, and may repeat parts of it; so does where a provider or proxy stands.
     #[must_use]
     pub(crate) fn told(&self) -> &str {
-        if self.failure == Some(AttemptFailure::Credential) {
-            "it does not take the gateway's credential"
-        } else {
-            &self.why
+        match self.failure {
+            Some(AttemptFailure::Credential) => "it does not take the gateway's credential",
+            Some(AttemptFailure::NotSent) if self.phase.is_empty() => {
+                "the request could not be sent to it"
+            }
+            Some(_) | None => &self.why,
         }
     }
 }
@@ -291,7 +293,7 @@ impl Exchange {
                 out.key("model").string(&model.name);
             }
             if let Some(target) = self.target() {
-                out.key("target").string(&target.name());
+                out.key("target").string(target.name());
             }
             out.key("attempts").number(self.attempt_count());
             if let Some(usage) = &self.used.usage {
@@ -383,7 +385,7 @@ impl Exchange {
         if bill.unpriced
             && let Some(target) = self.target()
         {
-            let target = Arc::from(target.name());
+            let target = Arc::clone(target.name());
             self.shared.notices.tell(Notice::Unpriced { target });
         }
     }
@@ -393,8 +395,8 @@ impl Exchange {
             target: "exchange",
             id = %self.id,
             key = self.who.as_ref().map(|who| &*who.key),
-            model = self.model.as_ref().map(|model| model.name.as_str()),
-            target = self.target().map(|target| target.name()),
+            model = self.model.as_ref().map(|model| &*model.name),
+            target = self.target().map(|target| &**target.name()),
             attempts = self.attempts.len(),
             outcome = outcome.name(),
             failures = ?self.attempts.iter().filter_map(|attempt| attempt.failure.map(|kind| (kind.name(), &attempt.why))).collect::<Vec<_>>(),

@@ -59,12 +59,15 @@ pub(crate) fn identify(
         ));
     };
     let hash = hasher.hash(&secret);
-    match snapshot.keys.get(&hash) {
-        Some(key) if equal(&key.hash, &hash) && key.is_current(now_ms) => Ok(Caller {
+    let known = snapshot.keys.get(&hash);
+    let Some(key) = known.filter(|key| equal(&key.hash, &hash)) else {
+        return Err(refuse("this key is not known here"));
+    };
+    match key.ended(now_ms) {
+        None => Ok(Caller {
             key: Arc::clone(key),
         }),
-        Some(_) => Err(refuse("this key has expired")),
-        None => Err(refuse("this key is not known here")),
+        Some(ended) => Err(refuse(&ended.to_string())),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod intake;
 pub mod listener;
 pub mod memory;
 mod meter;
+mod names;
 pub mod notice;
 mod options;
 mod outgoing;

@@ -18,6 +18,7 @@ use store::keys::KeyHasher;
 
 use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
+use crate::names;
 use crate::plan::Planned;
 use crate::refuse;
 use crate::upstream::Pieces;
@@ -169,28 +170,29 @@ impl Outgoing {
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
         let codec = provider.dialect.client();
-        let transport = codec.transport();
+        let names = names::of(provider.dialect);
         let stream = self.planned.screened.admitted.head.stream;
         let mut request = Request::new(Full::new(std::mem::take(&mut encoded.body)));
         *request.method_mut() = Method::POST;
-        let path = [provider.base_path.as_str(), &codec.chat_path(&target.model, stream)].concat();
+        let path = [
+            provider.base_path.as_str(),
+            &codec.chat_path(&target.model, stream),
+        ]
+        .concat();
         *request.uri_mut() =
             Uri::try_from(path).map_err(|_| no_target(target, "its path is no path"))?;
         let headers = request.headers_mut();
         // With credential, `host` and length these are six, as a rule; twelve would take a slower road
         // of the allocator.
-        headers.reserve(6 + transport.headers.len() + provider.headers.len());
+        headers.reserve(6 + names.fixed.len() + provider.headers.len());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(
             USER_AGENT,
             HeaderValue::from_static(concat!("bondgate/", env!("CARGO_PKG_VERSION"))),
         );
-        for (name, value) in transport.headers {
-            headers.insert(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
+        for (name, value) in &names.fixed {
+            headers.insert(name, value.clone());
         }
         for (name, value) in &provider.headers {
             if let (Ok(name), Ok(value)) =
@@ -201,7 +203,7 @@ impl Outgoing {
         }
         let admitted = &self.planned.screened.admitted;
         if encoded.same_dialect {
-            forward(headers, &admitted.call.headers, transport.forwarded);
+            forward(headers, &admitted.call.headers, &names.forwarded);
         }
         if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
             let hashed = hasher.opaque_id(
@@ -225,14 +227,14 @@ fn room(memory: &Memory, bytes: usize) -> Result<Permit, Failure> {
     })
 }
 
-fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &'static [&'static str]) {
+fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
     for name in names {
-        let mut values = from.get_all(*name).iter();
+        let mut values = from.get_all(name).iter();
         if let Some(first) = values.next() {
-            to.insert(HeaderName::from_static(name), first.clone());
+            to.insert(name, first.clone());
         }
         for value in values {
-            to.append(HeaderName::from_static(name), value.clone());
+            to.append(name, value.clone());
         }
     }
 }

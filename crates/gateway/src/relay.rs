@@ -86,7 +86,7 @@ async fn hand_on(dialect: Dialect, answer: Answer, pace: Pace) -> Response<Body>
     }
     let mut response = Response::new(Body::Full(None));
     let headers = response.headers_mut();
-    headers.reserve(12);
+    headers.reserve(20);
     respond::common(headers, dialect, &exchange, provider_id);
     respond::answered(headers, &exchange);
     respond::limits(headers, dialect, &exchange);

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use policy::accounts::Ask;
-use policy::bound::{BoundError, Ceiling, Demand, Fit, bound, fit};
+use policy::bound::{BoundError, Ceiling, Demand, Fit, OUTPUT_TOKENS_MAX, bound, fit};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
 use policy::money::Nanos;
 use policy::plan::Plan;
-use policy::price::PriceRow;
+use policy::price::{PriceRow, Tier};
 
 use crate::Shared;
 use crate::bill::price;
@@ -21,6 +21,9 @@ use crate::refuse;
 /// tokens, which shape and do not owe.
 const TOKEN_BYTES: u64 = 4;
 const ANSWER_TOKENS: u64 = 512;
+
+/// The most answers to one request that any provider gives.
+const CANDIDATES_MAX: u64 = 128;
 
 /// A request that may be sent: what it can cost is held on its exchange.
 pub(crate) struct Reserved {
@@ -52,7 +55,7 @@ pub(crate) fn reserve(
         at_ms: exchange.at_ms,
         amounts: &[],
     };
-    let targets = targets(plan, &snapshot, exchange.at_ms);
+    let targets = targets(&planned, &snapshot, exchange.at_ms);
     let ceiling = ceiling(plan, &snapshot);
     let body = &planned.screened.body.bytes;
     let mut demand = Demand {
@@ -78,7 +81,7 @@ pub(crate) fn reserve(
                         is_word = true;
                         (ceiling.0, None)
                     }
-                    None => return Err(unbounded(&error, plan)),
+                    None => return Err(unbounded(&error, plan, &targets)),
                 },
             }
         }
@@ -107,6 +110,17 @@ pub(crate) fn reserve(
 struct Priced {
     row: Option<Arc<PriceRow>>,
     ceiling: Option<Nanos>,
+    /// The service tier that it is asked for.
+    tier: Option<Tier>,
+}
+
+impl Priced {
+    /// The tier that it is asked for, where that costs more than the standard one and has no rate.
+    fn unrated(&self) -> Option<Tier> {
+        let tier = self.tier.filter(|tier| !tier.is_cheaper())?;
+        let mut rated = self.row.as_ref()?.tiers.iter();
+        rated.all(|(name, _)| *name != tier).then_some(tier)
+    }
 }
 
 impl Ceiling for Priced {
@@ -119,16 +133,20 @@ impl Ceiling for Priced {
     }
 
     fn cost_nanos(&self, input_tokens: u64, output_tokens: u64) -> Option<i64> {
-        match &self.row {
-            Some(row) => row
-                .ceiling(input_tokens, output_tokens)
-                .map(|nanos| nanos.0),
-            None => self.ceiling.map(|nanos| nanos.0),
-        }
+        let known = self.row.as_ref().filter(|_| self.unrated().is_none());
+        let most = match known {
+            Some(row) => row.ceiling(input_tokens, output_tokens),
+            None => self.ceiling,
+        };
+        most.map(|nanos| nanos.0)
     }
 }
 
-fn targets(plan: &Plan, snapshot: &policy::snapshot::Snapshot, at_ms: i64) -> Vec<Priced> {
+fn targets(planned: &Planned, snapshot: &policy::snapshot::Snapshot, at_ms: i64) -> Vec<Priced> {
+    let plan = &planned.plan;
+    let admitted = &planned.screened.admitted;
+    let asked = admitted.head.service_tier.as_deref();
+    let asked = asked.and_then(Tier::by_name);
     let steps = plan.steps.iter();
     steps
         .map(|step| Priced {
@@ -136,6 +154,8 @@ fn targets(plan: &Plan, snapshot: &policy::snapshot::Snapshot, at_ms: i64) -> Ve
             ceiling: snapshot
                 .ceilings
                 .of(&plan.model.name, &step.target.provider.name),
+            // Another dialect's words for tiers are not sent.
+            tier: asked.filter(|_| step.target.provider.dialect == admitted.call.dialect),
         })
         .collect()
 }
@@ -166,9 +186,18 @@ fn output_max(demand: &Demand, targets: &[Priced]) -> Option<u64> {
     bound(demand, targets).ok()?.output_tokens
 }
 
-/// What is presumed spent if the process dies under the request and no budget asked for a bound.
+/// What is presumed spent if the process dies under the request and no budget asked for a bound: no
+/// more output than its targets can give, whatever the request names as its limit.
 fn presumable(demand: &Demand, targets: &[Priced], ceiling: Option<Nanos>) -> i64 {
-    let bound = bound(demand, targets).ok().and_then(|bound| bound.nanos);
+    let longest = targets.iter().map(Ceiling::output_tokens_max);
+    let longest = longest.map(|most| most.unwrap_or(OUTPUT_TOKENS_MAX));
+    let longest = longest.max().unwrap_or(OUTPUT_TOKENS_MAX);
+    let possible = Demand {
+        max_tokens: demand.max_tokens.map(|own| own.min(longest)),
+        candidates: demand.candidates.min(CANDIDATES_MAX),
+        ..demand.clone()
+    };
+    let bound = bound(&possible, targets).ok().and_then(|bound| bound.nanos);
     bound.or(ceiling.map(|nanos| nanos.0)).unwrap_or_default()
 }
 
@@ -178,12 +207,15 @@ fn estimate(demand: &Demand, clamped: Option<u64>) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
 }
 
-fn unbounded(error: &BoundError, plan: &Plan) -> Failure {
+fn unbounded(error: &BoundError, plan: &Plan, targets: &[Priced]) -> Failure {
     let message = match error {
         BoundError::Unpriced { target } => {
-            let name = plan.steps.get(*target).map(|step| step.target.name());
+            let name = plan.steps.get(*target).map(|step| &**step.target.name());
+            let tier = targets.get(*target).and_then(Priced::unrated);
+            let tier = tier.map(|tier| format!("the service tier `{}` of ", tier.name()));
             format!(
-                "a hard budget applies and no price is known for {}: give it one under `prices`, or a ceiling",
+                "a hard budget applies and no price is known for {}{}: give it one under `prices`, or a ceiling",
+                tier.unwrap_or_default(),
                 name.unwrap_or_default()
             )
         }

@@ -14,6 +14,7 @@ use policy::snapshot::{Resolved, Snapshot};
 use crate::Shared;
 use crate::exchange::Exchange;
 use crate::identify::Caller;
+use crate::names;
 use crate::refuse;
 use crate::relay::Body;
 
@@ -43,8 +44,10 @@ pub(crate) fn common(
 ) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&exchange.id) {
-        let own = HeaderName::from_static(dialect.client().transport().request_id);
-        headers.insert(own, provider_id.unwrap_or_else(|| id.clone()));
+        headers.insert(
+            &names::of(dialect).request_id,
+            provider_id.unwrap_or_else(|| id.clone()),
+        );
         headers.insert(REQUEST_ID, id);
     }
     if !exchange.attempts.is_empty() {
@@ -214,7 +217,7 @@ pub(crate) fn attempts(exchange: &Exchange) -> Json {
                 continue;
             };
             out.object(|out| {
-                out.key("target").string(&attempt.target.name());
+                out.key("target").string(attempt.target.name());
                 out.key("kind").string(failure.name());
                 out.key("why").string(attempt.told());
                 if let Some(status) = attempt.status {

@@ -91,10 +91,7 @@ async fn forward(
     }
 
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
-    let limits = intake::Limits {
-        body_max: snapshot.max_body,
-        ..intake::Limits::default()
-    };
+    let limits = intake::Limits::of(&snapshot, model_in_path.as_deref(), options.timeout);
     let body = intake::read(body, &parts, &limits, &shared.memory).await?;
     let mut head = endpoint
         .dialect

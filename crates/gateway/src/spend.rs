@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use policy::accounts::{Actual, Alert, Billed, ExtendError, Hold, Refusal, Share, State};
+use policy::accounts::{
+    Actual, Alert, Billed, ExtendError, Hold, Refusal, Remaining, Share, State,
+};
 use policy::limit::Resource;
 use policy::money::Nanos;
 use store::record::Held;
@@ -134,6 +136,16 @@ impl Spend {
         let shares = self.holds().flat_map(Hold::held);
         let lasting = shares.filter(|share| share.limit.resource != Resource::Concurrent);
         lasting.map(|share| held(&share)).collect()
+    }
+
+    /// What is left of the tightest limit on requests or tokens of which it holds something;
+    /// [`None`] outside while nothing of the kind was asked for yet.
+    pub(crate) fn tightest(&self, resource: Resource) -> Option<Option<Remaining>> {
+        let hold = match resource {
+            Resource::Requests | Resource::Concurrent => &self.admission,
+            Resource::Tokens | Resource::Money => &self.spending,
+        };
+        hold.as_ref().map(|hold| hold.tightest(resource))
     }
 
     /// The names of limits that would have refused it.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -57,7 +58,7 @@ struct Attempts {
 /// All figures.
 pub struct Telemetry {
     registry: Mutex<Registry>,
-    series: RwLock<HashMap<Of, Arc<Series>>>,
+    series: RwLock<HashMap<Of, Arc<Series>, RandomState>>,
     requests: Family<Of, Counter>,
     durations: Family<Of, Histogram>,
     first: Family<Of, Histogram>,

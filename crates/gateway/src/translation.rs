@@ -4,11 +4,14 @@
 //! matter of chance: asking again would be billed again and lose the same, so nothing else is tried.
 //! A call whose arguments are no JSON is no loss but a broken answer.
 
+use std::sync::LazyLock;
+
 use dialect::Dialect;
 use dialect::chat::{FinishReason, PartKind, Response, StreamEvent, ToolCall, ToolCallKind};
 use dialect::codec::{Broken, EncoderOptions, EventDecoder, EventEncoder};
 use dialect::json::Json;
 use dialect::loss::{Fidelity, Loss, LossKind, Losses};
+use memchr::memmem::Finder;
 use policy::failure::Failure;
 
 use crate::exchange::Exchange;
@@ -18,7 +21,8 @@ use crate::refuse;
 /// Whether a body should be looked at for calls: most have none, and need not be read.
 #[must_use]
 pub(crate) fn may_hold_calls(body: &[u8]) -> bool {
-    memchr::memmem::find(body, b"\"arguments\"").is_some()
+    static ARGUMENTS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"arguments\""));
+    ARGUMENTS.find(body).is_some()
 }
 
 /// Checks that the calls of a whole answer are whole, as its stream would have been checked. Only an

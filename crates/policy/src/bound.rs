@@ -25,8 +25,8 @@ pub const DOCUMENT_TOKENS: u64 = 1_048_576;
 /// The fewest tokens of output that a request is clamped to.
 pub const CLAMP_TOKENS_MIN: u64 = 256;
 
-/// The largest output that is clamped to where nobody says a maximum.
-const OUTPUT_TOKENS_MAX: u64 = 1 << 20;
+/// The largest output of any model; what is clamped to where nobody says a maximum.
+pub const OUTPUT_TOKENS_MAX: u64 = 1 << 20;
 
 /// What a request may make a provider read and write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

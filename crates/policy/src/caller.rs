@@ -27,7 +27,9 @@ pub struct Group {
     pub models: Option<Vec<String>>,
     /// Tags of all its requests; a key's own win.
     pub tags: Tags,
-    /// Whether its keys may call at all.
+    /// Until when its keys are good, in milliseconds since 1970; `None` for ever.
+    pub expires_ms: Option<i64>,
+    /// Whether its keys may not call at all: it is gone.
     pub disabled: bool,
 }
 
@@ -57,6 +59,27 @@ pub struct VirtualKey {
     pub direct: bool,
     /// Until when it is good, in milliseconds since 1970; `None` for ever.
     pub expires_ms: Option<i64>,
+}
+
+/// Why a key is no longer good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It has expired.
+    Key,
+    /// The team that it belongs to has expired.
+    Group(Arc<str>),
+    /// The team or organisation that it belongs to is no longer there.
+    GroupGone(Arc<str>),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Key => f.write_str("this key has expired"),
+            Ended::Group(name) => write!(f, "the team `{name}` of this key has expired"),
+            Ended::GroupGone(name) => write!(f, "`{name}`, which this key belongs to, is gone"),
+        }
+    }
 }
 
 /// What a key's caller may say of a request; a run may always be named.
@@ -112,8 +135,23 @@ impl VirtualKey {
     /// Whether the key is good at that time.
     #[must_use]
     pub fn is_current(&self, now_ms: i64) -> bool {
-        self.expires_ms.is_none_or(|expires| now_ms < expires)
-            && self.groups().all(|group| !group.disabled)
+        self.ended(now_ms).is_none()
+    }
+
+    /// Why the key is not good at that time; `None` where it is.
+    #[must_use]
+    pub fn ended(&self, now_ms: i64) -> Option<Ended> {
+        let past = |expires_ms: Option<i64>| expires_ms.is_some_and(|expires| expires <= now_ms);
+        if past(self.expires_ms) {
+            return Some(Ended::Key);
+        }
+        self.groups().find_map(|group| {
+            let name = || Arc::clone(&group.name);
+            if group.disabled {
+                return Some(Ended::GroupGone(name()));
+            }
+            past(group.expires_ms).then(|| Ended::Group(name()))
+        })
     }
 
     /// The team and the organisation, as far as there are any.

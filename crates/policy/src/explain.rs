@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use dialect::needs::Need;
+
 use crate::model::{Balance, Model, Target};
 use crate::plan::{Role, plan};
 
@@ -60,6 +62,25 @@ pub fn explain(model: &Arc<Model>) -> Vec<Line> {
         lines.extend(targets.iter().map(|target| unused(target, why.to_owned())));
     }
     lines
+}
+
+/// What is to be known beside an explanation, of what was asked and excludes nothing.
+#[must_use]
+pub fn notes(needs: &[Need], prompt_tokens: Option<u64>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !needs.is_empty() {
+        let needs: Vec<&str> = needs.iter().copied().map(Need::name).collect();
+        notes.push(format!(
+            "no target says what it can do, so needing {} excludes none",
+            needs.join(", ")
+        ));
+    }
+    if let Some(tokens) = prompt_tokens {
+        notes.push(format!(
+            "no target says how much it takes, so {tokens} tokens exclude none; `fallback.context_window` is used when a provider says it is too long"
+        ));
+    }
+    notes
 }
 
 fn unused(target: &Arc<Target>, why: String) -> Line {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use dialect::loss::Fidelity;
 
 use crate::provider::Provider;
+use crate::snapshot::DEFAULT_MAX_TOKENS;
 
 /// A name that applications call; owns targets and policy.
 #[derive(Clone, Default)]
 pub struct Model {
     /// The name.
-    pub name: String,
+    pub name: Arc<str>,
     /// What it is for.
     pub description: Option<String>,
     /// What serves it.
@@ -38,6 +39,7 @@ pub struct Target {
     pub provider: Arc<Provider>,
     /// Its name in the provider's words.
     pub model: String,
+    name: Arc<str>,
     /// Share among targets of the same priority.
     pub weight: u32,
     /// Order: 1 comes first.
@@ -47,10 +49,25 @@ pub struct Target {
 }
 
 impl Target {
+    /// That model of that provider, like any other.
+    #[must_use]
+    pub fn new(provider: Arc<Provider>, model: String) -> Self {
+        Self {
+            name: [provider.name.as_str(), "/", model.as_str()]
+                .concat()
+                .into(),
+            provider,
+            model,
+            weight: 1,
+            priority: 1,
+            default_max_tokens: DEFAULT_MAX_TOKENS,
+        }
+    }
+
     /// `provider/model`, as it stands in configuration, headers and records.
     #[must_use]
-    pub fn name(&self) -> String {
-        [self.provider.name.as_str(), "/", self.model.as_str()].concat()
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
     }
 }
 

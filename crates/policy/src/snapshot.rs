@@ -24,7 +24,7 @@ pub const DEFAULT_MAX_BODY: usize = 32 << 20;
 /// [`Snapshot::default`] knows nobody and serves nothing.
 pub struct Snapshot {
     /// Hash of the configuration, stamped on every exchange.
-    pub revision: String,
+    pub revision: Arc<str>,
     /// Providers by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
     /// Models by name, aliases included.
@@ -56,7 +56,7 @@ pub struct Snapshot {
 impl Default for Snapshot {
     fn default() -> Self {
         Self {
-            revision: String::new(),
+            revision: Arc::default(),
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             keys: HashMap::new(),
@@ -171,15 +171,9 @@ impl Snapshot {
     }
 
     fn direct(&self, name: &str, provider: &Arc<Provider>, model: &str) -> Model {
-        let target = Target {
-            provider: Arc::clone(provider),
-            model: model.to_owned(),
-            weight: 1,
-            priority: 1,
-            default_max_tokens: DEFAULT_MAX_TOKENS,
-        };
+        let target = Target::new(Arc::clone(provider), model.to_owned());
         Model {
-            name: name.to_owned(),
+            name: name.into(),
             targets: vec![Arc::new(target)],
             balance: Balance::Ordered,
             fallback: Fallback::default(),

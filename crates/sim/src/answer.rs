@@ -53,7 +53,7 @@ pub(crate) enum Finish {
 pub(crate) struct Usage {
     pub(crate) input: u64,
     pub(crate) cached: u64,
-    /// Reasoning included.
+    /// What is charged: reasoning included, unless it is free.
     pub(crate) output: u64,
     pub(crate) reasoning: u64,
 }
@@ -70,6 +70,19 @@ pub(crate) fn answer(ask: &Ask, script_seed: Option<u64>) -> Answer {
         let model = words::hash(0, ask.model.as_bytes());
         words::hash(model, ask.last_text.as_bytes())
     });
+    if let Some(output) = ask.task.output_tokens() {
+        let cached = ask.cached_tokens();
+        let usage = Usage {
+            input: ask.input_tokens - cached,
+            cached,
+            output,
+            reasoning: 0,
+        };
+        return Answer {
+            usage,
+            ..Answer::default()
+        };
+    }
     let bound = ask
         .max_tokens
         .map(|t| usize::try_from(t).unwrap_or(usize::MAX).saturating_mul(4));
@@ -84,7 +97,8 @@ pub(crate) fn answer(ask: &Ask, script_seed: Option<u64>) -> Answer {
     let choices: Vec<Choice> = (0..ask.choices.max(1))
         .map(|i| choice(ask, Rng::new(seed.wrapping_add(i)), bound))
         .collect();
-    let output = reasoning + choices.iter().map(Choice::tokens).sum::<u64>();
+    let charged = if ask.free_thoughts { 0 } else { reasoning };
+    let output = charged + choices.iter().map(Choice::tokens).sum::<u64>();
     let cached = ask.cached_tokens();
     let usage = Usage {
         input: ask.input_tokens - cached,

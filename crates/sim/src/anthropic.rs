@@ -6,13 +6,18 @@
 //! Routes, errors and headers here; requests are read in `read`, answers
 //! written in `write`. Knows no fault and no bill.
 
+mod bedrock;
 mod read;
+mod vertex;
 mod write;
+
+pub(crate) use bedrock::OnBedrock;
+pub(crate) use vertex::OnVertex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use crate::ask::Ask;
@@ -20,6 +25,8 @@ use crate::dialect::{Dialect, Head, Job, Op, Refusal};
 use crate::json::put_value;
 use crate::play::Tape;
 use crate::words::{self, Rng};
+
+use read::Given;
 
 /// The dialect.
 pub(crate) struct Anthropic;
@@ -32,13 +39,13 @@ impl Dialect for Anthropic {
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Op> {
-        if *head.method == Method::POST && head.path.ends_with("/messages") {
+        if head.posts() && head.path.ends_with("/messages") {
             return Some(Op::Chat);
         }
-        if *head.method == Method::POST && head.path.ends_with("/messages/count_tokens") {
+        if head.posts() && head.path.ends_with("/messages/count_tokens") {
             return Some(Op::CountTokens);
         }
-        if *head.method != Method::GET || !head.headers.contains_key("anthropic-version") {
+        if !head.gets() || !head.headers.contains_key("anthropic-version") {
             return None;
         }
         let (_, after) = head.path.split_once("/models")?;
@@ -49,21 +56,15 @@ impl Dialect for Anthropic {
         }
     }
 
-    fn key<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let own = headers.get("x-api-key").and_then(|v| v.to_str().ok());
-        own.or_else(|| {
-            let bearer = headers.get("authorization").and_then(|v| v.to_str().ok());
-            bearer
-                .and_then(|v| v.strip_prefix("Bearer "))
-                .map(str::trim)
-        })
+    fn key<'h>(&self, head: &Head<'h>) -> Option<&'h str> {
+        head.header("x-api-key").or_else(|| head.bearer())
     }
 
-    fn read(&self, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
+    fn read(&self, _op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
         if !head.headers.contains_key("anthropic-version") {
             return Err(Refusal::bad("anthropic-version: header is required"));
         }
-        read::read(body, true)
+        read::read(body, &Given::default())
     }
 
     fn whole(&self, job: &Job<'_>) -> Tape {
@@ -77,11 +78,8 @@ impl Dialect for Anthropic {
     fn other(&self, op: &Op, _head: &Head<'_>, body: &[u8]) -> Result<Bytes, Refusal> {
         match op {
             Op::CountTokens => {
-                let ask = read::read(body, false)?;
-                Ok(Bytes::from(format!(
-                    "{{\"input_tokens\":{}}}",
-                    ask.input_tokens
-                )))
+                let tokens = count(body, None)?;
+                Ok(Bytes::from(format!("{{\"input_tokens\":{tokens}}}")))
             }
             Op::Models => Ok(value(&ModelsOut {
                 data: MODELS.iter().map(|id| ModelOut::new(id)).collect(),
@@ -90,11 +88,21 @@ impl Dialect for Anthropic {
                 last_id: MODELS.last().copied(),
             })),
             Op::Model(id) => Ok(value(&ModelOut::new(id))),
-            Op::Chat => Err(Refusal::of(404)),
+            Op::Chat
+            | Op::Complete
+            | Op::Embed
+            | Op::Rerank
+            | Op::Moderate
+            | Op::Image
+            | Op::ImageEdit
+            | Op::Speech
+            | Op::Transcribe
+            | Op::Translate
+            | Op::Stored(..) => Err(Refusal::of(404)),
         }
     }
 
-    fn error(&self, refusal: &Refusal, request_id: &str) -> Bytes {
+    fn error(&self, _head: &Head<'_>, refusal: &Refusal, request_id: &str) -> Bytes {
         let (kind, message) = usual_error(refusal.status);
         value(&ErrorBody {
             kind: "error",
@@ -106,7 +114,7 @@ impl Dialect for Anthropic {
         })
     }
 
-    fn error_event(&self, request_id: &str) -> Bytes {
+    fn error_event(&self, job: &Job<'_>, _at: u64) -> Bytes {
         let error = ErrorOut {
             kind: "overloaded_error",
             message: "Overloaded",
@@ -117,14 +125,14 @@ impl Dialect for Anthropic {
             &ErrorBody {
                 kind: "error",
                 error,
-                request_id: Some(request_id),
+                request_id: Some(job.request_id),
             },
         );
         out.put_slice(b"\n\n");
         out.freeze()
     }
 
-    fn broken_event(&self) -> Bytes {
+    fn broken_event(&self, _job: &Job<'_>, _at: u64) -> Bytes {
         Bytes::from_static(
             b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":\n\n",
         )
@@ -163,8 +171,21 @@ impl Dialect for Anthropic {
 
 const RESET: &str = "2026-01-01T00:00:00Z";
 
+/// Counts the input of a request, whose model may stand outside its body.
+///
+/// # Errors
+/// What the provider would say.
+pub(crate) fn count(body: &[u8], model: Option<String>) -> Result<u64, Refusal> {
+    let given = Given {
+        model,
+        counts: true,
+        ..Given::default()
+    };
+    read::read(body, &given).map(|ask| ask.input_tokens)
+}
+
 /// The signature of a thinking block. It can be checked, not forged by chance.
-fn signature(thinking: &str) -> String {
+pub(crate) fn signature(thinking: &str) -> String {
     let mut rng = Rng::new(words::hash(0x51_6E_A7_12, thinking.as_bytes()));
     let bytes: Vec<u8> = (0..9).flat_map(|_| rng.next().to_le_bytes()).collect();
     format!("Eq{}", STANDARD.encode(bytes))

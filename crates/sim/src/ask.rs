@@ -4,8 +4,10 @@
 //! Also the in-text directive (`[[chunks=100&gap_ms=10]]`), which survives any
 //! gateway because it is part of a message. Nothing here knows a wire format.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::task::Task;
 use crate::words;
 
 /// A chat request, as far as the content of its answer depends on it.
@@ -36,10 +38,36 @@ pub(crate) struct Ask {
     pub(crate) format: Format,
     pub(crate) images: Vec<Image>,
     pub(crate) thinking: Thinking,
+    /// Thoughts are told and not charged.
+    pub(crate) free_thoughts: bool,
     pub(crate) choices: u64,
     /// How many alternatives a token's log probability lists.
     pub(crate) logprobs: Option<u64>,
     pub(crate) directive: Directive,
+    pub(crate) task: Task,
+    pub(crate) framing: Framing,
+    /// What an answer may quote.
+    pub(crate) documents: Vec<Document>,
+    /// What only the dialect itself needs of the request.
+    pub(crate) own: Value,
+}
+
+/// How a stream's events are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Server-sent events.
+    #[default]
+    Sse,
+    /// The elements of a JSON array.
+    Array,
+    /// Nothing but bytes.
+    Bytes,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) id: String,
+    pub(crate) text: String,
 }
 
 #[derive(Debug)]
@@ -96,6 +124,7 @@ pub(crate) struct Directive {
     pub(crate) delay_ms: u64,
 }
 
+const IMAGE_TOKENS: u64 = 85;
 const CHUNKS_MAX: u64 = 100_000;
 const BYTES_MAX: u64 = 64 << 10;
 const TOTAL_BYTES_MAX: usize = 32 << 20;
@@ -119,11 +148,36 @@ impl Ask {
 
     /// Takes note of an image.
     pub(crate) fn look(&mut self, media_type: &str, bytes: usize) {
-        self.input_tokens += 85;
+        self.input_tokens += IMAGE_TOKENS;
         self.images.push(Image {
             media_type: media_type.to_owned(),
             bytes,
         });
+    }
+
+    /// Takes note of sound, a document or a film.
+    pub(crate) fn attach(&mut self, bytes: usize) {
+        self.input_tokens += words::tokens_of(bytes / 16).max(1);
+    }
+
+    /// A tool that may be called.
+    ///
+    /// # Errors
+    /// As [`Ask::hear`].
+    pub(crate) fn offer(
+        &mut self,
+        name: &str,
+        description: &str,
+        schema: Option<&RawValue>,
+    ) -> Result<(), String> {
+        self.hear(name)?;
+        self.hear(description)?;
+        self.input_tokens += words::tokens(schema.map_or("", RawValue::get));
+        self.tools.push(Tool {
+            name: name.to_owned(),
+            schema: schema.map(RawValue::to_owned),
+        });
+        Ok(())
     }
 
     /// The part of the input that counts as read from a cache.

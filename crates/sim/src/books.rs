@@ -37,6 +37,8 @@ pub struct Call {
     pub at: u64,
     /// The dialect it was asked in.
     pub dialect: &'static str,
+    /// What was asked for, such as `chat` or `embed`.
+    pub operation: &'static str,
     /// The model it named.
     pub model: String,
     /// Input that was not read from a cache.

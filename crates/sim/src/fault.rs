@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,6 +56,11 @@ pub enum Fault {
     /// Sends an event whose JSON is broken.
     BadJson {
         /// Which event is broken, counted from 0.
+        at_event: u64,
+    },
+    /// Changes one bit in the middle of an event.
+    Flip {
+        /// Which event, counted from 0.
         at_event: u64,
     },
     /// Sends bytes that are no event at all.
@@ -184,6 +190,15 @@ impl Fault {
     pub(crate) fn refusal(&self) -> Option<By> {
         if let Fault::Refuse { by } = self {
             Some(*by)
+        } else {
+            None
+        }
+    }
+
+    /// The content type that is told instead of the true one.
+    pub(crate) fn content_type(&self) -> Option<HeaderValue> {
+        if let Fault::WrongContentType { value } = self {
+            HeaderValue::from_str(value).ok()
         } else {
             None
         }

@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 
 use bytes::{BufMut, BytesMut};
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// A string, borrowed from the input where it holds no escapes.
 #[derive(Clone, Debug, Default)]
@@ -127,4 +129,30 @@ pub(crate) fn put_value(out: &mut BytesMut, value: &impl serde::Serialize) {
     if let Ok(text) = serde_json::to_vec(value) {
         out.put_slice(&text);
     }
+}
+
+/// A field that is a string.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name).and_then(Value::as_str)
+}
+
+/// A field that is a whole number of at least 0.
+pub(crate) fn number(value: &Value, name: &str) -> Option<u64> {
+    value.get(name).and_then(Value::as_u64)
+}
+
+/// A field that is a boolean.
+pub(crate) fn flag(value: &Value, name: &str) -> Option<bool> {
+    value.get(name).and_then(Value::as_bool)
+}
+
+/// The items of a field that is a list; none where it is not.
+pub(crate) fn array<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    let items = value.get(name).and_then(Value::as_array);
+    items.map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A value as its text.
+pub(crate) fn raw(value: &Value) -> Option<Box<RawValue>> {
+    to_raw_value(value).ok()
 }

@@ -1,18 +1,24 @@
-//! The `openai-chat` dialect, facing the caller: `POST …/chat/completions` and
-//! `GET …/models`, as api.openai.com speaks them (shapes from its OpenAPI
-//! document and from recorded answers).
+//! The `openai-chat` dialect, facing the caller: `POST …/chat/completions`,
+//! `GET …/models` and the provider's other operations, as api.openai.com speaks
+//! them (shapes from its OpenAPI document and from recorded answers).
 //!
-//! Routes, errors and headers here; requests are read in `read`, answers
-//! written in `write`. Knows no fault and no bill.
+//! Routes, errors and headers here; chats are read in `read` and written in
+//! `write`, each other family has a file of its own. Knows no fault and no bill.
 
+mod audio;
+mod completions;
+mod images;
 mod read;
+mod vectors;
 mod write;
 
+pub(crate) use read::see_image;
+
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Framing};
 use crate::dialect::{Dialect, Head, Job, Op, Refusal};
 use crate::json::put_value;
 use crate::play::Tape;
@@ -21,6 +27,18 @@ use crate::play::Tape;
 pub(crate) struct OpenAiChat;
 
 const MODELS: [&str; 3] = ["echo", "words", "reasoner"];
+/// How the paths end, the longer before the shorter.
+const POSTS: [(&str, Op); 9] = [
+    ("/chat/completions", Op::Chat),
+    ("/completions", Op::Complete),
+    ("/embeddings", Op::Embed),
+    ("/moderations", Op::Moderate),
+    ("/images/generations", Op::Image),
+    ("/images/edits", Op::ImageEdit),
+    ("/audio/speech", Op::Speech),
+    ("/audio/transcriptions", Op::Transcribe),
+    ("/audio/translations", Op::Translate),
+];
 
 impl Dialect for OpenAiChat {
     fn name(&self) -> &'static str {
@@ -28,35 +46,71 @@ impl Dialect for OpenAiChat {
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Op> {
-        if head.path.ends_with("/chat/completions") && *head.method == Method::POST {
-            return Some(Op::Chat);
+        if head.posts() {
+            let found = POSTS.iter().find(|(end, _)| head.path.ends_with(end));
+            return found.map(|(_, op)| op.clone());
         }
         let (_, after) = head.path.split_once("/models")?;
-        match (*head.method == Method::GET, after.strip_prefix('/')) {
+        match (head.gets(), after.strip_prefix('/')) {
             (true, None) if after.is_empty() => Some(Op::Models),
             (true, Some(id)) => Some(Op::Model(id.to_owned())),
             _ => None,
         }
     }
 
-    fn key<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let bearer = headers.get("authorization").and_then(|v| v.to_str().ok());
-        let bearer = bearer
-            .and_then(|v| v.strip_prefix("Bearer "))
-            .map(str::trim);
-        bearer.or_else(|| headers.get("api-key").and_then(|v| v.to_str().ok()))
+    fn key<'h>(&self, head: &Head<'h>) -> Option<&'h str> {
+        key(head)
     }
 
-    fn read(&self, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
-        read::read(head, body)
+    fn read(&self, op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
+        match op {
+            Op::Chat => read::read(head, body),
+            Op::Complete => completions::read(head, body),
+            Op::Embed => vectors::read_embed(head, body),
+            Op::Moderate => vectors::read_moderate(body),
+            Op::Image | Op::ImageEdit => images::read(op, head, body),
+            Op::Speech => audio::read_speech(head, body),
+            Op::Transcribe | Op::Translate => audio::read_form(head, body),
+            Op::Rerank | Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) => {
+                Err(Refusal::of(404))
+            }
+        }
     }
 
     fn whole(&self, job: &Job<'_>) -> Tape {
-        write::whole(job)
+        match job.op {
+            Op::Chat => write::whole(job),
+            Op::Complete => completions::whole(job),
+            Op::Embed => vectors::embedded(job),
+            Op::Moderate => vectors::moderated(job),
+            Op::Image | Op::ImageEdit => images::whole(job),
+            Op::Speech => audio::spoken(job),
+            Op::Transcribe | Op::Translate => audio::written(job),
+            Op::Rerank | Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) => {
+                Tape::default()
+            }
+        }
     }
 
     fn stream(&self, job: &Job<'_>) -> Tape {
-        write::stream(job)
+        match job.op {
+            Op::Chat => write::stream(job),
+            Op::Complete => completions::stream(job),
+            Op::Image | Op::ImageEdit => images::stream(job),
+            Op::Transcribe | Op::Translate => audio::dictated(job),
+            Op::Embed
+            | Op::Moderate
+            | Op::Speech
+            | Op::Rerank
+            | Op::CountTokens
+            | Op::Models
+            | Op::Model(_)
+            | Op::Stored(..) => self.whole(job),
+        }
+    }
+
+    fn content_type(&self, job: &Job<'_>) -> &'static str {
+        audio::content_type(job)
     }
 
     fn other(&self, op: &Op, head: &Head<'_>, _body: &[u8]) -> Result<Bytes, Refusal> {
@@ -75,7 +129,18 @@ impl Dialect for OpenAiChat {
                 }))
             }
             Op::Model(id) => Ok(pretty(&model(id))),
-            Op::Chat | Op::CountTokens => {
+            Op::Chat
+            | Op::Complete
+            | Op::Embed
+            | Op::Rerank
+            | Op::Moderate
+            | Op::Image
+            | Op::ImageEdit
+            | Op::Speech
+            | Op::Transcribe
+            | Op::Translate
+            | Op::Stored(..)
+            | Op::CountTokens => {
                 let message = format!("Invalid URL ({} {})", head.method, head.path);
                 Err(Refusal {
                     status: 404,
@@ -86,23 +151,15 @@ impl Dialect for OpenAiChat {
         }
     }
 
-    fn error(&self, refusal: &Refusal, _request_id: &str) -> Bytes {
-        let (kind, code, message) = usual_error(refusal.status);
-        // Quota errors carry one word as both type and code.
-        let own = refusal.code.as_deref();
-        let kind = own.filter(|c| *c == "insufficient_quota").unwrap_or(kind);
-        let error = ErrorBody {
-            error: ErrorOut {
-                message: refusal.message.as_deref().unwrap_or(message),
-                kind,
-                param: refusal.param.as_deref(),
-                code: own.or(code),
-            },
-        };
-        pretty(&error)
+    fn error(&self, _head: &Head<'_>, refusal: &Refusal, _request_id: &str) -> Bytes {
+        error(refusal)
     }
 
-    fn error_event(&self, _request_id: &str) -> Bytes {
+    fn error_event(&self, job: &Job<'_>, _at: u64) -> Bytes {
+        if job.ask.framing == Framing::Bytes {
+            // Sound has no place for an error: it just ends.
+            return Bytes::new();
+        }
         let message = "The server had an error while processing your request. Sorry about that!";
         let error = ErrorOut {
             message,
@@ -116,38 +173,78 @@ impl Dialect for OpenAiChat {
         out.freeze()
     }
 
-    fn broken_event(&self) -> Bytes {
+    fn broken_event(&self, _job: &Job<'_>, _at: u64) -> Bytes {
         Bytes::from_static(b"data: {\"id\":\"chatcmpl-broken\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\n\n")
     }
 
     fn headers(&self, headers: &mut HeaderMap, request_id: &str, status: u16) {
-        let fixed = [
-            ("openai-version", "2020-10-01"),
-            ("openai-processing-ms", "12"),
-            ("openai-organization", "sim"),
-            ("x-content-type-options", "nosniff"),
+        self::headers(headers, request_id, status);
+    }
+}
+
+/// The model of a request, which Azure names in the path.
+fn model_of(head: &Head<'_>, own: Option<&str>) -> Result<String, Refusal> {
+    let deployment = head
+        .path
+        .split_once("/deployments/")
+        .and_then(|(_, rest)| rest.split('/').next());
+    let model = own.filter(|m| !m.is_empty()).or(deployment);
+    model
+        .map(str::to_owned)
+        .ok_or_else(|| Refusal::bad("you must provide a model parameter"))
+}
+
+/// The key that a caller of this provider presents.
+pub(crate) fn key<'h>(head: &Head<'h>) -> Option<&'h str> {
+    head.bearer().or_else(|| head.header("api-key"))
+}
+
+/// The headers that every answer of this provider carries.
+pub(crate) fn headers(headers: &mut HeaderMap, request_id: &str, status: u16) {
+    let fixed = [
+        ("openai-version", "2020-10-01"),
+        ("openai-processing-ms", "12"),
+        ("openai-organization", "sim"),
+        ("x-content-type-options", "nosniff"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if status == 200 || status == 429 {
+        let left = if status == 429 { "0" } else { "9999" };
+        let limits = [
+            ("x-ratelimit-limit-requests", "10000"),
+            ("x-ratelimit-limit-tokens", "30000000"),
+            ("x-ratelimit-remaining-requests", left),
+            ("x-ratelimit-remaining-tokens", "29999000"),
+            ("x-ratelimit-reset-requests", "6ms"),
+            ("x-ratelimit-reset-tokens", "2ms"),
         ];
-        for (name, value) in fixed {
+        for (name, value) in limits {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if status == 200 || status == 429 {
-            let left = if status == 429 { "0" } else { "9999" };
-            let limits = [
-                ("x-ratelimit-limit-requests", "10000"),
-                ("x-ratelimit-limit-tokens", "30000000"),
-                ("x-ratelimit-remaining-requests", left),
-                ("x-ratelimit-remaining-tokens", "29999000"),
-                ("x-ratelimit-reset-requests", "6ms"),
-                ("x-ratelimit-reset-tokens", "2ms"),
-            ];
-            for (name, value) in limits {
-                headers.insert(name, HeaderValue::from_static(value));
-            }
-        }
-        if let Ok(id) = HeaderValue::from_str(request_id) {
-            headers.insert("x-request-id", id);
-        }
     }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-request-id", id);
+    }
+}
+
+/// The body of an error.
+pub(crate) fn error(refusal: &Refusal) -> Bytes {
+    let (kind, code, message) = usual_error(refusal.status);
+    // Quota errors carry one word as both type and code.
+    let own = refusal.code.as_deref();
+    let kind = own.filter(|c| *c == "insufficient_quota").unwrap_or(kind);
+    let error = ErrorBody {
+        error: ErrorOut {
+            message: refusal.message.as_deref().unwrap_or(message),
+            kind,
+            param: refusal.param.as_deref(),
+            // An empty one stands for none.
+            code: own.or(code).filter(|c| !c.is_empty()),
+        },
+    };
+    pretty(&error)
 }
 
 /// What the provider usually says at a status: type, code, message.
@@ -214,7 +311,7 @@ struct ModelOut<'a> {
 }
 
 /// Indented, with a newline behind it, as the provider sends whole bodies.
-fn pretty(value: &impl Serialize) -> Bytes {
+pub(crate) fn pretty(value: &impl Serialize) -> Bytes {
     let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
     text.push(b'\n');
     Bytes::from(text)

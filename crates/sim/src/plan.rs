@@ -21,15 +21,15 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<&'static str>,
 }
 
-/// A dialect's bytes that faults put into a stream.
-#[derive(Debug)]
-pub(crate) struct Spoilers {
-    pub(crate) error_event: Bytes,
-    pub(crate) broken_event: Bytes,
+/// A dialect's bytes that faults put into a stream, by the number of events
+/// before them.
+pub(crate) struct Spoilers<'a> {
+    pub(crate) error_event: &'a dyn Fn(u64) -> Bytes,
+    pub(crate) broken_event: &'a dyn Fn(u64) -> Bytes,
 }
 
 /// Turns an answer into a play under `faults`.
-pub(crate) fn plan(tape: Tape, ask: &Ask, faults: &[Fault], spoilers: &Spoilers) -> Plan {
+pub(crate) fn plan(tape: Tape, ask: &Ask, faults: &[Fault], spoilers: &Spoilers<'_>) -> Plan {
     let mut work = Work {
         tape,
         stream: ask.stream,
@@ -63,9 +63,10 @@ struct Work {
 
 impl Work {
     /// Faults in what is said.
-    fn spoil(&mut self, fault: &Fault, spoilers: &Spoilers) {
+    fn spoil(&mut self, fault: &Fault, spoilers: &Spoilers<'_>) {
         match fault {
-            Fault::BadJson { at_event } => self.bad_json(*at_event, &spoilers.broken_event),
+            Fault::BadJson { at_event } => self.bad_json(*at_event, spoilers),
+            Fault::Flip { at_event } => self.flip(*at_event),
             Fault::Garbage { at_event, bytes } => {
                 if let Some(from) = self.start_of(*at_event) {
                     let garbage: Vec<u8> = b"\xFF\xFE\x00{]garbage\x80".repeat(bytes / 13 + 1);
@@ -90,7 +91,9 @@ impl Work {
                     .map_or(0, |m| m.tokens);
                 self.tape.buf.truncate(from);
                 self.tape.marks.truncate(kept);
-                self.tape.buf.put_slice(&spoilers.error_event);
+                self.tape
+                    .buf
+                    .put_slice(&(spoilers.error_event)(*after_events));
                 self.tape.mark(tokens, false);
                 self.end = End::Short("error_event");
                 self.fired.push("error_event");
@@ -160,6 +163,7 @@ impl Work {
             | Fault::StallBefore { .. }
             | Fault::ErrorEvent { .. }
             | Fault::BadJson { .. }
+            | Fault::Flip { .. }
             | Fault::Garbage { .. }
             | Fault::Status(_)
             | Fault::Slow { .. }
@@ -278,7 +282,7 @@ impl Work {
         self.fired.push("cut");
     }
 
-    fn bad_json(&mut self, at: u64, broken: &[u8]) {
+    fn bad_json(&mut self, at: u64, spoilers: &Spoilers<'_>) {
         if !self.stream {
             let half = self.tape.buf.len() / 2;
             self.splice(half, self.tape.buf.len(), b"", 0);
@@ -286,8 +290,18 @@ impl Work {
             return;
         }
         if let (Some(from), Some(to)) = (self.start_of(at), self.start_of(at + 1)) {
-            self.splice(from, to, broken, at);
+            self.splice(from, to, &(spoilers.broken_event)(at), at);
             self.fired.push("bad_json");
+        }
+    }
+
+    fn flip(&mut self, at: u64) {
+        let (Some(from), Some(to)) = (self.start_of(at), self.start_of(at + 1)) else {
+            return;
+        };
+        if let Some(byte) = self.tape.buf.get_mut(usize::midpoint(from, to)) {
+            *byte ^= 1;
+            self.fired.push("flip");
         }
     }
 

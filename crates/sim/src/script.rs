@@ -25,6 +25,8 @@ pub struct Script {
     pub split: Option<usize>,
     /// API keys that are accepted; when empty, any is.
     pub keys: Vec<String>,
+    /// AWS secrets by access key id; when empty, signatures are not checked.
+    pub aws: Secrets,
     /// Prices by model, first match wins, before the default price.
     pub prices: Vec<(String, Price)>,
     /// What is charged when the client hangs up.
@@ -32,6 +34,9 @@ pub struct Script {
     /// Whether input is charged as soon as an answer's head goes out.
     pub bill_input_on_start: InputBill,
 }
+
+/// AWS secret access keys by access key id.
+pub type Secrets = BTreeMap<String, String>;
 
 /// What is charged for an answer that the client hung up on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -54,7 +59,7 @@ pub enum InputBill {
     WithOutput,
 }
 
-/// Nano-dollars for one token.
+/// Nano-dollars for one token, and for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
     /// Input not read from a cache.
@@ -63,6 +68,8 @@ pub struct Price {
     pub cached: u64,
     /// Output, reasoning included.
     pub output: u64,
+    /// The request itself.
+    pub request: u64,
 }
 
 impl Default for Price {
@@ -71,6 +78,7 @@ impl Default for Price {
             input: 1_000,
             cached: 100,
             output: 2_000,
+            request: 0,
         }
     }
 }
@@ -80,7 +88,10 @@ impl Price {
         let input = self.input.saturating_mul(call.input_tokens);
         let cached = self.cached.saturating_mul(call.cached_tokens);
         let output = self.output.saturating_mul(call.output_tokens);
-        input.saturating_add(cached).saturating_add(output)
+        input
+            .saturating_add(cached)
+            .saturating_add(output)
+            .saturating_add(self.request)
     }
 }
 
@@ -105,6 +116,8 @@ pub struct When {
     pub model: Option<String>,
     /// A dialect's name, such as `openai-chat`.
     pub dialect: Option<String>,
+    /// An operation's name, such as `embed`.
+    pub operation: Option<String>,
     /// Glob on the path, query included.
     pub path: Option<String>,
     /// A part of the last user text.
@@ -131,6 +144,7 @@ pub struct ScriptError {
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
     pub(crate) dialect: &'a str,
+    pub(crate) operation: &'a str,
     pub(crate) model: &'a str,
     pub(crate) path: &'a str,
     pub(crate) text: &'a str,
@@ -167,6 +181,7 @@ impl Script {
             seed: doc.seed,
             split: doc.split.map(|s| s.bytes),
             keys: doc.keys,
+            aws: doc.aws,
             prices: doc.prices.into_iter().map(ModelPrice::named).collect(),
             bill_cancelled: doc.bill_cancelled,
             bill_input_on_start: if at_start {
@@ -267,6 +282,7 @@ impl Rule {
             let when = &self.when;
             let bare = when.model.is_none()
                 && when.dialect.is_none()
+                && when.operation.is_none()
                 && when.path.is_none()
                 && when.text.is_none()
                 && when.stream.is_none()
@@ -287,6 +303,10 @@ impl When {
     fn holds(&self, query: &Query<'_>) -> bool {
         self.model.as_deref().is_none_or(|p| glob(p, query.model))
             && self.dialect.as_deref().is_none_or(|d| d == query.dialect)
+            && self
+                .operation
+                .as_deref()
+                .is_none_or(|o| o == query.operation)
             && self.path.as_deref().is_none_or(|p| glob(p, query.path))
             && self.text.as_deref().is_none_or(|t| query.text.contains(t))
             && self.stream.is_none_or(|s| s == query.stream)
@@ -338,6 +358,8 @@ struct Document {
     #[serde(default)]
     keys: Vec<String>,
     #[serde(default)]
+    aws: Secrets,
+    #[serde(default)]
     prices: Vec<ModelPrice>,
     #[serde(default)]
     bill_cancelled: CancelledBill,
@@ -357,6 +379,7 @@ struct ModelPrice {
     input: Option<u64>,
     cached: Option<u64>,
     output: Option<u64>,
+    request: Option<u64>,
 }
 
 impl ModelPrice {
@@ -366,6 +389,7 @@ impl ModelPrice {
             input: self.input.unwrap_or(usual.input),
             cached: self.cached.unwrap_or(usual.cached),
             output: self.output.unwrap_or(usual.output),
+            request: self.request.unwrap_or(usual.request),
         };
         (self.model, price)
     }

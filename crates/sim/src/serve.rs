@@ -70,8 +70,8 @@ pub(crate) async fn serve(
         let (status, body) = admin::answer(&core, &seen);
         return Ok(plain(status, JSON, Play::plain(body), &line));
     }
-    let script = core.script();
-    let mut exchange = Exchange::new(&core, &line, script, seen);
+    let authority = parts.uri.authority().map(|a| a.as_str().to_owned());
+    let mut exchange = Exchange::new(&core, &line, seen, authority);
     match body {
         Some(_) => exchange.run().await,
         None => Ok(exchange.refuse(&Refusal::of(413))),
@@ -91,6 +91,7 @@ fn code(status: u16) -> http::StatusCode {
 
 /// A request on its way through.
 struct Exchange {
+    core: Arc<Core>,
     line: Arc<Line>,
     script: Arc<Script>,
     ticket: Option<Ticket>,
@@ -100,6 +101,7 @@ struct Exchange {
     request_id: String,
     method: Method,
     path: String,
+    authority: Option<String>,
     headers: HeaderMap,
     body: Bytes,
     faults: Vec<&'static str>,
@@ -123,48 +125,54 @@ impl Outline {
 }
 
 impl Exchange {
-    fn new(core: &Arc<Core>, line: &Arc<Line>, script: Arc<Script>, seen: Seen) -> Exchange {
+    fn new(core: &Arc<Core>, line: &Arc<Line>, seen: Seen, authority: Option<String>) -> Exchange {
+        let script = core.script();
         let (method, path) = (seen.method.clone(), seen.path.clone());
         let (headers, body) = (seen.headers.clone(), seen.body.clone());
         let ticket = core.books.arrived(seen);
         let ids = hash(script.seed.unwrap_or(core.boot), &ticket.n.to_le_bytes());
-        let head = Head {
-            method: &method,
-            path: before_query(&path),
-            headers: &headers,
-        };
-        let routed = DIALECTS
-            .iter()
-            .find_map(|d| d.route(&head).map(|op| (*d, op)));
-        let (dialect, op) = routed.map_or((likely(&headers), None), |(d, op)| (d, Some(op)));
-        Exchange {
+        let mut exchange = Exchange {
+            core: Arc::clone(core),
             line: Arc::clone(line),
             script,
             ticket: Some(ticket),
-            dialect,
-            op,
+            dialect: likely(&headers),
+            op: None,
             ids,
-            request_id: Rng::new(ids).id("req_011C", 20),
+            request_id: String::new(),
             method,
             path,
+            authority,
             headers,
             body,
             faults: Vec::new(),
+        };
+        let head = exchange.head();
+        let routed = DIALECTS
+            .iter()
+            .find_map(|d| d.route(&head).map(|op| (*d, op)));
+        if let Some((dialect, op)) = routed {
+            (exchange.dialect, exchange.op) = (dialect, Some(op));
         }
+        exchange.request_id = exchange.dialect.request_id(&mut Rng::new(ids));
+        exchange
     }
 
     fn head(&self) -> Head<'_> {
-        let path = before_query(&self.path);
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         Head {
             method: &self.method,
             path,
+            query,
+            authority: self.authority.as_deref(),
             headers: &self.headers,
+            shelf: &self.core.shelf,
         }
     }
 
     async fn run(&mut self) -> Result<Response<PlayBody>, HungUp> {
         let Some(op) = self.op.clone() else {
-            let root = self.method == Method::HEAD && before_query(&self.path) == "/";
+            let root = self.method == Method::HEAD && self.head().path == "/";
             let status = if root { 200 } else { 404 };
             let message = format!("Invalid URL ({} {})", self.method, self.path);
             let refusal = Refusal {
@@ -180,9 +188,10 @@ impl Exchange {
         if let Err(refusal) = self.authorise() {
             return Ok(self.refuse(&refusal));
         }
-        let ask = match op {
-            Op::Chat => self.dialect.read(&self.head(), &self.body),
-            Op::CountTokens | Op::Models | Op::Model(_) => Ok(Ask::default()),
+        let ask = if op.charged() {
+            self.dialect.read(&op, &self.head(), &self.body)
+        } else {
+            Ok(Ask::default())
         };
         let ask = match ask {
             Ok(ask) => ask,
@@ -191,6 +200,7 @@ impl Exchange {
         let script = Arc::clone(&self.script);
         let faults = script.faults(&Query {
             dialect: self.dialect.name(),
+            operation: op.name(),
             model: &ask.model,
             path: &self.path,
             text: &ask.last_text,
@@ -202,8 +212,8 @@ impl Exchange {
                 return Ok(response);
             }
         }
-        if op == Op::Chat {
-            return Ok(self.chat(&ask, faults).await);
+        if op.charged() {
+            return Ok(self.charged(&op, &ask, faults).await);
         }
         match self.dialect.other(&op, &self.head(), &self.body) {
             Ok(body) => Ok(self.respond(Outline::new(200), Play::plain(body))),
@@ -212,11 +222,14 @@ impl Exchange {
     }
 
     fn authorise(&self) -> Result<(), Refusal> {
-        let key = self.dialect.key(&self.headers).filter(|k| !k.is_empty());
+        let head = self.head();
+        let key = self.dialect.key(&head).filter(|k| !k.is_empty());
         let known = &self.script.keys;
         match key {
-            Some(key) if known.is_empty() || known.iter().any(|k| k == key) => Ok(()),
-            Some(_) | None => Err(Refusal::of(401)),
+            Some(key) if known.is_empty() || known.iter().any(|k| k == key) => {
+                self.dialect.verify(&head, &self.body, &self.script.aws)
+            }
+            Some(_) | None => Err(self.dialect.unknown_key(key.is_some())),
         }
     }
 
@@ -266,6 +279,7 @@ impl Exchange {
             | Fault::Cut(_)
             | Fault::ErrorEvent { .. }
             | Fault::BadJson { .. }
+            | Fault::Flip { .. }
             | Fault::Garbage { .. }
             | Fault::Slow { .. }
             | Fault::NoNewline { .. }
@@ -319,6 +333,7 @@ impl Exchange {
             message: fault.message.clone(),
         };
         let mut outline = Outline::new(fault.status);
+        self.dialect.error_headers(&refusal, &mut outline.extra);
         if let Some(Ok(value)) = fault.retry_after.as_deref().map(HeaderValue::from_str) {
             outline.extra.insert(RETRY_AFTER, value);
         }
@@ -330,12 +345,12 @@ impl Exchange {
         }
         let body = match &fault.body {
             Some(body) => Bytes::from(body.clone()),
-            None => self.dialect.error(&refusal, &self.request_id),
+            None => self.dialect.error(&self.head(), &refusal, &self.request_id),
         };
         self.respond(outline, Play::plain(body))
     }
 
-    async fn chat(&mut self, ask: &Ask, faults: &[Fault]) -> Response<PlayBody> {
+    async fn charged(&mut self, op: &Op, ask: &Ask, faults: &[Fault]) -> Response<PlayBody> {
         let said = answer(ask, self.script.seed);
         let lie = faults.iter().find_map(|f| {
             if let Fault::Usage { tell } = f {
@@ -345,28 +360,27 @@ impl Exchange {
             }
         });
         let wrong_id = faults.iter().any(|f| matches!(f, Fault::WrongId {}));
+        let head = self.head();
         let job = Job {
+            op,
             ask,
             answer: &said,
             ids: self.ids,
             created: now_ms() / 1_000,
+            request_id: &self.request_id,
             usage_lie: lie,
             wrong_id,
-        };
-        let tape = if ask.stream {
-            self.dialect.stream(&job)
-        } else {
-            self.dialect.whole(&job)
-        };
-        let spoilers = Spoilers {
-            error_event: self.dialect.error_event(&self.request_id),
-            broken_event: self.dialect.broken_event(),
+            owner: self.dialect.key(&head).unwrap_or_default(),
+            shelf: head.shelf,
         };
         let Plan {
             mut play,
             delay,
             faults: fired,
-        } = plan(tape, ask, faults, &spoilers);
+        } = plan_of(self.dialect, &job, faults);
+        let mut outline = Outline::new(200);
+        outline.kind = HeaderValue::from_static(self.dialect.content_type(&job));
+        self.dialect.answer_headers(&job, &mut outline.extra);
         if let Some(bytes) = self.script.split.filter(|_| play.slice.is_none()) {
             play.slice = Some((bytes, Duration::ZERO));
         }
@@ -376,32 +390,23 @@ impl Exchange {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let charge = self.charge(ask, &said.usage);
+        let charge = self.charge(op, ask, &said.usage);
         if let Some(ticket) = &mut self.ticket {
             ticket.charge = Some(charge);
         }
-        let mut outline = Outline::new(200);
         if ask.stream {
-            outline.kind = HeaderValue::from_static(self.dialect.stream_type());
             outline
                 .extra
                 .insert("cache-control", HeaderValue::from_static("no-cache"));
         }
-        let lie = faults.iter().find_map(|f| {
-            if let Fault::WrongContentType { value } = f {
-                HeaderValue::from_str(value).ok()
-            } else {
-                None
-            }
-        });
-        if let Some(kind) = lie {
+        if let Some(kind) = faults.iter().find_map(Fault::content_type) {
             outline.kind = kind;
             self.faults.push("wrong_content_type");
         }
         self.respond(outline, play)
     }
 
-    fn charge(&self, ask: &Ask, usage: &crate::answer::Usage) -> Charge {
+    fn charge(&self, op: &Op, ask: &Ask, usage: &crate::answer::Usage) -> Charge {
         let idempotency = self
             .headers
             .get("idempotency-key")
@@ -411,6 +416,7 @@ impl Exchange {
                 n: self.ticket.as_ref().map_or(0, |t| t.n),
                 at: self.ticket.as_ref().map_or(0, |t| t.at),
                 dialect: self.dialect.name(),
+                operation: op.name(),
                 model: ask.model.clone(),
                 input_tokens: usage.input,
                 cached_tokens: usage.cached,
@@ -429,8 +435,10 @@ impl Exchange {
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> Response<PlayBody> {
-        let body = self.dialect.error(refusal, &self.request_id);
-        self.respond(Outline::new(refusal.status), Play::plain(body))
+        let body = self.dialect.error(&self.head(), refusal, &self.request_id);
+        let mut outline = Outline::new(refusal.status);
+        self.dialect.error_headers(refusal, &mut outline.extra);
+        self.respond(outline, Play::plain(body))
     }
 
     fn empty(&mut self, outline: Outline) -> Response<PlayBody> {
@@ -454,6 +462,15 @@ impl Exchange {
     }
 }
 
-fn before_query(path: &str) -> &str {
-    path.split('?').next().unwrap_or(path)
+fn plan_of(dialect: &dyn Dialect, job: &Job<'_>, faults: &[Fault]) -> Plan {
+    let tape = if job.ask.stream {
+        dialect.stream(job)
+    } else {
+        dialect.whole(job)
+    };
+    let spoilers = Spoilers {
+        error_event: &|at| dialect.error_event(job, at),
+        broken_event: &|at| dialect.broken_event(job, at),
+    };
+    plan(tape, job.ask, faults, &spoilers)
 }

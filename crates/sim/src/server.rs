@@ -21,6 +21,7 @@ use tokio::sync::{broadcast, watch};
 use crate::books::{Bill, Books, Event, Outcome, Seen, now_ms};
 use crate::script::Script;
 use crate::serve::serve;
+use crate::shelf::Shelf;
 use crate::wire::{By, Line, Opaque, Transport, Wire};
 
 /// A running provider. Dropped, it stops.
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) books: Arc<Books>,
     /// Ids are made from this where a script fixes no seed.
     pub(crate) boot: u64,
+    /// What is kept for callers.
+    pub(crate) shelf: Shelf,
     script: Mutex<Arc<Script>>,
     connections: AtomicU64,
     phase: watch::Sender<Phase>,
@@ -78,6 +81,7 @@ impl Sim {
         let core = Arc::new(Core {
             books: Books::new(),
             boot: now_ms() ^ u64::from(addr.port()).rotate_left(40),
+            shelf: Shelf::default(),
             script: Mutex::new(Arc::new(script)),
             connections: AtomicU64::new(0),
             phase,

@@ -62,6 +62,22 @@ impl Rng {
         self.next() % bound.max(1)
     }
 
+    /// A UUID of version 4.
+    pub(crate) fn uuid(&mut self) -> String {
+        let bits = (u128::from(self.next()) << 64) | u128::from(self.next());
+        let bits = (bits & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+        let hex = format!("{bits:032x}");
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        [
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32),
+        ]
+        .join("-")
+    }
+
     /// `len` characters of base 62 behind `prefix`.
     pub(crate) fn id(&mut self, prefix: &str, len: usize) -> String {
         let mut out = String::with_capacity(prefix.len() + len);

@@ -7,12 +7,15 @@
 //! later. Nothing here ever changes or removes an entry, and nothing here is on
 //! the road: where the files cannot be written, the journal keeps what waits.
 
+mod balances;
 mod book;
 mod corrections;
+mod dimensions;
 mod effects;
 mod filter;
 mod guard;
 mod health;
+mod insert;
 mod main_file;
 mod months;
 mod opening;
@@ -40,6 +43,8 @@ pub use writer::{LedgerWriter, Left, Options, Recovered};
 
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
+
 use crate::sqlite::OpenError;
 
 /// Something that the ledger could not do.
@@ -58,7 +63,12 @@ pub enum LedgerError {
     },
     /// SQLite failed.
     #[error("the ledger: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+    /// A read that took longer than it may.
+    #[error(
+        "it took too long and was ended; ask for less: a shorter time, a filter, or fewer dimensions"
+    )]
+    TooLong,
     /// The file system failed.
     #[error("the ledger's directory: {0}")]
     Io(#[from] std::io::Error),
@@ -68,4 +78,14 @@ pub enum LedgerError {
     /// What was asked for cannot be done; says what can.
     #[error("{0}")]
     Refused(String),
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(why: rusqlite::Error) -> Self {
+        match why.sqlite_error_code() {
+            // Nothing interrupts but the clock of a read.
+            Some(ErrorCode::OperationInterrupted) => Self::TooLong,
+            _ => Self::Sqlite(why),
+        }
+    }
 }

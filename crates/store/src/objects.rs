@@ -28,7 +28,7 @@ mod secrets;
 mod values;
 mod write;
 
-pub use audit::{AuditEntry, NewRevision, Revision};
+pub use audit::{AuditEntry, Deed, NewRevision, Revision};
 pub use budget::BudgetSpec;
 pub use caller::{KeySpec, OrganisationSpec, Rates, TeamSpec, UserSpec};
 pub use effective::{apply, limits, prices, virtual_keys};
@@ -37,13 +37,13 @@ pub use file::FileObjects;
 pub use input::{Change, New};
 pub use object::{KeyState, Kind, NoState, Object, Plain, ProviderState, Source, Spec, TeamSees};
 pub use open::{All, Objects, StoredKey, StoredProvider};
-pub use price::{PriceSpec, StepRates};
+pub use price::{PriceSpec, RatesSpec, StepRates, TierRates};
 pub use provider::ProviderSpec;
 pub use read::{Page, Query};
 pub use rows::Facts;
 pub use schema::{change_schema, new_schema, object_schema};
 pub use secrets::Created;
-pub use values::{Moment, Rate, Usd};
+pub use values::{Moment, Percent, Rate, Usd};
 
 /// A virtual key.
 pub type Key = Object<KeySpec>;

@@ -143,7 +143,7 @@ pub(super) fn config(app: &App, viewer: &Viewer, _: &Nothing) -> Answer<Config> 
     });
     let named = |(name, model): (&str, &std::sync::Arc<_>)| models::shown(&snapshot, name, model);
     Ok(Config {
-        revision: snapshot.revision.clone(),
+        revision: snapshot.revision.to_string(),
         file: running.config,
         listeners: listeners.collect(),
         data: running.data,

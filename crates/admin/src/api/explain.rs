@@ -88,11 +88,11 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
     Ok(Explanation {
         model: question.model.clone(),
         key: question.key.clone(),
-        config_revision: snapshot.revision.clone(),
+        config_revision: snapshot.revision.to_string(),
         targets: lines
             .map(|line| Line {
                 order: line.order,
-                target: line.target.name(),
+                target: line.target.name().to_string(),
                 role: match line.role {
                     Some(Role::Primary) => "target",
                     Some(Role::Fallback) => "fallback",
@@ -101,7 +101,7 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
                 why: line.why,
             })
             .collect(),
-        notes: notes(&needs, question.prompt_tokens),
+        notes: policy::explain::notes(&needs, question.prompt_tokens),
     })
 }
 
@@ -132,21 +132,4 @@ fn needs(words: &[String]) -> Answer<Vec<Need>> {
         needs.push(known);
     }
     Ok(needs)
-}
-
-fn notes(needs: &[Need], prompt_tokens: Option<u64>) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !needs.is_empty() {
-        let needs: Vec<&str> = needs.iter().copied().map(Need::name).collect();
-        notes.push(format!(
-            "no target says what it can do, so needing {} excludes none",
-            needs.join(", ")
-        ));
-    }
-    if let Some(tokens) = prompt_tokens {
-        notes.push(format!(
-            "no target says how much it takes, so {tokens} tokens exclude none; `fallback.context_window` is used when a provider says it is too long"
-        ));
-    }
-    notes
 }

@@ -9,6 +9,7 @@ mod ledger;
 mod models;
 mod objects;
 mod paths;
+mod prune;
 mod query;
 mod rerate;
 mod shape;
@@ -21,14 +22,8 @@ use crate::route::Routes;
 /// Adds every function to the table.
 #[must_use]
 pub fn all(routes: Routes) -> Routes {
-    let routes = objects::add(keys::add(routes));
+    let routes = on_records(objects::add(keys::add(routes)));
     let routes = routes
-        .post(
-            "/prices/rerate",
-            "Rate the requests of a time anew",
-            rerate::rerate,
-        )
-        .heavy()
         .get(
             "/balances",
             "What every limit has settled, holds and leaves",
@@ -87,4 +82,21 @@ pub fn all(routes: Routes) -> Routes {
         )
         .get("/audit", "Changes, the newest first", config::audit)
         .get("/status", "How the gateway is", status::status)
+}
+
+/// What is done to records.
+fn on_records(routes: Routes) -> Routes {
+    routes
+        .post(
+            "/prices/rerate",
+            "Rate the requests of a time anew",
+            rerate::rerate,
+        )
+        .heavy()
+        .post(
+            "/exchanges/prune",
+            "Remove the requests of all months before one; the ledger keeps what they cost",
+            prune::prune,
+        )
+        .heavy()
 }

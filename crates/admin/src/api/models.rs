@@ -176,15 +176,20 @@ pub(super) fn targets(model: &Model) -> impl Iterator<Item = (&Arc<Target>, Opti
 
 /// A model as it is shown.
 pub(super) fn shown(snapshot: &Snapshot, name: &str, model: &Model) -> Shown {
-    let names = |targets: &[Arc<Target>]| targets.iter().map(|target| target.name()).collect();
+    let names = |targets: &[Arc<Target>]| {
+        targets
+            .iter()
+            .map(|target| target.name().to_string())
+            .collect()
+    };
     let own = model.targets.iter().map(|target| OwnTarget {
-        target: target.name(),
+        target: target.name().to_string(),
         weight: target.weight,
         priority: target.priority,
     });
     Shown {
         name: name.to_owned(),
-        alias_of: (model.name != name).then(|| model.name.clone()),
+        alias_of: (*model.name != *name).then(|| model.name.to_string()),
         description: model.description.clone(),
         targets: own.collect(),
         balance: match model.balance {

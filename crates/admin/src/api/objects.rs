@@ -13,8 +13,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use store::objects::{
-    BudgetSpec, Change, Kind, New, Object, OrganisationSpec, Plain, PriceSpec, ProviderSpec, Query,
-    Spec, TeamSpec, UserSpec, change_schema, new_schema, object_schema,
+    BudgetSpec, Change, Error, Kind, New, Object, OrganisationSpec, Plain, PriceSpec, ProviderSpec,
+    Query, Spec, TeamSpec, UserSpec, change_schema, new_schema, object_schema,
 };
 
 use crate::App;
@@ -32,7 +32,53 @@ pub(super) fn add(routes: Routes) -> Routes {
     let routes = kind::<OrganisationSpec>(routes, paths);
     let routes = kind::<BudgetSpec>(routes, ["/budgets", "/budgets/{id}"]);
     let routes = kind::<ProviderSpec>(routes, ["/providers", "/providers/{id}"]);
-    kind::<PriceSpec>(routes, ["/prices", "/prices/{id}"])
+    import(kind::<PriceSpec>(routes, ["/prices", "/prices/{id}"]))
+}
+
+/// Many prices in one call.
+fn import(mut routes: Routes) -> Routes {
+    let of_one = schema_of_new::<PriceSpec>(&mut routes.schemas);
+    let schema = json!({
+        "type": "object",
+        "properties": { "prices": { "type": "array", "items": of_one, "minItems": 1 } },
+        "required": ["prices"],
+        "additionalProperties": false,
+    });
+    let body = component(&mut routes.schemas, "PricesImport", schema);
+    let head = (
+        Method::POST,
+        "/prices/import",
+        "Make all of these, or none where one cannot be",
+    );
+    routes.raw(head, StatusCode::CREATED, body, import_prices)
+}
+
+/// What was made.
+#[derive(serde::Serialize, JsonSchema)]
+struct Imported {
+    /// The prices, in the order in which they were given.
+    items: Vec<Shown<PriceSpec>>,
+}
+
+fn import_prices(app: &App, viewer: &Viewer, ask: &Ask) -> Answer<Imported> {
+    let now_ms = now_ms();
+    let rows = New::<PriceSpec>::many_from_json(&ask.body, "prices", now_ms)?;
+    let made = app.objects.create_all(viewer, rows, now_ms);
+    let made = made.map_err(|(n, error)| {
+        let at = format!("prices[{n}]");
+        if let Error::Invalid(invalid) = error {
+            return invalid.within(&at).into();
+        }
+        let name = matches!(error, Error::Taken { .. }).then(|| format!("{at}.name"));
+        ApiError {
+            field: name,
+            ..error.into()
+        }
+    })?;
+    in_force(app)?;
+    Ok(Imported {
+        items: made.into_iter().map(Shown).collect(),
+    })
 }
 
 fn kind<S: Plain + 'static>(mut routes: Routes, [all, each]: [&'static str; 2]) -> Routes {

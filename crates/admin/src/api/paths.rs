@@ -122,7 +122,7 @@ fn of_model<'s>(
         let target: &Target = target;
         Shown {
             model: name.to_owned(),
-            target: target.name(),
+            target: target.name().to_string(),
             provider: target.provider.name.clone(),
             residency: target.provider.residency.clone(),
             fallback,

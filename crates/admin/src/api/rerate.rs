@@ -2,16 +2,18 @@
 //!
 //! Each attempt is rated as it was the first time: by its own target and the price that held
 //! when the request came. The difference is appended to the ledger; nothing in it changes, and
-//! no budget's window does.
+//! no budget's window does. The audit trail says who did it, for which time, and what it came to.
 
 use dialect::chat::Usage;
+use policy::money::Nanos;
 use policy::price::{PriceBook, Stored};
 use policy::snapshot::Snapshot;
 use policy::viewer::Viewer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::ledger::{AttemptRow, Charged, Options, Rated, TokenCounts};
-use store::objects::{Moment, Usd};
+use serde_json::json;
+use store::ledger::{AttemptRow, Charged, LedgerError, Options, Rated, TokenCounts};
+use store::objects::{Deed, Moment, Usd};
 
 use super::shape::house;
 use crate::App;
@@ -69,7 +71,14 @@ pub(super) fn rerate(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Rera
         ));
     };
     let mut failed = None;
-    let mut left = 0;
+    let mut sum = Rerated {
+        since: Moment(since),
+        until: Moment(until),
+        seen: 0,
+        adjusted: 0,
+        left: 0,
+        difference_usd: Usd::default(),
+    };
     let mut rate = |charged: &Charged| {
         let rated = match app.ledger.exchange(viewer, &charged.exchange) {
             Ok(found) => found.and_then(|row| rate(&snapshot, &book, charged.at_ms, &row.attempts)),
@@ -78,29 +87,66 @@ pub(super) fn rerate(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Rera
                 None
             }
         };
-        left += u64::from(rated.is_none());
+        sum.count(charged, rated.as_ref());
         rated
     };
     let mut corrections = app.ledger.corrections(Options::default().writer)?;
-    let done = corrections.rerate(since, until, now_ms, &mut rate)?;
-    if let Some(error) = failed {
-        return Err(error.into());
+    let done = corrections.rerate(since, until, now_ms, &mut rate);
+    if let Ok(done) = &done {
+        sum.seen = done.seen;
+        sum.adjusted = done.adjusted;
+        sum.difference_usd = Usd(done.difference);
     }
-    tracing::info!(
-        who = &*viewer.name,
-        since,
-        until,
-        adjusted = done.adjusted,
-        "requests were rated anew"
-    );
-    Ok(Rerated {
-        since: Moment(since),
-        until: Moment(until),
-        seen: done.seen,
-        adjusted: done.adjusted,
-        left,
-        difference_usd: Usd(done.difference),
-    })
+    let error = done.err().or(failed);
+    // What was appended before it failed stays, so that is told too.
+    sum.record(app, viewer, error.as_ref(), now_ms)?;
+    match error {
+        None => Ok(sum),
+        Some(error) => Err(error.into()),
+    }
+}
+
+impl Rerated {
+    /// Counts a request that was looked at.
+    fn count(&mut self, charged: &Charged, rated: Option<&Rated>) {
+        self.seen += 1;
+        let Some(rated) = rated else {
+            self.left += 1;
+            return;
+        };
+        let difference = rated.cost.0.saturating_sub(charged.cost.0);
+        if difference != 0 || charged.unpriced {
+            self.adjusted += 1;
+            let Usd(sum) = self.difference_usd;
+            self.difference_usd = Usd(sum.plus(Nanos(difference)));
+        }
+    }
+
+    /// Writes it into the audit trail. With an error, the counts are the most that was appended.
+    fn record(
+        &self,
+        app: &App,
+        viewer: &Viewer,
+        error: Option<&LedgerError>,
+        now_ms: i64,
+    ) -> Answer<()> {
+        let facts = json!({
+            "since": self.since,
+            "until": self.until,
+            "seen": self.seen,
+            "adjusted": self.adjusted,
+            "left": self.left,
+            "difference_usd": self.difference_usd,
+            "error": error.map(ToString::to_string),
+        });
+        let deed = Deed {
+            action: "rerate",
+            kind: "ledger",
+            name: &format!("{}/{}", self.since, self.until),
+            facts,
+        };
+        Ok(app.objects.record_deed(viewer, deed, now_ms)?)
+    }
 }
 
 /// What all attempts together cost; none where one of them has no price.

@@ -63,7 +63,7 @@ pub(super) fn status(app: &App, viewer: &Viewer, _: &Nothing) -> Answer<Status> 
         version: running.version,
         commit: some(running.commit),
         started_at: Moment(running.started_ms),
-        config_revision: app.control.snapshot().revision.clone(),
+        config_revision: app.control.snapshot().revision.to_string(),
         open_requests: app.control.open_requests(),
         balances: fullest(app, viewer, SHOWN),
     })

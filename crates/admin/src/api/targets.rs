@@ -112,7 +112,7 @@ fn shown(
     let lacks = provider.auth != Auth::None && provider.keys.is_empty();
     Shown {
         model: model.to_owned(),
-        target: target.name(),
+        target: target.name().to_string(),
         provider: provider.name.clone(),
         dialect: provider.dialect.name(),
         priority: target.priority,

@@ -55,7 +55,7 @@ impl Control for Fake {
             let problem = "bondgate.yaml:3:1: unknown key `modles` · did you mean `models`?";
             return Err(ReloadError::Problems(vec![problem.to_owned()]));
         }
-        Ok(self.snapshot().revision.clone())
+        Ok(self.snapshot().revision.to_string())
     }
 
     fn refresh(&self) -> Result<(), String> {
@@ -109,17 +109,9 @@ impl Control for Fake {
 /// What the file of the tests says.
 pub(crate) fn of_file() -> Snapshot {
     let provider = provider();
-    let target = |model: &str| {
-        Arc::new(Target {
-            provider: Arc::clone(&provider),
-            model: model.to_owned(),
-            weight: 1,
-            priority: 1,
-            default_max_tokens: 4096,
-        })
-    };
+    let target = |model: &str| Arc::new(Target::new(Arc::clone(&provider), model.to_owned()));
     let fast = Model {
-        name: "fast".to_owned(),
+        name: "fast".into(),
         targets: vec![target("gpt-5-mini"), target("gpt-5-nano")],
         fallback: Fallback {
             context_window: vec![target("gpt-5")],
@@ -128,7 +120,7 @@ pub(crate) fn of_file() -> Snapshot {
         ..Model::default()
     };
     let slow = Model {
-        name: "slow".to_owned(),
+        name: "slow".into(),
         targets: vec![target("gpt-5")],
         ..Model::default()
     };
@@ -149,7 +141,7 @@ pub(crate) fn of_file() -> Snapshot {
         limit("support", Scope::Team("support".into()), 500_000_000_000),
     ];
     Snapshot {
-        revision: "0123456789abcdef".to_owned(),
+        revision: "0123456789abcdef".into(),
         providers: [("openai".to_owned(), provider)].into(),
         models: [("fast", fast), ("slow", slow)]
             .map(|(name, model)| (name.to_owned(), Arc::new(model)))

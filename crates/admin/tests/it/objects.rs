@@ -1,8 +1,12 @@
 //! Objects from their making to their end; pages, filters, and what is the file's.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use policy::price::PriceBook;
+use policy::snapshot::Snapshot;
 use serde_json::json;
+use store::objects::{FileObjects, PriceSpec};
 
 use crate::kit::{Bed, names};
 
@@ -165,6 +169,102 @@ async fn objects_of_the_file_are_shown_and_not_changed() {
             .await;
         assert_eq!(said.status, 409, "{action}");
     }
+}
+
+#[tokio::test]
+async fn the_files_prices_are_listed_and_not_changed() {
+    let bed = Bed::start();
+    let given = r#"{"target":"openai/gpt-5-mini","input":"1","output":"2","discount":"12.5%","tier":{"flex":{"input":"0.5"}}}"#;
+    let spec: PriceSpec = serde_json::from_str(given).unwrap();
+    let row = spec.row().unwrap();
+    let snapshot = Snapshot {
+        prices: Some(Arc::new(
+            PriceBook::built_in().unwrap().with(vec![row.clone()]),
+        )),
+        ..Snapshot::default()
+    };
+    bed.app.objects.set_file(FileObjects::of(&snapshot));
+    let listed = bed.good("GET", "/prices", "").await;
+    assert_eq!(
+        names(&listed),
+        [&*row.id],
+        "the file's, not the built-in ones"
+    );
+    let shown = &listed["items"][0];
+    assert_eq!(shown["source"], "file");
+    assert_eq!(shown["discount"], "12.5%");
+    assert_eq!(shown["tier"]["flex"]["input"], "0.500000000");
+    assert_eq!(shown["tier"]["flex"]["output"], "2.000000000", "as without");
+    let said = bed.call("DELETE", &format!("/prices/{}", row.id), "").await;
+    assert_eq!((said.status, said.error().0.as_str()), (409, "conflict"));
+}
+
+#[tokio::test]
+async fn prices_are_imported_in_one_call_all_or_none() {
+    let bed = Bed::start();
+    let ok = r#"{"name":"one","target":"openai/a","input":"1","cache_write_1h":"2","output":"4","above_tokens":[{"n":1000,"input":"2","audio_in":"8"}],"tier":{"priority":{"input":"2"},"batch":{"input":"0.5","output":"2"}},"discount":"15%"}"#;
+    for (row, field) in [
+        (r#"{"target":"openai/b","inptu":"1"}"#, "prices[1].inptu"),
+        (r#"{"target":"openai","input":"1"}"#, "prices[1].target"),
+        (r#"{"target":"openai/b"}"#, "prices[1].input"),
+        (
+            r#"{"target":"openai/b","input":"1","tier":{"batch":{"input":"-1"}}}"#,
+            "prices[1].tier.batch.input",
+        ),
+        (
+            r#"{"target":"openai/b","input":"1","tier":{"fast":{}}}"#,
+            "prices[1].tier.fast",
+        ),
+        (
+            r#"{"target":"openai/b","input":"1","tier":{"slow":{"input":"1"}}}"#,
+            "prices[1].tier.slow",
+        ),
+        (
+            r#"{"target":"openai/b","input":"1","tier":{"fast":["1"]}}"#,
+            "prices[1].tier.fast",
+        ),
+        (
+            r#"{"target":"openai/b","input":"1","tier":{"fast":{"output":"0.0000001"}}}"#,
+            "prices[1].tier.fast.output",
+        ),
+        (
+            r#"{"target":"openai/b","input":"1","discount":"101%"}"#,
+            "prices[1].discount",
+        ),
+        (
+            r#"{"target":"openai/b","input":"1","discount":0.1}"#,
+            "prices[1].discount",
+        ),
+        (
+            r#"{"name":"one","target":"openai/b","input":"1"}"#,
+            "prices[1].name",
+        ),
+        ("7", "prices[1]"),
+    ] {
+        let body = format!(r#"{{"prices":[{ok},{row}]}}"#);
+        let said = bed.call("POST", "/prices/import", &body).await;
+        let (_, at) = said.error();
+        assert_eq!(at.as_deref(), Some(field), "{row}: {}", said.text);
+        assert!([400, 409].contains(&said.status), "{row}: {}", said.status);
+    }
+    for body in ["", "{}", r#"{"prices":[]}"#, r#"{"prices":{}}"#, "[]"] {
+        let said = bed.call("POST", "/prices/import", body).await;
+        assert_eq!(said.status, 400, "{body}");
+    }
+    assert_eq!(bed.good("GET", "/prices", "").await["items"], json!([]));
+    assert_eq!(bed.good("GET", "/audit", "").await["items"], json!([]));
+
+    let two = r#"{"target":"openai/b","input":"3"}"#;
+    let body = format!(r#"{{"prices":[{ok},{two}]}}"#);
+    let said = bed.call("POST", "/prices/import", &body).await;
+    assert_eq!(said.status, 201, "{}", said.text);
+    let made = said.json();
+    assert_eq!(made["items"][0]["discount"], "15%");
+    assert_eq!(made["items"][0]["tier"]["priority"]["input"], "2.000000000");
+    assert_eq!(made["items"][0]["cache_write_1h"], "2.000000000");
+    let listed = bed.good("GET", "/prices", "").await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    assert_eq!(bed.good("GET", "/prices/one", "").await, made["items"][0]);
 }
 
 #[tokio::test]

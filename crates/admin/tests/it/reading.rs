@@ -7,6 +7,7 @@ use policy::caller::Attribution;
 use policy::limit::Resource;
 use serde_json::{Value, json};
 use store::objects::NewRevision;
+use store::sqlite::{Month, OpenMode, open_month};
 
 use crate::kit::Bed;
 use crate::records::{AT, id, write};
@@ -505,6 +506,25 @@ async fn rating_anew_appends_the_difference_once() {
         (&spend["total"]["cost_usd"], &spend["total"]["unpriced"]),
         (&json!("0.012000000"), &json!(0))
     );
+    let audit = bed.good("GET", "/audit?limit=1", "").await;
+    let entry = &audit["items"][0];
+    assert_eq!(
+        (&entry["action"], &entry["kind"], &entry["who"]),
+        (&json!("rerate"), &json!("ledger"), &json!("admin-token"))
+    );
+    assert_eq!(entry["name"], "2026-11-01T00:00:00Z/2026-11-03T00:00:00Z");
+    assert_eq!(
+        entry["after"],
+        json!({
+            "since": "2026-11-01T00:00:00Z",
+            "until": "2026-11-03T00:00:00Z",
+            "seen": 10,
+            "adjusted": 10,
+            "left": 0,
+            "difference_usd": "0.011988000",
+            "error": null,
+        })
+    );
     let again = bed.good("POST", "/prices/rerate", body).await;
     assert_eq!(
         (&again["seen"], &again["adjusted"]),
@@ -522,6 +542,61 @@ async fn rating_anew_appends_the_difference_once() {
             (said.status, said.error().0.as_str()),
             (400, "invalid_request"),
             "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn requests_of_months_gone_by_are_removed_and_who_did_it_is_known() {
+    let bed = Bed::start();
+    write(&bed, 10);
+    let spend = bed.good("GET", "/spend", "").await;
+    for month in ["2024-12", "2025-03", "2025-04"] {
+        let month = Month::of_name(month).unwrap();
+        drop(open_month(bed.dir.path(), month, OpenMode::Create).unwrap());
+    }
+    let done = bed
+        .good("POST", "/exchanges/prune", r#"{"before":"2025-04"}"#)
+        .await;
+    assert_eq!(
+        done,
+        json!({ "before": "2025-04", "removed": ["2025-03", "2024-12"] })
+    );
+    let left = Month::list(bed.dir.path()).unwrap();
+    let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+    assert_eq!(left, ["2026-11", "2025-04"]);
+    assert_eq!(bed.good("GET", "/spend", "").await, spend);
+    let audit = bed.good("GET", "/audit", "").await;
+    assert_eq!(audit["items"].as_array().unwrap().len(), 1, "{audit}");
+    assert_eq!(audit["items"][0]["action"], "prune");
+    assert_eq!(
+        audit["items"][0]["after"]["months"],
+        json!(["2025-03", "2024-12"])
+    );
+    // Nothing is left to be removed, so nothing was done.
+    let again = bed
+        .good("POST", "/exchanges/prune", r#"{"before":"2025-04"}"#)
+        .await;
+    assert_eq!(again["removed"], json!([]));
+    assert_eq!(bed.good("GET", "/audit", "").await, audit);
+    let this_month = jiff::Timestamp::now().strftime("%Y-%m").to_string();
+    for before in [
+        this_month.as_str(),
+        "2025-13",
+        "2025",
+        "",
+        "2025-4",
+        "9999-01",
+    ] {
+        let body = json!({ "before": before }).to_string();
+        let said = bed.call("POST", "/exchanges/prune", &body).await;
+        assert_eq!(
+            (said.status, said.error()),
+            (
+                400,
+                ("invalid_request".to_owned(), Some("before".to_owned()))
+            ),
+            "{before}"
         );
     }
 }

@@ -20,6 +20,14 @@ pub(super) const PRICES_HELP: &str = "Examples:
   bondgate prices list gpt-5-mini
   bondgate prices import negotiated.yaml";
 
+/// What `prune --help` says beside its flags.
+pub(super) const PRUNE_HELP: &str =
+    "Removes exchanges and attempts, whole months of them; this month and the last one stay. Entries \
+of the ledger, its sums and balances are never removed. The audit trail says who did it.
+
+Example:
+  bondgate prune --before 2026-01";
+
 /// What `spend --help` says beside its flags.
 pub(super) const SPEND_HELP: &str =
     "Of the last 30 days where nothing is said. `--by` may stand several \
@@ -354,6 +362,20 @@ pub struct PricesImport {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// How the added rows are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Which gateway
+    #[command(flatten)]
+    pub admin: AdminOptions,
+}
+
+/// Flags of `prune`.
+#[derive(Args, Clone, Debug)]
+pub struct PruneOptions {
+    /// The first month that stays, such as 2026-01
+    #[arg(long, value_name = "MONTH")]
+    pub before: String,
+    /// How the removed months are printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Which gateway

@@ -7,10 +7,9 @@
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use dialect::needs::Need;
 use policy::caller::VirtualKey;
-use policy::model::{Balance, Model, Target};
-use policy::plan::{Role, plan};
+use policy::explain::{Line, explain, notes};
+use policy::plan::Role;
 use policy::snapshot::{Resolved, Snapshot};
 use store::keys::KeyHasher;
 
@@ -37,9 +36,11 @@ pub(super) fn run(options: &ExplainOptions) -> anyhow::Result<()> {
         Resolved::NotFound(near) => bail!("{}", not_found(&options.model, &near)),
     };
     let mut rows = Rows::new(&["order", "target", "role", "why"]);
-    explain(&model, &mut rows);
-    for note in notes(options) {
-        eprintln!("{note}");
+    for line in explain(&model) {
+        rows.push(row(&line));
+    }
+    for note in notes(&options.needs, options.prompt_tokens) {
+        eprintln!("note: {note}");
     }
     print(&rows.render(options.format))
 }
@@ -84,85 +85,16 @@ fn not_found(model: &str, near: &[String]) -> String {
     format!("there is no model `{model}` · did you mean {near}?")
 }
 
-fn explain(model: &Arc<Model>, rows: &mut Rows) {
-    // The first of those that could be drawn, so that the same is said each time.
-    let plan = plan(model, &mut |_| 0);
-    let most = model.retry.max_attempts as usize;
-    let reached = plan.steps.len().min(most);
-    for (n, step) in plan.steps.iter().take(reached).enumerate() {
-        let (role, why) = match step.role {
-            Role::Primary => ("target", primary(model, &step.target)),
-            Role::Fallback => ("fallback", "when the targets before it fail".to_owned()),
-        };
-        rows.push(vec![
-            (n + 1).to_string(),
-            step.target.name(),
-            role.to_owned(),
-            why,
-        ]);
-    }
-    let mut excluded = |target: &Target, why: String| {
-        rows.push(vec![
-            "-".to_owned(),
-            target.name(),
-            "not used".to_owned(),
-            why,
-        ]);
+fn row(line: &Line) -> Vec<String> {
+    let role = match line.role {
+        Some(Role::Primary) => "target",
+        Some(Role::Fallback) => "fallback",
+        None => "not used",
     };
-    for step in plan.steps.iter().skip(reached) {
-        excluded(&step.target, format!("beyond `retry.max_attempts: {most}`"));
-    }
-    for target in &model.fallback.context_window {
-        excluded(
-            target,
-            "only where the request is too long for a target".to_owned(),
-        );
-    }
-    for target in &model.fallback.content_policy {
-        excluded(
-            target,
-            "only where a provider refuses by its content policy".to_owned(),
-        );
-    }
-}
-
-fn primary(model: &Model, target: &Target) -> String {
-    let level: Vec<&Arc<Target>> = model
-        .targets
-        .iter()
-        .filter(|other| other.priority == target.priority)
-        .collect();
-    let place = format!("priority {}", target.priority);
-    let total: u64 = level.iter().map(|other| u64::from(other.weight)).sum();
-    match model.balance {
-        Balance::Ordered if level.len() == 1 => format!("{place}, alone"),
-        Balance::Ordered => format!("{place}, in the order of the configuration"),
-        Balance::Weighted if level.len() == 1 => format!("{place}, alone"),
-        Balance::Weighted if total == 0 => format!("{place}, all of weight 0: in order"),
-        Balance::Weighted if target.weight == 0 => {
-            format!("{place}, weight 0: when the others of its priority fail")
-        }
-        Balance::Weighted => {
-            let percent = u64::from(target.weight) * 100 / total;
-            format!("{place}, drawn first for {percent} % of requests")
-        }
-    }
-}
-
-fn notes(options: &ExplainOptions) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !options.needs.is_empty() {
-        let needs: Vec<&str> = options.needs.iter().copied().map(Need::name).collect();
-        notes.push(format!(
-            "note: no target says what it can do, so needing {} excludes none",
-            needs.join(", ")
-        ));
-    }
-    if let Some(tokens) = options.prompt_tokens {
-        notes.push(format!(
-            "note: no target says how much it takes, so {tokens} tokens exclude none; \
-             `fallback.context_window` is used when a provider says it is too long"
-        ));
-    }
-    notes
+    vec![
+        line.order.map_or("-".to_owned(), |order| order.to_string()),
+        line.target.name().to_string(),
+        role.to_owned(),
+        line.why.clone(),
+    ]
 }

@@ -12,6 +12,7 @@ mod keys;
 mod logs;
 mod paths;
 mod prices;
+mod prune;
 mod query;
 mod rows;
 mod run;
@@ -47,6 +48,7 @@ pub fn run() -> ExitCode {
         Some(Command::Paths(options)) => paths::run(&options),
         Some(Command::Query(options)) => query::run(&options),
         Some(Command::Prices(options)) => prices::run(&options),
+        Some(Command::Prune(options)) => prune::run(&options),
         Some(Command::Status(options)) => return ended(status::run(&options)),
         Some(Command::Demo) => return ended(demo::run()),
         Some(Command::Sim(options)) => sim::run(&options),

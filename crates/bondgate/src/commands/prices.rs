@@ -5,10 +5,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use policy::money::Nanos;
-use policy::price::{Kind as Rate, PriceBook, PriceRow, Rates};
+use policy::price::{PriceBook, PriceRow};
 use serde_json::{Map, Value, json};
-use store::objects::{Moment, New, PriceSpec, Spec as _};
+use store::objects::{New, PriceSpec, Spec as _};
 
 use super::answers::{self, Column};
 use super::{now_ms, print, tell_empty};
@@ -18,7 +17,7 @@ use crate::config::node::{Kind, Node};
 use crate::config::{Problems, yaml};
 use crate::say::say;
 
-const COLUMNS: [Column; 19] = [
+const COLUMNS: [Column; 21] = [
     Column::text("TARGET", "target"),
     Column::usd("IN", "input"),
     Column::usd("CACHE READ", "cache_read"),
@@ -36,6 +35,8 @@ const COLUMNS: [Column; 19] = [
     Column::more("image"),
     Column::more("request"),
     Column::more("above_tokens"),
+    Column::more("tier"),
+    Column::more("discount"),
     Column::more("created_at"),
     Column::more("created_by"),
 ];
@@ -75,50 +76,13 @@ fn built_in() -> anyhow::Result<Vec<Value>> {
 }
 
 fn as_item(row: &PriceRow) -> Value {
-    let mut item = rates(&row.rates);
-    let moment = |ms: Option<i64>| ms.map(|ms| Moment(ms).to_string());
-    let above = row.above.iter().map(|step| {
-        let mut rates = rates(&step.rates);
-        rates.insert("n".to_owned(), json!(step.n));
-        Value::Object(rates)
-    });
-    let tiers = row.tiers.iter();
-    let tiers: Map<_, _> = tiers
-        .map(|(tier, schedule)| {
-            (
-                tier.name().to_owned(),
-                Value::Object(rates(&schedule.rates)),
-            )
-        })
-        .collect();
-    item.extend([
-        ("id".to_owned(), json!(&*row.id)),
-        (
-            "target".to_owned(),
-            json!(format!("{}/{}", row.provider, row.model)),
-        ),
-        ("source".to_owned(), json!("built-in")),
-        ("from".to_owned(), json!(moment(row.from_ms))),
-        ("until".to_owned(), json!(moment(row.until_ms))),
-        ("above_tokens".to_owned(), Value::Array(above.collect())),
-        ("tier".to_owned(), Value::Object(tiers)),
-    ]);
+    let mut item = Map::new();
+    if let Value::Object(fields) = json!(PriceSpec::of(row)) {
+        item.extend(fields);
+    }
+    item.insert("id".to_owned(), json!(&*row.id));
+    item.insert("source".to_owned(), json!("built-in"));
     Value::Object(item)
-}
-
-/// Rates in dollars for a million tokens; of images and requests, for one.
-fn rates(rates: &Rates) -> Map<String, Value> {
-    let there = Rate::ALL.into_iter();
-    let there = there.filter_map(|kind| {
-        let pico = i64::try_from(rates.get(kind)?).ok()?;
-        let nanos = if kind.is_each() {
-            pico / 1_000
-        } else {
-            pico.checked_mul(1_000)?
-        };
-        Some((kind.name().to_owned(), json!(Nanos(nanos).to_string())))
-    });
-    there.collect()
 }
 
 /// Whether a target is meant: itself, or by its model alone.
@@ -136,19 +100,12 @@ fn import(options: &PricesImport) -> anyhow::Result<()> {
     }
     check(&options.file, &rows)?;
     let client = Client::open(&options.admin)?;
-    let mut added = Vec::with_capacity(rows.len());
-    for (n, row) in rows.iter().enumerate() {
-        let made = client.post("/prices", row).with_context(|| {
-            format!(
-                "row {} of {} was refused, {} before it are added",
-                n + 1,
-                options.file.display(),
-                added.len()
-            )
-        });
-        added.push(made?);
-    }
-    print(&answers::render(&added, &COLUMNS, options.format))?;
+    let added = client
+        .post("/prices/import", &json!({ "prices": rows }))
+        .with_context(|| format!("nothing of {} was added", options.file.display()))?;
+    let added = member(&added, "items").as_array();
+    let added = added.map(Vec::as_slice).unwrap_or_default();
+    print(&answers::render(added, &COLUMNS, options.format))?;
     say(&format!("{} prices added", added.len()));
     Ok(())
 }

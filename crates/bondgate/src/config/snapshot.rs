@@ -20,7 +20,7 @@ use super::Config;
 #[must_use]
 pub fn snapshot(config: &Config, hasher: &KeyHasher) -> Snapshot {
     Snapshot {
-        revision: revision(config, hasher),
+        revision: revision(config, hasher).into(),
         providers: config.providers.clone(),
         models: config.models.clone(),
         keys: keys(config, hasher),

@@ -88,13 +88,8 @@ impl Books {
         let mut tail = journal.tail(writer.positions());
         let began = Instant::now();
         let recovered = writer.recover(&mut tail)?;
-        if recovered.presumed > 0 || recovered.records > TOLD_RECORDS {
-            say(&format!(
-                "recovered {} records of the last run in {} ms; {} requests that it left open are charged with what was held",
-                recovered.records,
-                began.elapsed().as_millis(),
-                recovered.presumed
-            ));
+        if let Some(told) = told(&recovered, began.elapsed()) {
+            say(&told);
         }
         let ledger = Arc::new(Ledger::open(dir)?);
         let secret = options.master_key.reveal().as_bytes();
@@ -146,6 +141,29 @@ impl Books {
         let _ = self.journal.is_kept_within(LAST_SYNC);
         self.writing.end();
     }
+}
+
+/// What is said of what the last run left; nothing of what concerns nobody.
+fn told(recovered: &ledger::Recovered, took: Duration) -> Option<String> {
+    let entered = (recovered.records > TOLD_RECORDS).then(|| {
+        format!(
+            "{} records that the last run left in the journal were entered into the ledger in {} ms",
+            recovered.records,
+            took.as_millis()
+        )
+    });
+    let presumed = match recovered.presumed {
+        0 => None,
+        1 => Some(
+            "1 request was under way when the last run ended: it is charged with what was held for it"
+                .to_owned(),
+        ),
+        many => Some(format!(
+            "{many} requests were under way when the last run ended: they are charged with what was held for them"
+        )),
+    };
+    let both: Vec<String> = entered.into_iter().chain(presumed).collect();
+    (!both.is_empty()).then(|| both.join("; "))
 }
 
 impl Writing {
@@ -210,4 +228,27 @@ pub(crate) fn balances(ledger: &Ledger, limits: &LimitSet, now_ms: i64) -> Resul
         }));
     }
     Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_last_run_left_is_said_in_plain_words_and_nothing_where_it_left_nothing() {
+        let told = |records, presumed| {
+            let recovered = ledger::Recovered { records, presumed };
+            told(&recovered, Duration::from_millis(7))
+        };
+        assert_eq!(told(0, 0), None);
+        assert_eq!(told(20, 0), None, "an orderly end leaves a few");
+        let one = told(0, 1).unwrap();
+        assert!(one.starts_with("1 request was under way"), "{one}");
+        assert!(!one.contains("0 records"), "{one}");
+        let many = told(20_000, 3).unwrap();
+        assert!(
+            many.starts_with("20000 records") && many.contains("; 3 requests were under way"),
+            "{many}"
+        );
+    }
 }

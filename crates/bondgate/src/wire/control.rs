@@ -13,6 +13,7 @@ use store::journal::Journal;
 use store::ledger::{self, Standing};
 
 use super::rules::Rules;
+use crate::alerts;
 use crate::config::watch::Handle;
 
 /// The running gateway.
@@ -137,6 +138,27 @@ impl Live {
             let live = Arc::clone(self);
             telemetry.gauge(name, help, move || live.of_limits(value));
         }
+    }
+
+    /// How many alerts came to what, since the start.
+    pub(super) fn show_alerts(&self, alerts: alerts::Handle) {
+        let help = "Alerts since the start, by what came of them";
+        self.shared
+            .telemetry
+            .gauge("bondgate_alerts", help, move || {
+                let counts = alerts.counts();
+                let reading = |(outcome, count): (&str, u64)| Reading {
+                    labels: vec![("outcome", outcome.to_owned())],
+                    value: i64::try_from(count).unwrap_or(i64::MAX),
+                };
+                let all = [
+                    ("sent", counts.sent),
+                    ("retried", counts.retried),
+                    ("given_up", counts.given_up),
+                    ("dropped", counts.dropped),
+                ];
+                all.map(reading).into()
+            });
     }
 
     /// One value of each limit that has one bucket for all; those with many would be too many.

@@ -84,7 +84,7 @@ impl Rules {
         )?;
         let revision = next.revision.clone();
         shared.snapshot.store(Arc::new(next));
-        Ok(revision)
+        Ok(revision.to_string())
     }
 
     /// The limits of a snapshot as the ledger knows them, at the start.

@@ -78,19 +78,23 @@ fn the_documented_example_is_accepted_and_means_what_it_says() {
     assert!(loaded.files.iter().any(|file| file.ends_with("master")));
     let config = loaded.config;
     let model = &config.models["fast-summary"];
-    let names: Vec<String> = model.targets.iter().map(|target| target.name()).collect();
+    let names: Vec<String> = model
+        .targets
+        .iter()
+        .map(|target| target.name().to_string())
+        .collect();
     assert_eq!(names, ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"]);
     assert_eq!(
         (model.balance, model.targets[1].priority),
         (Balance::Weighted, 2)
     );
-    assert_eq!(model.fallback.failure[0].name(), "local/llama-3");
+    assert_eq!(&**model.fallback.failure[0].name(), "local/llama-3");
     assert_eq!(
-        model.fallback.context_window[0].name(),
+        &**model.fallback.context_window[0].name(),
         "gemini/gemini-2.5-pro"
     );
     assert_eq!(model.recovery, Recovery::Restart);
-    assert_eq!(config.models["smart"].name, "fast-summary");
+    assert_eq!(&*config.models["smart"].name, "fast-summary");
     assert_eq!(config.providers["anthropic"].keys.len(), 2);
     assert_eq!(
         config.providers["anthropic"].dialect,
@@ -178,8 +182,8 @@ fn names_stay_text_whatever_they_look_like() {
     let text = "providers: { no: { base_url: http://h, dialect: openai-chat } }
 models: { 007: { targets: [no/1.0] }, yes: { alias: 007 } }";
     let config = Written::new(text).check().unwrap().config;
-    assert_eq!(config.models["007"].targets[0].name(), "no/1.0");
-    assert_eq!(config.models["yes"].name, "007");
+    assert_eq!(&**config.models["007"].targets[0].name(), "no/1.0");
+    assert_eq!(&*config.models["yes"].name, "007");
 }
 
 #[test]
@@ -199,7 +203,7 @@ fn a_snapshot_finds_keys_by_hash_and_holds_no_secret_of_theirs() {
         &*snapshot.keys[&hasher.hash("0123456789abcdef")].name,
         "app"
     );
-    assert_eq!(snapshot.revision, revision(&config, &hasher));
+    assert_eq!(*snapshot.revision, *revision(&config, &hasher));
     assert_eq!(snapshot.max_body, 32 << 20);
 }
 

@@ -9,6 +9,7 @@ use policy::money::Nanos;
 use policy::price::{Kind, Tier};
 use policy::snapshot::{About, Snapshot};
 use store::keys::KeyHasher;
+use store::objects::{FileObjects, Moment};
 
 use crate::kit::Written;
 
@@ -29,6 +30,7 @@ teams:
     owner: ops@example.com
     cost_center: "4711"
     purpose: answering
+    expires: 2099-12-31
     models: [fast]
     tags: { app: helpdesk }
     limits: { requests: 600/min, tokens: 200000/hour, mode: report }
@@ -74,7 +76,13 @@ fn limit<'a>(snapshot: &'a Snapshot, name: &str) -> &'a Limit {
 fn a_key_knows_its_team_organisation_user_and_tags() {
     let snapshot = snapshot(&config(), &hasher());
     let key = &snapshot.keys[&hasher().hash("0123456789abcdef")];
-    assert_eq!(&*key.team.as_ref().unwrap().name, "support");
+    let team = key.team.as_ref().unwrap();
+    assert_eq!(&*team.name, "support");
+    let end_ms = 4_102_358_400_000;
+    assert_eq!(team.expires_ms, Some(end_ms));
+    assert!(key.is_current(end_ms - 1) && !key.is_current(end_ms));
+    let shown = FileObjects::of(&snapshot).teams;
+    assert_eq!(shown[0].spec.expires_at, Some(Moment(end_ms)));
     assert_eq!(&*key.organisation().unwrap().name, "acme");
     assert_eq!(key.user.as_deref(), Some("ada"));
     assert_eq!(key.tags, [("use_case".into(), "triage".into())]);

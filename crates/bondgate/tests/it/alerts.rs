@@ -10,6 +10,9 @@ use bondgate::config::{Alerts, Webhook};
 use policy::accounts::Drift;
 use policy::secret::Secret;
 
+use crate::client::{CHAT, Client, chat, request};
+use crate::program::{KEY, Program, SimThread};
+use crate::proof::{self, metric};
 use kit::{
     Does, House, QUICK, SECRET, Server, balance, folder, messages, now_ms, step, unpriced, until,
     webhook,
@@ -336,4 +339,30 @@ fn a_credential_in_the_url_is_sent_as_one() {
     drop(house);
     assert_eq!(received.headers["authorization"], "Basic b3BzOnBAc3M=");
     assert_eq!(received.headers["host"], server.address.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_figures_count_what_came_of_alerts() {
+    let sim = SimThread::start("{}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = free.local_addr().unwrap();
+    drop(free);
+    let gateway = Program::start(&format!(
+        "{}models:\n  m: {{ targets: [chat/echo] }}\nkeys:\n  test: {{ secret: {KEY} }}\n\
+         alerts: {{ slack: \"http://{nobody}/x\" }}\n",
+        sim.providers()
+    ));
+    assert_eq!(metric(&gateway, "bondgate_alerts").await, 0);
+    let mut client = Client::to(&gateway).await;
+    let got = client
+        .ask(request("POST", CHAT, KEY, chat("m", "hello", false)))
+        .await;
+    assert_eq!(got.status, 200, "{got:?}");
+    proof::until("the model has no price, and nobody takes that", || async {
+        proof::metrics(&gateway).await.lines().any(|line| {
+            line.strip_prefix("bondgate_alerts{outcome=\"retried\"} ")
+                .is_some_and(|count| count != "0")
+        })
+    })
+    .await;
 }

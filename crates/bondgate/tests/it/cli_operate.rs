@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json as value};
 use tempfile::TempDir;
 
 use crate::client::{CHAT, Client, chat, request};
@@ -319,8 +319,22 @@ fn prices_are_imported_whole_or_not_at_all() {
         "good.json",
         r#"[{ "target": "a/c", "input": "3 USD", "output": "4 USD" }]"#,
     );
+    file(
+        "taken.json",
+        r#"[{ "target": "a/new", "input": "1 USD" }, { "name": "dear", "target": "a/d", "input": "1 USD" }, { "name": "dear", "target": "a/d", "input": "2 USD" }]"#,
+    );
+    let said = bad(folder, &["prices", "import", "taken.json"]);
+    assert!(
+        said.contains("nothing of taken.json was added") && said.contains("`dear`"),
+        "{said}"
+    );
     good(folder, &["prices", "import", "good.yaml"]);
     good(folder, &["prices", "import", "good.json"]);
+    assert_eq!(json(folder, &["prices", "list", "a/new"]), value!([]));
+    assert_eq!(json(folder, &["prices", "list", "a/d"]), value!([]));
+    let of_file = &json(folder, &["prices", "list", "chat/echo"])[0];
+    assert_eq!(of_file["source"], "file");
+    assert_eq!(of_file["output"], "2.000000000");
     let rows = json(folder, &["prices", "list", "a/b"]);
     assert_eq!(rows[0]["input"], "0.150000000");
     assert_eq!(rows[0]["above_tokens"][0]["n"], 1000);
@@ -437,4 +451,5 @@ fn a_program_is_run_with_a_key_that_ends_with_it() {
         .collect();
     assert_eq!(made.len(), 1);
     assert!(made[0]["revoked_at"].is_string() && made[0]["expires_at"].is_string());
+    assert_eq!(made[0]["tags"], value!({ "app": "sh" }));
 }

@@ -48,7 +48,7 @@ fn a_changed_file_is_read_when_it_looks_the_same_twice() {
     assert!(watcher.poll().is_none(), "it may be half written");
     let accepted = accepted(watcher.poll());
     assert_eq!(
-        accepted.config.models["fast"].targets[0].name(),
+        &**accepted.config.models["fast"].targets[0].name(),
         "local/larger"
     );
     assert_eq!(accepted.revision.cause, Cause::File);
@@ -128,7 +128,7 @@ fn the_thread_hands_over_on_a_change_and_when_asked() {
     let (say, hear) = mpsc::channel();
     let handle = watcher(&written)
         .watch(move |accepted| {
-            say.send(accepted.config.models["fast"].targets[0].name())
+            say.send(accepted.config.models["fast"].targets[0].name().to_string())
                 .ok();
         })
         .unwrap();

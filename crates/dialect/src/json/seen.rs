@@ -14,6 +14,8 @@ const FEW: usize = 16;
 pub(super) struct Seen<'a> {
     few: [&'a str; FEW],
     count: usize,
+    /// One bit of 64 for the length and the ends of each name: most names are new by it alone.
+    marks: u64,
     many: Option<HashSet<Cow<'a, str>>>,
 }
 
@@ -25,9 +27,12 @@ impl<'a> Seen<'a> {
         reason = "a name that is borrowed is kept without a copy"
     )]
     pub(super) fn insert(&mut self, name: &Cow<'a, str>) -> bool {
-        if self.few.iter().take(self.count).any(|known| known == name) {
+        let mark = mark(name);
+        let known = self.few.iter().take(self.count);
+        if self.marks & mark != 0 && known.into_iter().any(|known| known == name) {
             return false;
         }
+        self.marks |= mark;
         match (name, self.few.get_mut(self.count)) {
             (Cow::Borrowed(name), Some(free)) if self.many.is_none() => {
                 *free = name;
@@ -37,4 +42,14 @@ impl<'a> Seen<'a> {
             _ => self.many.get_or_insert_default().insert(name.clone()),
         }
     }
+}
+
+#[inline]
+fn mark(name: &str) -> u64 {
+    let (first, last) = match name.as_bytes() {
+        [] => (0, 0),
+        [one] => (*one, *one),
+        [first, .., last] => (*first, *last),
+    };
+    1 << ((name.len() ^ usize::from(first) ^ (usize::from(last) << 2)) & 63)
 }

@@ -57,7 +57,7 @@ impl Exchange {
             attempts: self.attempts_kept(bill, took),
             losses: self.losses_kept(),
             decision: self.decision(),
-            config_revision: self.snapshot.revision.as_str().into(),
+            config_revision: Arc::clone(&self.snapshot.revision),
             overhead_us: micros(took.saturating_sub(self.waited)),
             took_us: micros(took),
             first_us: micros(self.first),
@@ -74,8 +74,8 @@ impl Exchange {
             target: self
                 .order
                 .first()
-                .map_or_else(Arc::default, |target| target.name().into()),
-            config_revision: self.snapshot.revision.as_str().into(),
+                .map_or_else(Arc::default, |target| Arc::clone(target.name())),
+            config_revision: Arc::clone(&self.snapshot.revision),
             held: self.spend.held,
             holds: self.spend.held_of_accounts(),
         }
@@ -83,7 +83,7 @@ impl Exchange {
 
     fn model_name(&self) -> Arc<str> {
         match &self.model {
-            Some(model) => model.name.as_str().into(),
+            Some(model) => Arc::clone(&model.name),
             None => self.asked.as_str().into(),
         }
     }
@@ -149,7 +149,7 @@ impl Exchange {
         out.object(|out| {
             out.key("order").array(|out| {
                 for target in &self.order {
-                    out.string(&target.name());
+                    out.string(target.name());
                 }
             });
             if let Some(tokens) = self.spend.clamped {

@@ -18,6 +18,8 @@ use http::{HeaderMap, Version, request};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use policy::failure::{Code, Failure};
+use policy::snapshot::Snapshot;
+use tokio::time::{Instant, timeout_at};
 
 use crate::memory::{Memory, Permit};
 use decode::{Coding, decode};
@@ -32,14 +34,34 @@ pub struct Limits {
     pub body_max: usize,
     /// How long the client may send nothing.
     pub idle: Duration,
+    /// How long all of it may take.
+    pub total: Duration,
 }
 
 impl Default for Limits {
-    /// 32 MiB and 30 s.
+    /// 32 MiB, 30 s and 900 s.
     fn default() -> Self {
         Self {
             body_max: 32 * 1024 * 1024,
             idle: Duration::from_secs(30),
+            total: Duration::from_secs(900),
+        }
+    }
+}
+
+impl Limits {
+    /// Those of a request: all of its body comes within the time that the whole request may take, as far
+    /// as that is known before its body is. `own` is what the client allows.
+    pub(crate) fn of(snapshot: &Snapshot, model: Option<&str>, own: Option<Duration>) -> Self {
+        let model = model.and_then(|name| snapshot.models.get(name));
+        let most = model
+            .map_or(&snapshot.defaults, |model| model)
+            .timeouts
+            .total;
+        Self {
+            body_max: snapshot.max_body,
+            total: own.map_or(most, |own| own.min(most)),
+            ..Self::default()
         }
     }
 }
@@ -74,6 +96,9 @@ pub enum IntakeError {
     /// The client sent nothing for too long: 408.
     #[error("nothing of the body came for {} s", .0.as_secs())]
     Slow(Duration),
+    /// The client sent too little at a time: 408.
+    #[error("the body was not whole within {} s", .0.as_secs_f64())]
+    Dripping(Duration),
     /// The client went away, or reset the stream, within the body: nobody to answer.
     #[error("the client went away within the body")]
     Gone,
@@ -88,7 +113,7 @@ impl From<IntakeError> for Failure {
             IntakeError::TooLarge { .. } => Code::TooLarge,
             IntakeError::UnsupportedEncoding(_) => Code::UnsupportedEncoding,
             IntakeError::Undecodable(_) | IntakeError::Malformed(_) => Code::InvalidRequest,
-            IntakeError::Slow(_) => Code::SlowRequest,
+            IntakeError::Slow(_) | IntakeError::Dripping(_) => Code::SlowRequest,
             IntakeError::Gone => Code::ClientGone,
             IntakeError::Overloaded => Code::Overloaded,
         };
@@ -130,9 +155,10 @@ async fn collect(
     limits: &Limits,
     mut permit: Permit,
 ) -> Result<Body, IntakeError> {
+    let deadline = Instant::now() + limits.total;
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
-    while let Some(data) = next(&mut body, limits.idle).await? {
+    while let Some(data) = next(&mut body, (limits, deadline)).await? {
         let length = first.len() + joined.len();
         if data.len() > limits.body_max.saturating_sub(length) {
             return Err(IntakeError::TooLarge {
@@ -175,9 +201,11 @@ fn room(body: &Incoming, have: usize, limits: &Limits) -> usize {
     have.saturating_add(rest.min(TRUSTED)).min(limits.body_max)
 }
 
-async fn next(body: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, IntakeError> {
+type Patience<'a> = (&'a Limits, Instant);
+
+async fn next(body: &mut Incoming, patience: Patience<'_>) -> Result<Option<Bytes>, IntakeError> {
     loop {
-        let Some(frame) = patiently(body.frame(), idle).await? else {
+        let Some(frame) = patiently(body.frame(), patience).await? else {
             return Ok(None);
         };
         let frame = frame.map_err(|error| fault(&error))?;
@@ -190,7 +218,10 @@ async fn next(body: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, Inta
 }
 
 /// Waits with a timer only where there is something to wait for: most bodies are there already.
-async fn patiently<F: Future>(step: F, idle: Duration) -> Result<F::Output, IntakeError> {
+async fn patiently<F: Future>(
+    step: F,
+    (limits, deadline): Patience<'_>,
+) -> Result<F::Output, IntakeError> {
     let mut step = std::pin::pin!(step);
     let at_once = std::future::poll_fn(|context| {
         std::task::Poll::Ready(match step.as_mut().poll(context) {
@@ -203,8 +234,15 @@ async fn patiently<F: Future>(step: F, idle: Duration) -> Result<F::Output, Inta
         Some(output) => Ok(output),
         None => {
             // Boxed, so that a request carries the timer only where it waits.
-            let waited = Box::pin(tokio::time::timeout(idle, step)).await;
-            waited.map_err(|_| IntakeError::Slow(idle))
+            let idle = Instant::now() + limits.idle;
+            let waited = Box::pin(timeout_at(idle.min(deadline), step)).await;
+            waited.map_err(|_| {
+                if idle < deadline {
+                    IntakeError::Slow(limits.idle)
+                } else {
+                    IntakeError::Dripping(limits.total)
+                }
+            })
         }
     }
 }

@@ -2,21 +2,37 @@
 
 use dialect::Dialect;
 use dialect::codec::Resets;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use policy::accounts::{Ask, Remaining};
 use policy::limit::Resource;
 
 use crate::exchange::Exchange;
+use crate::names;
 
 /// Headers of the tightest limits.
 pub(crate) fn limits(headers: &mut HeaderMap, dialect: Dialect, exchange: &Exchange) {
-    let limits = &exchange.snapshot.limits;
-    let (Some(who), false) = (&exchange.who, limits.is_empty()) else {
+    if exchange.snapshot.limits.is_empty() {
         return;
-    };
+    }
+    let names = names::of(dialect);
+    for (resource, told) in [
+        (Resource::Requests, &names.requests),
+        (Resource::Tokens, &names.tokens),
+    ] {
+        if let Some(left) = tightest(exchange, resource) {
+            insert(headers, (told, names.resets), &left, exchange.at_ms);
+        }
+    }
+}
+
+/// Of what the request holds; where it was refused before it held any, of what would count it.
+fn tightest(exchange: &Exchange, resource: Resource) -> Option<Remaining> {
+    if let Some(held) = exchange.spend.tightest(resource) {
+        return held;
+    }
     let ask = Ask {
-        who,
+        who: exchange.who.as_ref()?,
         model: match &exchange.model {
             Some(model) => &model.name,
             None => &exchange.asked,
@@ -25,20 +41,13 @@ pub(crate) fn limits(headers: &mut HeaderMap, dialect: Dialect, exchange: &Excha
         at_ms: exchange.at_ms,
         amounts: &[],
     };
-    let told = &dialect.client().transport().limits;
-    for (resource, names) in [
-        (Resource::Requests, told.requests),
-        (Resource::Tokens, told.tokens),
-    ] {
-        if let Some(left) = exchange.accounts().tightest(limits, &ask, resource) {
-            insert(headers, (names, told.resets), &left, exchange.at_ms);
-        }
-    }
+    let limits = &exchange.snapshot.limits;
+    exchange.accounts().tightest(limits, &ask, resource)
 }
 
 fn insert(
     headers: &mut HeaderMap,
-    ([limit, remaining, reset], form): ([&'static str; 3], Resets),
+    ([limit, remaining, reset], form): (&[HeaderName; 3], Resets),
     left: &Remaining,
     at_ms: i64,
 ) {

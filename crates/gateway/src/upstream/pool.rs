@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Response, Uri, Version};
@@ -36,7 +37,7 @@ pub(super) type SendHttp2 = http2::SendRequest<Full<Pieces>>;
 
 /// All connections of one core.
 pub(super) struct Pools {
-    origins: Mutex<HashMap<Origin, Arc<Pool>>>,
+    origins: Mutex<HashMap<Origin, Arc<Pool>, RandomState>>,
     connector: Connector,
     config: UpstreamConfig,
     tasks: Tasks,

@@ -122,13 +122,7 @@ pub(crate) fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Pro
 
 /// A provider's model.
 pub(crate) fn target(provider: Provider, model: &str) -> Arc<Target> {
-    Arc::new(Target {
-        provider: Arc::new(provider),
-        model: model.to_owned(),
-        weight: 1,
-        priority: 1,
-        default_max_tokens: 4096,
-    })
+    Arc::new(Target::new(Arc::new(provider), model.to_owned()))
 }
 
 /// The model `echo` of a simulated provider.
@@ -139,7 +133,7 @@ pub(crate) fn echo(name: &str, dialect: Dialect, sim: &Sim) -> Arc<Target> {
 /// The model `m`, which these targets serve in this order.
 pub(crate) fn model(targets: Vec<Arc<Target>>) -> Model {
     Model {
-        name: "m".to_owned(),
+        name: "m".into(),
         description: None,
         targets,
         balance: Balance::Ordered,
@@ -171,7 +165,7 @@ fn hasher() -> KeyHasher {
 /// A configuration with these models and the usual key.
 pub(crate) fn snapshot(models: Vec<Model>) -> Snapshot {
     let mut snapshot = Snapshot {
-        revision: "tests".to_owned(),
+        revision: "tests".into(),
         defaults: model(Vec::new()),
         ..Snapshot::default()
     };
@@ -180,7 +174,9 @@ pub(crate) fn snapshot(models: Vec<Model>) -> Snapshot {
             let provider = Arc::clone(&target.provider);
             snapshot.providers.insert(provider.name.clone(), provider);
         }
-        snapshot.models.insert(model.name.clone(), Arc::new(model));
+        snapshot
+            .models
+            .insert(model.name.to_string(), Arc::new(model));
     }
     add_key(&mut snapshot, key("default", KEY));
     snapshot

@@ -294,6 +294,39 @@ async fn a_body_that_stops_coming_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_body_that_drips_is_given_up() {
+    let total = Duration::from_millis(100);
+    let mut intake = intake(
+        Limits {
+            total,
+            ..Limits::default()
+        },
+        1024,
+    );
+    for framing in ["content-length: 1000", "transfer-encoding: chunked"] {
+        let mut stream = intake.served.connect().await;
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n");
+        write(&mut stream, &head).await;
+        let drop_by_drop = if framing.ends_with("chunked") {
+            "1\r\nx\r\n"
+        } else {
+            "x"
+        };
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = intake.result() => break result,
+                () = tokio::time::sleep(Duration::from_millis(5)) => {
+                    write(&mut stream, drop_by_drop).await;
+                }
+            }
+        };
+        assert_eq!(result, Err(IntakeError::Dripping(total)));
+        assert_eq!(intake.memory.held(), 0);
+    }
+}
+
+#[tokio::test]
 async fn chunks_that_are_not_framed_well_are_malformed() {
     let mut intake = standard();
     let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";

@@ -24,15 +24,7 @@ fn targets(sim: &Sim, models: &[&str]) -> Vec<Arc<Target>> {
     };
     provider.keys = KEYS.iter().map(key).collect();
     let first = target(provider, "");
-    let of = |name: &&str| {
-        Arc::new(Target {
-            provider: Arc::clone(&first.provider),
-            model: (*name).to_owned(),
-            weight: 1,
-            priority: 1,
-            default_max_tokens: 4096,
-        })
-    };
+    let of = |name: &&str| Arc::new(Target::new(Arc::clone(&first.provider), (*name).to_owned()));
     models.iter().map(of).collect()
 }
 

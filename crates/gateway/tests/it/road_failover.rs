@@ -372,3 +372,48 @@ async fn what_broken_attempts_used_is_settled_too() {
     assert_eq!(settled.input_tokens, input);
     assert!(!settled.complete);
 }
+
+#[tokio::test]
+async fn every_attempt_is_recorded_with_the_status_that_its_provider_gave() {
+    for (client, served) in PAIRS {
+        for stream in [false, true] {
+            let (busy, cut) = (faulty(status(503)).await, nobody().await);
+            let good = sim().await;
+            let road = Road::to(vec![
+                target(provider("a", served, cut), "echo"),
+                echo("b", served, &busy),
+                echo("c", served, &good),
+            ]);
+            let got = Ask::either(client, stream, "hi").send(&road).await;
+            assert_eq!(got.said(), "hi");
+            let record = road.settled_record().await;
+            let statuses = record.attempts.iter().map(|one| one.status);
+            assert_eq!(statuses.collect::<Vec<_>>(), [0, 503, 200]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_a_provider_stands_is_told_to_operators_only() {
+    let away = nobody().await;
+    for (client, served) in PAIRS {
+        let road = Road::to(vec![
+            target(provider("a", served, away), "echo"),
+            target(provider("b", served, away), "echo"),
+        ]);
+        let got = Ask::new(client, "hi").send(&road).await;
+        assert_error(client, &got, 502, "provider_failed");
+        let text = got.text();
+        let port = away.port().to_string();
+        assert!(
+            !text.contains("127.0.0.1") && !text.contains(&port),
+            "{text}"
+        );
+        assert!(text.contains("could not be sent"), "{text}");
+        let record = road.settled_record().await;
+        assert!(record.attempts.len() >= 2);
+        for attempt in record.attempts {
+            assert!(attempt.why.contains(&away.to_string()), "{}", attempt.why);
+        }
+    }
+}

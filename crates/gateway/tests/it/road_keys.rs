@@ -1,6 +1,9 @@
 //! Who may call what: keys wherever an SDK puts them, and the models they may call.
 
+use std::sync::Arc;
+
 use dialect::Dialect;
+use policy::caller::Group;
 
 use crate::asking::{Ask, assert_error};
 use crate::harness::{KEY, PAIRS, Road, add_key, echo, key, model, sim, snapshot};
@@ -103,6 +106,29 @@ async fn a_key_that_is_not_good_is_refused() {
 }
 
 #[tokio::test]
+async fn the_keys_of_a_team_that_has_expired_are_refused_and_it_is_named() {
+    let sim = sim().await;
+    let mut all = snapshot(vec![model(vec![echo("p", Dialect::OpenaiChat, &sim)])]);
+    let team = Group {
+        name: "summer-school".into(),
+        expires_ms: Some(1_000),
+        ..Group::default()
+    };
+    let mut member = key("member", OTHER);
+    member.team = Some(Arc::new(team));
+    add_key(&mut all, member);
+    let road = Road::start(all);
+    for client in Dialect::ALL {
+        let got = keyless(client).header("x-api-key", OTHER).send(&road).await;
+        assert_error(client, &got, 401, "invalid_key");
+        assert_eq!(got.header("x-should-retry"), "false");
+        let why = "the team `summer-school` of this key has expired";
+        assert!(got.text().contains(why), "{}", got.text());
+    }
+    assert!(sim.seen().is_empty());
+}
+
+#[tokio::test]
 async fn a_key_is_asked_for_before_anything_is_said_of_the_body() {
     let (_sim, road) = road().await;
     for client in Dialect::ALL {
@@ -116,7 +142,7 @@ async fn a_key_may_call_only_the_models_it_was_given() {
     let sim = sim().await;
     let serving = |name: &str| {
         let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-        name.clone_into(&mut own.name);
+        own.name = (*name).into();
         own
     };
     let models = ["m", "fast-summary", "smart"].map(serving);
@@ -158,7 +184,7 @@ async fn a_key_may_call_only_the_models_it_was_given() {
 async fn a_model_asked_for_by_name_may_be_a_target_or_have_a_slash() {
     let sim = sim().await;
     let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-    "team/fast".clone_into(&mut own.name);
+    own.name = "team/fast".into();
     own.description = Some("For summaries".to_owned());
     let mut all = snapshot(vec![own]);
     let provider = all.models["team/fast"].targets[0].provider.clone();
@@ -186,7 +212,7 @@ async fn a_model_asked_for_by_name_may_be_a_target_or_have_a_slash() {
 async fn an_unknown_model_is_told_with_those_near_it() {
     let sim = sim().await;
     let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-    "fast-summary".clone_into(&mut own.name);
+    own.name = "fast-summary".into();
     let road = Road::start(snapshot(vec![own]));
     for client in Dialect::ALL {
         let ask = Ask::new(client, "hi").with("model", "fast-sumary".into());
@@ -205,7 +231,7 @@ async fn an_unknown_model_is_told_with_those_near_it() {
 async fn only_the_beginning_of_a_name_is_compared_however_long_it_is() {
     let sim = sim().await;
     let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
-    "fast-summary".clone_into(&mut own.name);
+    own.name = "fast-summary".into();
     let road = Road::start(snapshot(vec![own]));
     for first in ["", "x"] {
         let name = format!("{first}{}fast-summary", "é".repeat(100_000));

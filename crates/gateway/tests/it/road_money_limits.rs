@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dialect::Dialect;
+use policy::bound::{OUTPUT_TOKENS_MAX, REQUEST_TOKENS};
 use policy::caller::{Group, MaySet, VirtualKey};
 use policy::limit::{Each, Limit, Mode, Period, Resource, WhenUnbounded};
 use policy::money::Nanos;
@@ -12,7 +13,8 @@ use serde_json::json;
 use crate::asking::{Ask, Got, assert_error};
 use crate::harness::{Road, add_key, key, model, provider, sim, snapshot, soon, target, until};
 use crate::money::{
-    assert_budget_refusal, at_rest, balances, budget, house, limit, priced, road, spent,
+    INPUT_NANOS, OUTPUT_NANOS, assert_budget_refusal, at_once, at_rest, balances, budget, house,
+    limit, priced, road, spent,
 };
 
 const CHAT: Dialect = Dialect::OpenaiChat;
@@ -68,6 +70,34 @@ fn with_member(mut house: Snapshot) -> Snapshot {
 
 fn hi() -> Ask {
     Ask::new(CHAT, "hi").with("max_tokens", json!(100))
+}
+
+#[tokio::test]
+async fn an_absurd_output_limit_is_presumed_to_be_no_more_than_a_model_writes() {
+    let sim = sim().await;
+    for dialect in Dialect::ALL {
+        let talker = target(provider("p", dialect, sim.addr()), "talker");
+        let mut soft = budget("all", ROOM);
+        soft.hard = false;
+        let mut shaped = limit("tokens", Resource::Tokens, 1_000_000);
+        shaped.mode = Mode::Report;
+        let road = Arc::new(road(vec![talker], vec![soft, shaped]));
+        let most = json!(9_000_000_000_000_000_000_u64);
+        let ask = Ask::new(dialect, "[[delay_ms=50]]").with("max_tokens", most);
+        for got in at_once(&road, 20, &ask).await {
+            assert_eq!(got.status, 200, "{}", got.text());
+        }
+        at_rest(&road).await;
+        let input = REQUEST_TOKENS + ask.body.len() as u64;
+        let most = input * INPUT_NANOS + OUTPUT_TOKENS_MAX * OUTPUT_NANOS;
+        let records = road.ledger.recorder.dispatched_records();
+        assert_eq!(records.len(), 20);
+        for record in records {
+            assert_eq!(record.held.0, most as i64);
+            let money = record.holds.iter().filter(|one| &*one.limit == "all");
+            assert_eq!(money.map(|one| one.amount).sum::<i64>(), record.held.0);
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use dialect::Dialect;
-use policy::limit::Resource;
+use policy::limit::{Limit, Resource};
 use policy::money::Nanos;
 use policy::price::{Rates, Schedule, Tier};
+use policy::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::asking::{Ask, Got};
+use crate::asking::{Ask, Got, assert_error};
 use crate::harness::{
     KEY, PAIRS, Road, credential, faulty, model, provider, sim, snapshot, target,
 };
@@ -216,6 +217,69 @@ async fn the_tier_that_served_is_charged_or_the_one_asked_for() {
             at_rest(&road).await;
         }
     }
+}
+
+/// A gateway to a provider that says exactly that, without a price for any tier but the standard one.
+fn untiered(puppet: &Puppet, served: Dialect, set: impl Fn(&mut Limit, &mut Snapshot)) -> Road {
+    let talker = target(provider("p", served, puppet.address), "talker");
+    let row = price(&talker);
+    let mut house = snapshot(vec![model(vec![talker])]);
+    let mut all = budget("all", ROOM);
+    set(&mut all, &mut house);
+    Road::start(priced(house, vec![row], vec![all]))
+}
+
+#[tokio::test]
+async fn a_dearer_tier_without_a_price_is_refused_under_a_hard_budget_and_named() {
+    let cases = [
+        (
+            CHAT,
+            ("service_tier", "priority"),
+            chat_answer(r#""service_tier":"priority","#),
+        ),
+        (
+            Dialect::AnthropicMessages,
+            ("speed", "fast"),
+            message_answer(r#","service_tier":"standard","speed":"fast""#),
+        ),
+    ];
+    for (client, (field, tier), answer) in cases {
+        let puppet = Puppet::answering(200, "application/json", answer.as_bytes()).await;
+        let asked = Ask::new(client, "hi").with(field, json!(tier));
+        let hard = untiered(&puppet, client, |_, _| {});
+        let got = asked.send(&hard).await;
+        assert_error(client, &got, 403, "unbounded_request");
+        let named = format!("no price is known for the service tier `{tier}` of p/talker");
+        assert!(got.message().contains(&named), "{}", got.text());
+        assert!(hard.ledger.dispatched().is_empty(), "nothing was sent");
+        // The operator's word is a bound, and what is charged.
+        let word = untiered(&puppet, client, |_, house| {
+            house.ceilings.house = Some(Nanos(50_000_000));
+        });
+        assert_eq!(asked.send(&word).await.status, 200);
+        assert_eq!(word.settled_record().await.cost, Nanos(50_000_000));
+        // Where no budget refuses it is entered at the rates that are known, and flagged.
+        let free = untiered(&puppet, client, |all, _| all.hard = false);
+        assert_eq!(asked.send(&free).await.status, 200);
+        let record = free.settled_record().await;
+        assert!(record.flags.unpriced && record.cost > Nanos::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn a_tier_that_is_not_dearer_or_not_sent_needs_no_price_of_its_own() {
+    let answer = chat_answer(r#""service_tier":"default","#);
+    let puppet = Puppet::answering(200, "application/json", answer.as_bytes()).await;
+    let road = untiered(&puppet, CHAT, |_, _| {});
+    for tier in ["flex", "auto", "default"] {
+        let ask = Ask::new(CHAT, "hi").with("service_tier", json!(tier));
+        assert_eq!(ask.send(&road).await.status, 200, "{tier}");
+    }
+    let answer = message_answer(r#","service_tier":"standard""#);
+    let puppet = Puppet::answering(200, "application/json", answer.as_bytes()).await;
+    let road = untiered(&puppet, Dialect::AnthropicMessages, |_, _| {});
+    let ask = Ask::new(CHAT, "hi").with("service_tier", json!("priority"));
+    assert_eq!(ask.send(&road).await.status, 200);
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ async fn sent(served: Dialect, ask: Ask) -> (Value, String) {
     // `echo` is a model here and at the provider, and `m` is served by it.
     let mut own = model(vec![target(provider("p", served, sim.addr()), "echo")]);
     let mut other = own.clone();
-    other.name = "echo".to_owned();
-    own.name = "m".to_owned();
+    other.name = "echo".into();
+    own.name = "m".into();
     let road = Road::start(snapshot(vec![own, other]));
     let got = ask.send(&road).await;
     assert_eq!(got.said(), "hi", "{}", got.text());

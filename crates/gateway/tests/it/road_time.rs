@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::asking::{Ask, assert_error, assert_failure_event, has_terminator};
+use crate::asking::{Ask, Line, assert_error, assert_failure_event, has_terminator};
 use crate::harness::{PAIRS, Road, echo, faulty, model, provider, sim, snapshot, target};
 use crate::puppet::{STREAM_HEAD, Stage, chunk};
 
@@ -69,6 +69,41 @@ async fn a_connection_that_does_not_come_is_given_up_and_named() {
         let got = Ask::new(client, "hi").send(&road).await;
         assert_eq!(got.said(), "hi");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_whole_in_time_is_refused_and_its_connection_closed() {
+    let sim = sim().await;
+    for dialect in Dialect::ALL {
+        let mut all = snapshot(vec![model(vec![echo("p", dialect, &sim)])]);
+        all.defaults.timeouts.total = SHORT;
+        let road = Road::start(all);
+        let patient = Ask::new(dialect, "hi");
+        for (ask, secs) in [
+            (patient.clone(), "0.15"),
+            (patient.header("x-bondgate-timeout-ms", "50"), "0.05"),
+        ] {
+            let fields = ask.headers.iter();
+            let fields: String = fields
+                .map(|(name, value)| format!("{name}: {value}\r\n"))
+                .collect();
+            let head = format!(
+                "POST {} HTTP/1.1\r\nhost: gateway\r\n{fields}content-length: {}\r\n\r\n",
+                ask.path,
+                ask.body.len()
+            );
+            let mut line = Line::open(&road).await;
+            line.write(head.as_bytes()).await;
+            line.write(&ask.body[..ask.body.len() - 1]).await;
+            // The client would keep the connection.
+            let got = line.rest().await;
+            assert_error(dialect, &got, 408, "slow_request");
+            let why = format!("the body was not whole within {secs} s");
+            assert!(got.message().contains(&why), "{}", got.text());
+        }
+        road.at_rest().await;
+    }
+    assert!(sim.seen().is_empty());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::book::Cell;
 use super::counter::{Closed, Course, Stake, State, Take};
 use super::refusal::{Refusal, Room};
+use super::view::{self, Remaining};
 use crate::limit::{Limit, Resource, Scope};
 
 /// An amount of one account, told by a hold.
@@ -159,6 +160,23 @@ impl Hold {
     pub fn held(&self) -> Vec<Share<'_>> {
         let lines = self.lines.iter();
         lines.map(|line| line.share(line.stake.held())).collect()
+    }
+
+    /// Of the limits on a resource that refuse and of which it holds something: the one of which
+    /// the least is left.
+    #[must_use]
+    pub fn tightest(&self, resource: Resource) -> Option<Remaining> {
+        let lines = self.lines.iter();
+        let told = lines.filter(|line| line.limit.resource == resource && line.limit.refuses());
+        let remaining = told.map(|line| {
+            let (settled, held) = line.cell.counter.read();
+            Remaining {
+                limit: Arc::clone(&line.limit),
+                remaining: view::left(&line.limit, settled, held),
+                reset_ms: line.cell.window.end_ms,
+            }
+        });
+        remaining.min_by_key(|one| one.remaining)
     }
 
     /// From here on the request may be billed. True the first time.

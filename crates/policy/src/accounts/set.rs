@@ -6,13 +6,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use foldhash::fast::RandomState;
+
 use super::Ask;
 use super::book::Book;
 use crate::caller::Attribution;
 use crate::limit::{Each, Limit, Resource, Scope};
 
 type Places = Vec<u32>;
-type ByName = HashMap<Arc<str>, Places>;
+/// Found by names of the configuration, which no caller chooses: a quick hash does.
+type Named<T> = HashMap<Arc<str>, T, RandomState>;
+type ByName = Named<Places>;
 
 /// All limits of a configuration, in the order of their names.
 #[derive(Debug, Default)]
@@ -23,7 +27,7 @@ pub struct LimitSet {
     teams: ByName,
     keys: ByName,
     users: ByName,
-    tags: HashMap<Arc<str>, ByName>,
+    tags: Named<ByName>,
     providers: ByName,
     models: ByName,
 }

@@ -188,7 +188,8 @@ fn drift(account: Balance, (ledger_settled, ledger_held): (i64, i64)) -> Drift {
     }
 }
 
-fn left(limit: &Limit, settled: i64, held: i64) -> i64 {
+/// What of a limit is neither settled nor held.
+pub(super) fn left(limit: &Limit, settled: i64, held: i64) -> i64 {
     limit
         .amount
         .saturating_sub(settled)

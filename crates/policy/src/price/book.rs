@@ -4,7 +4,7 @@
 //! one that began last. A name that nobody has priced has no price: none is made up.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use dialect::chat::Usage;
 use jiff::civil::Date;
@@ -25,12 +25,22 @@ type ByName = HashMap<Arc<str>, Vec<Arc<PriceRow>>>;
 #[derive(Debug)]
 struct Catalogue {
     date: Date,
-    rows: Vec<Arc<PriceRow>>,
-    providers: HashMap<Arc<str>, Names>,
+    shelves: Vec<Shelf>,
+    /// Which of them is a provider's.
+    providers: HashMap<Arc<str>, usize>,
+}
+
+/// The prices of one provider. Most providers are never asked for, so the built-in ones are read
+/// when they are.
+#[derive(Debug, Default)]
+struct Shelf {
+    unread: Vec<(usize, &'static str)>,
+    read: OnceLock<Names>,
 }
 
 #[derive(Debug, Default)]
 struct Names {
+    rows: Vec<Arc<PriceRow>>,
     exact: ByName,
     dated: ByName,
     regional: ByName,
@@ -56,14 +66,15 @@ pub struct Stored<'a> {
 }
 
 impl PriceBook {
-    /// The prices that the program brings, read at the first call.
+    /// The prices that the program brings, each provider's read when they are first asked for.
     ///
     /// # Errors
-    /// Where the data that was built in cannot be read.
+    /// Where the data that was built in cannot be told apart by providers. A line that cannot be
+    /// read is found by a test; it would leave its provider without prices, not with wrong ones.
     pub fn built_in() -> Result<&'static Arc<PriceBook>, DataError> {
         static BOOK: LazyLock<Result<Arc<PriceBook>, DataError>> = LazyLock::new(|| {
             let text = include_str!("../../data/prices.jsonl");
-            PriceBook::parse(text).map(Arc::new)
+            Catalogue::shelved(text).map(|catalogue| Arc::new(PriceBook::of(catalogue)))
         });
         BOOK.as_ref().map_err(Clone::clone)
     }
@@ -73,22 +84,15 @@ impl PriceBook {
     /// # Errors
     /// [`DataError`] with the first line that is wrong.
     pub fn parse(text: &str) -> Result<PriceBook, DataError> {
-        let (header, lines) = data::read(text)?;
-        let mut catalogue = Catalogue {
-            date: header.date,
-            rows: Vec::with_capacity(lines.len()),
-            providers: HashMap::new(),
-        };
-        for (number, line, row) in lines {
-            catalogue
-                .add(&line, Arc::new(row))
-                .map_err(|what| DataError::new(number, what))?;
-        }
-        Ok(PriceBook {
+        Catalogue::parse(text).map(PriceBook::of)
+    }
+
+    fn of(catalogue: Catalogue) -> PriceBook {
+        PriceBook {
             catalogue: Arc::new(catalogue),
             overrides: HashMap::new(),
             given: Vec::new(),
-        })
+        }
     }
 
     /// The same book with these prices before its own, by `provider-name/model` and date;
@@ -125,14 +129,24 @@ impl PriceBook {
         given
             .and_then(|names| in_force(names.get(model)?, at_ms))
             .or_else(|| {
-                let names = self.catalogue.providers.get(catalogue_id)?;
+                let shelf = *self.catalogue.providers.get(catalogue_id)?;
+                let names = self.catalogue.shelves.get(shelf)?.names();
                 names.find(names::plain(model)?, at_ms)
             })
     }
 
     /// All prices: those of the configuration, then the built-in ones.
     pub fn rows(&self) -> impl Iterator<Item = &Arc<PriceRow>> {
-        self.given.iter().chain(&self.catalogue.rows)
+        let shelves = self.catalogue.shelves.iter();
+        self.given
+            .iter()
+            .chain(shelves.flat_map(|shelf| &shelf.names().rows))
+    }
+
+    /// The prices of the configuration.
+    #[must_use]
+    pub fn given(&self) -> &[Arc<PriceRow>] {
+        &self.given
     }
 
     /// The day of the built-in prices.
@@ -157,15 +171,85 @@ impl PriceBook {
 }
 
 impl Catalogue {
+    /// Reads every line.
+    fn parse(text: &str) -> Result<Self, DataError> {
+        let (header, lines) = data::read_header(text)?;
+        let mut providers: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut shelves: Vec<Names> = Vec::new();
+        for (number, text) in lines {
+            let (line, row) = data::read_line(number, text)?;
+            let shelf = *providers
+                .entry(Arc::clone(&row.provider))
+                .or_insert_with(|| {
+                    shelves.push(Names::default());
+                    shelves.len() - 1
+                });
+            if let Some(names) = shelves.get_mut(shelf) {
+                names
+                    .add(&line, Arc::new(row))
+                    .map_err(|what| DataError::new(number, what))?;
+            }
+        }
+        let shelves = shelves.into_iter().map(|names| Shelf {
+            unread: Vec::new(),
+            read: OnceLock::from(names),
+        });
+        Ok(Self {
+            date: header.date,
+            shelves: shelves.collect(),
+            providers,
+        })
+    }
+
+    /// Puts the lines of each provider on its shelf.
+    fn shelved(text: &'static str) -> Result<Self, DataError> {
+        let (header, lines) = data::read_header(text)?;
+        let mut providers: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut shelves: Vec<Shelf> = Vec::new();
+        for (number, line) in lines {
+            let provider = data::provider_of(line)
+                .ok_or_else(|| DataError::new(number, "no provider in front"))?;
+            let shelf = providers.get(provider).copied().unwrap_or(shelves.len());
+            if shelf == shelves.len() {
+                providers.insert(Arc::from(provider), shelf);
+                shelves.push(Shelf::default());
+            }
+            if let Some(shelf) = shelves.get_mut(shelf) {
+                shelf.unread.push((number, line));
+            }
+        }
+        Ok(Self {
+            date: header.date,
+            shelves,
+            providers,
+        })
+    }
+}
+
+impl Shelf {
+    fn names(&self) -> &Names {
+        self.read
+            .get_or_init(|| Names::read(&self.unread).unwrap_or_default())
+    }
+}
+
+impl Names {
+    fn read(lines: &[(usize, &str)]) -> Result<Self, DataError> {
+        let mut names = Names::default();
+        for (number, text) in lines {
+            let (line, row) = data::read_line(*number, text)?;
+            names
+                .add(&line, Arc::new(row))
+                .map_err(|what| DataError::new(*number, what))?;
+        }
+        Ok(names)
+    }
+
     fn add(&mut self, line: &Line, row: Arc<PriceRow>) -> Result<(), String> {
-        let names = match self.providers.get_mut(&row.provider) {
-            Some(names) => names,
-            None => self.providers.entry(Arc::clone(&row.provider)).or_default(),
-        };
         for (list, map) in [
-            (&line.models, &mut names.exact),
-            (&line.dated, &mut names.dated),
-            (&line.regional, &mut names.regional),
+            (&line.models, &mut self.exact),
+            (&line.dated, &mut self.dated),
+            (&line.regional, &mut self.regional),
         ] {
             for name in list {
                 let rows = map.entry(Arc::from(name.as_str())).or_default();
@@ -182,9 +266,7 @@ impl Catalogue {
         self.rows.push(row);
         Ok(())
     }
-}
 
-impl Names {
     /// A listed name has its own price or none; only others are taken for versions.
     fn find(&self, name: &str, at_ms: i64) -> Option<Arc<PriceRow>> {
         if let Some(rows) = self.exact.get(name) {

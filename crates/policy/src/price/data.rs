@@ -127,11 +127,10 @@ impl DataError {
     }
 }
 
-/// A line with its number, from 1, and the row that it gives.
-pub(super) type Read = (usize, Line, PriceRow);
-
-/// Reads the data: its header and its lines.
-pub(super) fn read(text: &str) -> Result<(Header, Vec<Read>), DataError> {
+/// Reads the first line of the data; answers it with the others, each with its number.
+pub(super) fn read_header(
+    text: &str,
+) -> Result<(Header, impl Iterator<Item = (usize, &str)>), DataError> {
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
     let (_, first) = lines.next().ok_or_else(|| DataError::new(1, "no data"))?;
     let header: Header = serde_json::from_str(first)
@@ -140,14 +139,21 @@ pub(super) fn read(text: &str) -> Result<(Header, Vec<Read>), DataError> {
         let what = format!("format {}, but {HEADER_FORMAT} is known", header.format);
         return Err(DataError::new(1, what));
     }
-    let mut rows = Vec::new();
-    for (number, text) in lines {
-        let line: Line = serde_json::from_str(text)
-            .map_err(|error| DataError::new(number, error.to_string()))?;
-        let row = row(&line, text).map_err(|what| DataError::new(number, what))?;
-        rows.push((number, line, row));
-    }
-    Ok((header, rows))
+    Ok((header, lines))
+}
+
+/// Reads a line and the row that it gives.
+pub(super) fn read_line(number: usize, text: &str) -> Result<(Line, PriceRow), DataError> {
+    let line: Line =
+        serde_json::from_str(text).map_err(|error| DataError::new(number, error.to_string()))?;
+    let row = row(&line, text).map_err(|what| DataError::new(number, what))?;
+    Ok((line, row))
+}
+
+/// The provider of a line as `cargo xtask prices` writes it, without reading the rest.
+pub(super) fn provider_of(text: &str) -> Option<&str> {
+    let (provider, _) = text.strip_prefix(r#"{"provider":""#)?.split_once('"')?;
+    Some(provider)
 }
 
 /// The row of a line, whose text gives its id.

@@ -68,7 +68,7 @@ struct Block<'a> {
     #[serde(borrow, default)]
     content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    source: Option<Source<'a>>,
+    source: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -121,13 +121,23 @@ struct OutputFormat<'a> {
     schema: Option<&'a RawValue>,
 }
 
+/// What a request says beside its body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    pub(super) model: Option<String>,
+    pub(super) stream: Option<bool>,
+    /// Only a count is wanted, so that no bound is needed.
+    pub(super) counts: bool,
+}
+
 /// Reads the body of a Messages or count-tokens request.
 ///
 /// # Errors
 /// What the provider would say.
-pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
+pub(super) fn read(body: &[u8], given: &Given) -> Result<Ask, Refusal> {
     let body: Body<'_> = serde_json::from_slice(body).map_err(|e| complaint(&e))?;
-    let model = body.model.as_deref().filter(|m| !m.is_empty());
+    let own = body.model.as_deref().filter(|m| !m.is_empty());
+    let model = given.model.as_deref().or(own);
     let model = model.ok_or_else(|| Refusal::bad("model: Field required"))?;
     let messages = body
         .messages
@@ -137,7 +147,7 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
         return Err(Refusal::bad("messages: at least one message is required"));
     }
     match body.max_tokens {
-        None if answers => return Err(Refusal::bad("max_tokens: Field required")),
+        None if !given.counts => return Err(Refusal::bad("max_tokens: Field required")),
         Some(0) => {
             return Err(Refusal::bad(
                 "max_tokens: Input should be greater than or equal to 1",
@@ -147,7 +157,7 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
     }
     let mut ask = Ask {
         model: model.to_owned(),
-        stream: body.stream.unwrap_or(false),
+        stream: given.stream.or(body.stream).unwrap_or(false),
         max_tokens: body.max_tokens,
         stop: body
             .stop_sequences
@@ -161,7 +171,11 @@ pub(super) fn read(body: &[u8], answers: bool) -> Result<Ask, Refusal> {
     };
     read_choice(&mut ask, body.tool_choice.as_ref());
     let forced = matches!(ask.tool_choice, ToolChoice::Any | ToolChoice::Named(_));
-    if forced && ask.thinking != Thinking::Off {
+    let budgeted = body
+        .thinking
+        .as_ref()
+        .is_some_and(|t| &*t.kind == "enabled");
+    if forced && budgeted {
         return Err(Refusal::bad(
             "Thinking may not be enabled when tool_choice forces tool use.",
         ));
@@ -227,6 +241,8 @@ fn read_message(
             }
             ask.prefill = Some(text);
         }
+        // The newer models hear the system inside a conversation.
+        "system" if at > 0 => {}
         other => {
             return Err(Refusal::bad(format!(
                 "messages: Unexpected role \"{other}\". Allowed roles are \"user\" or \"assistant\"."
@@ -235,6 +251,25 @@ fn read_message(
     }
     Ok(())
 }
+
+/// Blocks that are read past.
+const BLOCKS: [&str; 15] = [
+    "redacted_thinking",
+    "search_result",
+    "container_upload",
+    "compaction",
+    "tool_reference",
+    "tool_addition",
+    "tool_removal",
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
+    "mcp_tool_use",
+    "mcp_tool_result",
+];
 
 /// The text of a message, and that of the tool results in it.
 fn read_blocks(
@@ -283,8 +318,8 @@ fn read_blocks(
                 }
                 ask.hear(thought).map_err(Refusal::bad)?;
             }
-            "image" | "document" => see(ask, block.source.as_ref(), &place())?,
-            "redacted_thinking" | "search_result" => {}
+            "image" | "document" => see(ask, block.source, &place())?,
+            other if BLOCKS.contains(&other) => {}
             other => {
                 let place = place();
                 return Err(Refusal::bad(format!(
@@ -305,8 +340,9 @@ fn read_result(ask: &mut Ask, raw: Option<&RawValue>, place: &str) -> Result<Str
     read_blocks(ask, &content, place).map(|(text, _)| text)
 }
 
-fn see(ask: &mut Ask, source: Option<&Source<'_>>, place: &str) -> Result<(), Refusal> {
+fn see(ask: &mut Ask, source: Option<&RawValue>, place: &str) -> Result<(), Refusal> {
     let source = source.ok_or_else(|| Refusal::bad(format!("{place}.source: Field required")))?;
+    let source: Source<'_> = serde_json::from_str(source.get()).map_err(|e| complaint(&e))?;
     match (&source.data, &source.url) {
         (Some(data), _) => {
             let media_type = source.media_type.as_deref().unwrap_or("unknown");
@@ -355,14 +391,23 @@ fn read_choice(ask: &mut Ask, choice: Option<&Choice<'_>>) {
     };
 }
 
-/// Each tool use is answered in the next message, and each result answers one.
+/// Each tool use is answered in the next turn, and each result answers one.
+/// Messages of one role that follow each other are one turn.
 fn check_calls(messages: &[Message<'_>]) -> Result<(), Refusal> {
     let mut open: Vec<&str> = Vec::new();
+    let (mut asked, mut answering) = (0, false);
     for (i, message) in messages.iter().enumerate() {
         let blocks = match &message.content {
             Content::Parts(blocks) => blocks.as_slice(),
             Content::None | Content::Text(_) => &[],
         };
+        let asks = &*message.role == "assistant";
+        if asks && answering {
+            unanswered(&open, asked)?;
+        }
+        if &*message.role != "system" {
+            answering = !asks;
+        }
         for (j, block) in blocks
             .iter()
             .enumerate()
@@ -376,11 +421,14 @@ fn check_calls(messages: &[Message<'_>]) -> Result<(), Refusal> {
             };
             open.remove(at);
         }
-        unanswered(&open, i.saturating_sub(1))?;
         let uses = blocks.iter().filter(|b| &*b.kind == "tool_use");
-        open = uses.map(|b| b.id.as_deref().unwrap_or_default()).collect();
+        let before = open.len();
+        open.extend(uses.map(|b| b.id.as_deref().unwrap_or_default()));
+        if open.len() > before {
+            asked = i;
+        }
     }
-    unanswered(&open, messages.len().saturating_sub(1))
+    unanswered(&open, asked)
 }
 
 fn unanswered(open: &[&str], at: usize) -> Result<(), Refusal> {

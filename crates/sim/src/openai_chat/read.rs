@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::model_of;
 use crate::ask::{Ask, Format, Thinking, Tool, ToolChoice};
 use crate::dialect::{Head, Refusal, type_error};
 use crate::json::{Content, Str};
@@ -142,17 +143,7 @@ struct JsonSchema<'a> {
 }
 
 fn read_ask(head: &Head<'_>, body: Body<'_>) -> Result<Ask, Refusal> {
-    // Azure names the deployment in the path.
-    let deployment = head
-        .path
-        .split_once("/deployments/")
-        .and_then(|(_, rest)| rest.split('/').next());
-    let model = body
-        .model
-        .as_deref()
-        .filter(|m| !m.is_empty())
-        .or(deployment);
-    let model = model.ok_or_else(|| Refusal::bad("you must provide a model parameter"))?;
+    let model = model_of(head, body.model.as_deref())?;
     let messages = body.messages.as_deref().unwrap_or_default();
     if messages.is_empty() {
         return Err(missing("messages"));
@@ -166,7 +157,7 @@ fn read_ask(head: &Head<'_>, body: Body<'_>) -> Result<Ask, Refusal> {
         .as_deref()
         .is_some_and(|e| e != "none");
     let mut ask = Ask {
-        model: model.to_owned(),
+        model,
         stream: body.stream.unwrap_or(false),
         include_usage: options.and_then(|o| o.include_usage).unwrap_or(false),
         obfuscate: options.and_then(|o| o.include_obfuscation).unwrap_or(true),
@@ -271,7 +262,8 @@ fn read_message(ask: &mut Ask, message: &Message<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn see_image(ask: &mut Ask, url: &str) {
+/// Takes note of an image by its address, which may hold it.
+pub(crate) fn see_image(ask: &mut Ask, url: &str) {
     let inline = url
         .strip_prefix("data:")
         .and_then(|u| u.split_once(";base64,"));

@@ -237,7 +237,7 @@ async fn refuses_what_only_the_real_provider_would() {
         ),
         (json!({"messages": trailing}), "trailing whitespace"),
         (
-            json!({"thinking": {"type": "adaptive"}, "tool_choice": {"type": "any"}}),
+            json!({"max_tokens": 2000, "thinking": {"type": "enabled", "budget_tokens": 1024}, "tool_choice": {"type": "any"}}),
             "Thinking may not",
         ),
     ] {

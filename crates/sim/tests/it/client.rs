@@ -72,6 +72,15 @@ pub(crate) async fn messages(sim: &Sim, body: &serde_json::Value) -> Got {
     send(sim, &post("/v1/messages", ANTHROPIC, &body.to_string())).await
 }
 
+pub(crate) async fn responses(sim: &Sim, body: &serde_json::Value) -> Got {
+    ask_at(sim, "/v1/responses", body).await
+}
+
+/// A POST with a bearer's key.
+pub(crate) async fn ask_at(sim: &Sim, path: &str, body: &serde_json::Value) -> Got {
+    send(sim, &post(path, BEARER, &body.to_string())).await
+}
+
 pub(crate) async fn get(sim: &Sim, path: &str) -> Got {
     let head = format!("GET {path} HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n{BEARER}\r\n");
     send(sim, &head).await

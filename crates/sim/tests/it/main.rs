@@ -9,12 +9,20 @@
 )]
 
 mod answers;
+mod aws;
+mod bedrock;
 mod books;
 mod client;
+mod cohere;
 mod connections;
 mod content;
+mod everywhere;
 mod faults;
+mod gemini;
 mod http2;
+mod operations;
+mod recordings;
+mod responses;
 mod schemas;
 
 use sim::{Script, Sim};

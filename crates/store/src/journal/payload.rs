@@ -4,8 +4,6 @@
 //! `docs/journal.md`; every field of a type is named here, so that a new one
 //! does not compile until it has a place (and the version is raised).
 
-use std::sync::Arc;
-
 use dialect::chat::Usage;
 use dialect::json::Json;
 use policy::caller::Attribution;
@@ -13,7 +11,7 @@ use policy::limit::Resource;
 use policy::money::Nanos;
 use ulid::Ulid;
 
-use super::wire::{Put, Take, Unreadable};
+use super::wire::{Put, Take, Texts, Unreadable};
 use crate::record::{
     Attempt, Dispatched, Exchange, Extended, Flags, Held, LossNote, Opened, Record, State,
 };
@@ -29,8 +27,13 @@ pub(super) const CLOSED: u8 = 4;
 pub(super) const VOID: u8 = 5;
 
 /// Reads the payload of a frame.
-pub(super) fn decode(kind: u8, id: Ulid, bytes: &[u8]) -> Result<Record, Unreadable> {
-    let mut from = Take(bytes);
+pub(super) fn decode(
+    kind: u8,
+    id: Ulid,
+    bytes: &[u8],
+    texts: &mut Texts,
+) -> Result<Record, Unreadable> {
+    let mut from = Take::new(bytes, texts);
     if !matches!(kind, OPENED | DISPATCHED | EXTENDED | CLOSED) {
         return Err(Unreadable::Newer(format!("record kind {kind}")));
     }
@@ -217,7 +220,7 @@ fn put_who(out: &mut Vec<u8>, who: &Attribution) {
 
 fn take_who(from: &mut Take<'_>) -> Result<Attribution, Unreadable> {
     let key = from.shared()?;
-    let mut part = || from.maybe().map(|text| text.map(Arc::from));
+    let mut part = || from.maybe_shared();
     let (team, organisation, user, run) = (part()?, part()?, part()?, part()?);
     Ok(Attribution {
         key,

@@ -17,7 +17,7 @@ use super::error::StorageError;
 use super::frame::{Found, Frame, HEAD, HEADER, Header, Top, find, seal, written};
 use super::payload::{VOID, decode};
 use super::stream::Segment;
-use super::wire::Unreadable;
+use super::wire::{Texts, Unreadable};
 use crate::record::Record;
 
 /// A stream as it was found.
@@ -56,6 +56,7 @@ struct Scan {
     synced: u64,
     epoch: u64,
     repairs: Vec<Repair>,
+    texts: Texts,
 }
 
 /// Reads the stream in a folder and mends what may be mended.
@@ -76,6 +77,7 @@ pub(super) fn recover(
         synced: 0,
         epoch: 0,
         repairs: Vec::new(),
+        texts: Texts::default(),
     };
     for (_, path) in files {
         let bytes = fs::read(&path).map_err(StorageError::io("read", &path))?;
@@ -264,7 +266,7 @@ impl Scan {
             return Ok(());
         }
         self.synced = self.synced.max(frame.synced);
-        let unread = match decode(frame.kind, frame.id, frame.payload) {
+        let unread = match decode(frame.kind, frame.id, frame.payload, &mut self.texts) {
             Ok(Record::Opened(opened)) => {
                 self.epoch = self.epoch.max(opened.epoch);
                 return Ok(());

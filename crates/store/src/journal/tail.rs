@@ -17,11 +17,12 @@ use super::frame::{FRAME_BYTES_MAX, Found, Frame, HEADER};
 use super::payload::{VOID, decode};
 use super::recover::{damaged, unreadable};
 use super::shared::{Lane, Shared};
+use super::wire::Texts;
 use super::writer::weight;
 use crate::record::{Exchange, Record};
 
 /// Bytes that are read at once.
-const READ_BYTES: usize = 4 * FRAME_BYTES_MAX as usize;
+const READ_BYTES: usize = 2 * FRAME_BYTES_MAX as usize;
 
 /// The last sequence that a reader has of each writer.
 pub type Positions = BTreeMap<u32, u64>;
@@ -64,6 +65,7 @@ impl Batch {
 pub struct Tail {
     shared: Arc<Shared>,
     cursors: Vec<Cursor>,
+    texts: Texts,
 }
 
 struct Cursor {
@@ -95,7 +97,11 @@ impl Tail {
             at: None,
         };
         let cursors = shared.lanes.iter().map(cursor).collect();
-        Tail { shared, cursors }
+        Tail {
+            shared,
+            cursors,
+            texts: Texts::default(),
+        }
     }
 
     /// The next records, at most that many of each stream's share; empty where nothing is new.
@@ -108,7 +114,7 @@ impl Tail {
         let before: Vec<u64> = self.cursors.iter().map(|cursor| cursor.next).collect();
         let read = self.cursors.iter_mut().try_for_each(|cursor| {
             let left = records_max.saturating_sub(batch.records.len());
-            cursor.read(share.min(left), &mut batch.records)
+            cursor.read(share.min(left), &mut batch.records, &mut self.texts)
         });
         if let Err(error) = read {
             for (cursor, next) in self.cursors.iter_mut().zip(before) {
@@ -158,6 +164,7 @@ impl Cursor {
         &mut self,
         records_max: usize,
         into: &mut Vec<(Position, Record)>,
+        texts: &mut Texts,
     ) -> Result<(), StorageError> {
         let synced = self.lane.synced();
         let full = into.len().saturating_add(records_max);
@@ -169,7 +176,7 @@ impl Cursor {
                 self.at = Some(reading);
                 continue;
             };
-            match reading.step(self.next, self.lane.writer)? {
+            match reading.step(self.next, self.lane.writer, texts)? {
                 Step::Record(at, record) => {
                     self.next = at.sequence.saturating_add(1);
                     into.push((at, record));
@@ -244,7 +251,7 @@ impl Reading {
         self.offset + self.used as u64
     }
 
-    fn step(&mut self, wanted: u64, writer: u32) -> Result<Step, StorageError> {
+    fn step(&mut self, wanted: u64, writer: u32, texts: &mut Texts) -> Result<Step, StorageError> {
         let left = self.bytes.len().saturating_sub(self.used);
         if (left as u64) < FRAME_BYTES_MAX {
             self.fill(READ_BYTES)?;
@@ -264,7 +271,7 @@ impl Reading {
         let step = if sequence < wanted || frame.kind == VOID {
             Step::Passed
         } else {
-            let record = decode(frame.kind, frame.id, frame.payload)
+            let record = decode(frame.kind, frame.id, frame.payload, texts)
                 .map_err(|why| unreadable(&self.path, place, why))?;
             Step::Record(Position { writer, sequence }, record)
         };

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crc32c::crc32c;
+
 /// Why bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
@@ -62,13 +64,73 @@ fn low_byte(value: u64) -> u8 {
     low
 }
 
+/// Texts that were read lately. Records say the same few again and again, and need not each have
+/// a copy.
+#[derive(Debug, Default)]
+pub(super) struct Texts(Vec<Arc<str>>);
+
+/// Texts that are remembered, each in the place that its check sum gives.
+const REMEMBERED: usize = 512;
+
+/// Bytes of a text that is remembered, at most.
+const REMEMBERED_BYTES: usize = 64;
+
+impl Texts {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if text.len() > REMEMBERED_BYTES {
+            return Arc::from(text);
+        }
+        if self.0.is_empty() {
+            self.0.resize(REMEMBERED, Arc::from(""));
+        }
+        let place = usize::try_from(crc32c(text.as_bytes())).unwrap_or_default() % REMEMBERED;
+        match self.0.get_mut(place) {
+            Some(known) if **known == *text => Arc::clone(known),
+            Some(other) => {
+                *other = Arc::from(text);
+                Arc::clone(other)
+            }
+            None => Arc::from(text),
+        }
+    }
+}
+
+/// The word, if it is one that nearly every record has.
+fn common(word: &str) -> Option<&'static str> {
+    const COMMON: [&str; 12] = [
+        "",
+        "answered",
+        "initial",
+        "chat",
+        "openai-chat",
+        "anthropic-messages",
+        "openai-responses",
+        "gemini",
+        "bedrock-converse",
+        "cohere",
+        "retry",
+        "fallback",
+    ];
+    COMMON.into_iter().find(|common| *common == word)
+}
+
+/// Items of a list that room is made for before they are read.
+const LIST_AHEAD: usize = 8;
+
 /// What is left to read.
-pub(super) struct Take<'a>(pub(super) &'a [u8]);
+pub(super) struct Take<'a> {
+    left: &'a [u8],
+    texts: &'a mut Texts,
+}
 
 impl<'a> Take<'a> {
+    pub(super) fn new(bytes: &'a [u8], texts: &'a mut Texts) -> Self {
+        Self { left: bytes, texts }
+    }
+
     pub(super) fn byte(&mut self) -> Result<u8, Unreadable> {
-        let (&first, rest) = self.0.split_first().ok_or(SHORT)?;
-        self.0 = rest;
+        let (&first, rest) = self.left.split_first().ok_or(SHORT)?;
+        self.left = rest;
         Ok(first)
     }
 
@@ -99,13 +161,13 @@ impl<'a> Take<'a> {
 
     pub(super) fn str(&mut self) -> Result<&'a str, Unreadable> {
         let length = usize::try_from(self.number()?).map_err(|_| SHORT)?;
-        let (text, rest) = self.0.split_at_checked(length).ok_or(SHORT)?;
-        self.0 = rest;
+        let (text, rest) = self.left.split_at_checked(length).ok_or(SHORT)?;
+        self.left = rest;
         str::from_utf8(text).map_err(|_| Unreadable::Malformed("a text is not UTF-8"))
     }
 
     pub(super) fn shared(&mut self) -> Result<Arc<str>, Unreadable> {
-        self.str().map(Arc::from)
+        self.str().map(|text| self.texts.shared(text))
     }
 
     pub(super) fn string(&mut self) -> Result<String, Unreadable> {
@@ -113,7 +175,14 @@ impl<'a> Take<'a> {
     }
 
     pub(super) fn word(&mut self) -> Result<Cow<'static, str>, Unreadable> {
-        self.string().map(Cow::Owned)
+        self.str().map(|word| match common(word) {
+            Some(word) => Cow::Borrowed(word),
+            None => Cow::Owned(word.to_owned()),
+        })
+    }
+
+    pub(super) fn maybe_shared(&mut self) -> Result<Option<Arc<str>>, Unreadable> {
+        Ok(self.maybe()?.map(|text| self.texts.shared(text)))
     }
 
     pub(super) fn maybe(&mut self) -> Result<Option<&'a str>, Unreadable> {
@@ -130,11 +199,16 @@ impl<'a> Take<'a> {
         mut one: impl FnMut(&mut Self) -> Result<T, Unreadable>,
     ) -> Result<Vec<T>, Unreadable> {
         let count = self.number()?;
-        (0..count).map(|_| one(self)).collect()
+        let ahead = usize::try_from(count).map_or(LIST_AHEAD, |count| count.min(LIST_AHEAD));
+        let mut items = Vec::with_capacity(ahead);
+        for _ in 0..count {
+            items.push(one(self)?);
+        }
+        Ok(items)
     }
 
     pub(super) fn end(&self) -> Result<(), Unreadable> {
-        match self.0 {
+        match self.left {
             [] => Ok(()),
             _ => Err(Unreadable::Malformed("bytes follow its end")),
         }

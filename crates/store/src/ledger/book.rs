@@ -5,13 +5,16 @@
 //! is there already changes nothing.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use dialect::chat::Usage;
 use policy::caller::Attribution;
 use policy::limit::Resource;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::balances::Balances;
+use super::dimensions::Dimensions;
+use super::insert::{Cell, Insert, InsertSql, Pace};
 use super::rows::TokenCounts;
 use super::spend::FIGURES;
 use super::text;
@@ -103,12 +106,12 @@ pub(super) fn tokens(usage: &Usage) -> TokenCounts {
 /// A transaction's worth of entries.
 pub(super) struct Book<'c> {
     connection: &'c Connection,
-    append: CachedStatement<'c>,
+    entries: Insert<'c>,
     dimensions: &'c mut Dimensions,
     writer: i64,
     number: i64,
     rollups: HashMap<(i64, i64), Sums>,
-    balances: HashMap<BalanceKey, i64>,
+    balances: Balances,
 }
 
 /// Sets columns to their sums. One that leaves 64 bits would become a float, which no
@@ -123,15 +126,34 @@ fn add_to(columns: &[&str]) -> String {
     sums.collect::<Vec<_>>().join(", ")
 }
 
-type BalanceKey = (Arc<str>, Arc<str>, Resource, i64);
+const ENTRY_COLUMNS: [&str; 23] = [
+    "writer",
+    "number",
+    "exchange",
+    "revision",
+    "kind",
+    "at_ms",
+    "dimension",
+    "run",
+    "requests",
+    "failures",
+    "input",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "audio_in",
+    "output",
+    "reasoning",
+    "audio_out",
+    "cost_nanos",
+    "price_id",
+    "unpriced",
+    "flags",
+    "note",
+];
 
-const APPEND: &str = "INSERT INTO entries (
-    writer, number, exchange, revision, kind, at_ms, dimension, run, requests, failures,
-    input, cache_read, cache_write, cache_write_1h, audio_in, output, reasoning, audio_out,
-    cost_nanos, price_id, unpriced, flags, note
-) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-          ?19, ?20, ?21, ?22, ?23)
-ON CONFLICT (exchange, revision) DO NOTHING";
+static APPEND: LazyLock<InsertSql> =
+    LazyLock::new(|| InsertSql::new("entries", &ENTRY_COLUMNS, "(exchange, revision) DO NOTHING"));
 
 const CHARGE: &str = "INSERT INTO balances VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO UPDATE SET ";
@@ -149,6 +171,7 @@ impl<'c> Book<'c> {
         connection: &'c Connection,
         dimensions: &'c mut Dimensions,
         writer: i64,
+        pace: Pace,
     ) -> rusqlite::Result<Self> {
         let number = connection
             .prepare_cached("SELECT number FROM writers WHERE writer = ?1")?
@@ -157,12 +180,12 @@ impl<'c> Book<'c> {
             .unwrap_or(0);
         Ok(Self {
             connection,
-            append: connection.prepare_cached(APPEND)?,
+            entries: Insert::new(connection, &APPEND, pace)?,
             dimensions,
             writer,
             number,
             rollups: HashMap::new(),
-            balances: HashMap::new(),
+            balances: Balances::default(),
         })
     }
 
@@ -172,32 +195,32 @@ impl<'c> Book<'c> {
         let mut sums = line.sums;
         sums.cost = sums.cost.clamp(-COST_MAX, COST_MAX);
         let tokens = &sums.tokens;
-        let appended = self.append.execute(params![
-            self.writer,
-            self.number + 1,
-            line.exchange,
-            line.revision,
-            line.kind.name(),
-            line.at_ms,
-            dimension,
-            text::or_empty(line.who.run.as_ref()),
-            sums.requests,
-            sums.failures,
-            tokens.input,
-            tokens.cache_read,
-            tokens.cache_write,
-            tokens.cache_write_1h,
-            tokens.audio_in,
-            tokens.output,
-            tokens.reasoning,
-            tokens.audio_out,
-            sums.cost,
-            line.price_id,
-            sums.unpriced,
-            line.flags,
-            line.note,
-        ])?;
-        if appended == 0 {
+        let row: [Cell<'_>; ENTRY_COLUMNS.len()] = [
+            self.writer.into(),
+            (self.number + 1).into(),
+            line.exchange.into(),
+            line.revision.into(),
+            line.kind.name().into(),
+            line.at_ms.into(),
+            dimension.into(),
+            text::or_empty(line.who.run.as_ref()).into(),
+            sums.requests.into(),
+            sums.failures.into(),
+            tokens.input.into(),
+            tokens.cache_read.into(),
+            tokens.cache_write.into(),
+            tokens.cache_write_1h.into(),
+            tokens.audio_in.into(),
+            tokens.output.into(),
+            tokens.reasoning.into(),
+            tokens.audio_out.into(),
+            sums.cost.into(),
+            line.price_id.into(),
+            sums.unpriced.into(),
+            line.flags.into(),
+            line.note.into(),
+        ];
+        if !self.entries.push(&row)? {
             return Ok(false);
         }
         self.number += 1;
@@ -209,25 +232,25 @@ impl<'c> Book<'c> {
     /// Changes balances by these amounts, or by their opposites. What is under way
     /// at once is not a thing to keep.
     pub(super) fn charge(&mut self, held: &[Held], sign: i64) {
-        for held in held {
+        for (place, held) in held.iter().enumerate() {
             match held.resource {
                 Resource::Concurrent => {}
                 Resource::Money | Resource::Tokens | Resource::Requests => {
-                    let key = (
-                        Arc::clone(&held.limit),
-                        Arc::clone(&held.bucket),
-                        held.resource,
-                        held.window_ms,
-                    );
-                    let balance = self.balances.entry(key).or_default();
-                    *balance = balance.saturating_add(held.amount.saturating_mul(sign));
+                    self.balances
+                        .add(place, held, held.amount.saturating_mul(sign));
                 }
             }
         }
     }
 
+    /// Puts what was appended into the file, for those who read it within the transaction.
+    pub(super) fn flush(&mut self) -> rusqlite::Result<()> {
+        self.entries.flush()
+    }
+
     /// Writes the sums and the writer's last number.
-    pub(super) fn finish(self) -> rusqlite::Result<()> {
+    pub(super) fn finish(mut self) -> rusqlite::Result<()> {
+        self.flush()?;
         self.add_up()?;
         self.write_balances()?;
         self.connection
@@ -273,8 +296,8 @@ impl<'c> Book<'c> {
     }
 
     fn write_balances(&self) -> rusqlite::Result<()> {
-        let mut charges: Vec<_> = self.balances.iter().collect();
-        charges.sort_unstable_by_key(|(key, _)| *key);
+        let mut charges: Vec<_> = self.balances.sums().collect();
+        charges.sort_unstable();
         let charge = format!("{CHARGE}{}", add_to(&["settled"]));
         let mut charge = self.connection.prepare_cached(&charge)?;
         let mut forget = self.connection.prepare_cached(FORGET)?;
@@ -289,80 +312,4 @@ impl<'c> Book<'c> {
         }
         Ok(())
     }
-}
-
-/// The ids of dimensions, remembered; to be thrown away with a transaction that failed.
-#[derive(Debug, Default)]
-pub(super) struct Dimensions {
-    ids: HashMap<String, i64>,
-    name: String,
-}
-
-/// Dimensions that are remembered before all are forgotten.
-const REMEMBERED: usize = 65_536;
-
-impl Dimensions {
-    fn id(&mut self, connection: &Connection, line: &Line<'_>) -> rusqlite::Result<i64> {
-        let who = line.who;
-        let columns = [
-            &*who.key,
-            text::or_empty(who.user.as_ref()),
-            text::or_empty(who.team.as_ref()),
-            text::or_empty(who.organisation.as_ref()),
-            line.model,
-            text::provider(line.target),
-            line.target,
-        ];
-        self.name.clear();
-        let tags = who.tags.iter().flat_map(|(name, value)| [&**name, value]);
-        for part in columns.into_iter().chain(tags) {
-            // With its length before it, no two lists of texts look alike.
-            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            self.name.extend(char::from_u32(length.min(0xd000)));
-            self.name.push_str(part);
-        }
-        if let Some(id) = self.ids.get(&self.name) {
-            return Ok(*id);
-        }
-        let id = find_or_make(connection, columns, &text::tags(&who.tags))?;
-        if self.ids.len() >= REMEMBERED {
-            self.ids.clear();
-        }
-        self.ids.insert(self.name.clone(), id);
-        Ok(id)
-    }
-}
-
-fn find_or_make(connection: &Connection, columns: [&str; 7], tags: &str) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("INSERT INTO tagsets (tags) VALUES (?1) ON CONFLICT DO NOTHING")?
-        .execute([tags])?;
-    let tagset: i64 = connection
-        .prepare_cached("SELECT id FROM tagsets WHERE tags = ?1")?
-        .query_row([tags], |row| row.get(0))?;
-    let [key, user, team, organisation, model, provider, target] = columns;
-    let row = params![
-        key,
-        user,
-        team,
-        organisation,
-        model,
-        provider,
-        target,
-        tagset
-    ];
-    connection
-        .prepare_cached(
-            "INSERT INTO dimensions
-                 (key, user, team, organisation, model, provider, target, tagset)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-        )?
-        .execute(row)?;
-    connection
-        .prepare_cached(
-            "SELECT id FROM dimensions
-             WHERE key = ?1 AND user = ?2 AND team = ?3 AND organisation = ?4
-               AND model = ?5 AND provider = ?6 AND target = ?7 AND tagset = ?8",
-        )?
-        .query_row(row, |row| row.get(0))
 }

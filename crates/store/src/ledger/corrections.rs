@@ -12,7 +12,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use ulid::Ulid;
 
 use super::LedgerError;
-use super::book::{Book, COST_MAX, Dimensions, Kind, Line, Sums};
+use super::book::{Book, COST_MAX, Kind, Line, Sums};
+use super::dimensions::Dimensions;
+use super::insert::Pace;
 use super::main_file::next_revision;
 use super::read::Ledger;
 use super::rows::TokenCounts;
@@ -137,7 +139,7 @@ impl Corrections {
             };
             after = (last.at_ms, last.exchange.clone());
             let mut dimensions = Dimensions::default();
-            let mut book = Book::new(&transaction, &mut dimensions, self.writer)?;
+            let mut book = Book::new(&transaction, &mut dimensions, self.writer, Pace::Each)?;
             for charged in &found {
                 done.seen += 1;
                 let Some(rated) = rate(charged) else {
@@ -188,7 +190,7 @@ impl Corrections {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut dimensions = Dimensions::default();
-        let mut book = Book::new(&transaction, &mut dimensions, self.writer)?;
+        let mut book = Book::new(&transaction, &mut dimensions, self.writer, Pace::Each)?;
         let posted = book.post(&Line {
             exchange: &spend.id.to_string(),
             revision: 0,

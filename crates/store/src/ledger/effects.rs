@@ -4,6 +4,7 @@
 //! that a batch which could not be written is simply tried again.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use ulid::Ulid;
@@ -19,12 +20,44 @@ pub(super) struct Open {
     pub(super) dispatched: Dispatched,
 }
 
-pub(super) type OpenMap = HashMap<Ulid, Open>;
+pub(super) type OpenMap = IdMap<Open>;
+
+type IdMap<T> = HashMap<Ulid, T, BuildHasherDefault<IdHasher>>;
+type IdSet = HashSet<Ulid, BuildHasherDefault<IdHasher>>;
+
+/// Hashes ids, which this gateway has drawn itself: nobody chooses them to collide.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        // An odd number with its bits well spread: the golden ratio of 64 bits.
+        let mixed = (self.0.rotate_left(29) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        let bytes = value.to_le_bytes();
+        for half in bytes.as_chunks::<8>().0 {
+            self.write_u64(u64::from_le_bytes(*half));
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What a batch comes to.
 #[derive(Debug, Default)]
 pub(super) struct Effects<'a> {
-    /// Exchanges that are over, in order.
+    /// Exchanges that are over, by id: neighbours in the files' trees come one after the other.
     pub(super) closed: Vec<&'a Exchange>,
     /// Requests whose process died before they were over.
     pub(super) presumed: Vec<Open>,
@@ -33,7 +66,7 @@ pub(super) struct Effects<'a> {
     /// Requests that were open before it and are not any more.
     pub(super) gone: Vec<Ulid>,
     /// Requests dispatched in this batch or open before it.
-    pub(super) dispatched: HashSet<Ulid>,
+    pub(super) dispatched: IdSet,
 }
 
 impl<'a> Effects<'a> {
@@ -41,9 +74,9 @@ impl<'a> Effects<'a> {
     pub(super) fn of(open: &OpenMap, batch: &'a Batch) -> Self {
         let mut walk = Walk {
             open,
-            fresh: HashMap::new(),
-            more: HashMap::new(),
-            over: HashSet::new(),
+            fresh: IdMap::default(),
+            more: IdMap::default(),
+            over: IdSet::default(),
             effects: Effects::default(),
         };
         for (position, record) in &batch.records {
@@ -63,6 +96,7 @@ impl<'a> Effects<'a> {
         }
         let refused = batch.refused.iter().map(|exchange| &**exchange);
         walk.effects.closed.extend(refused);
+        walk.effects.closed.sort_by_key(|exchange| exchange.id);
         walk.end()
     }
 
@@ -80,9 +114,9 @@ impl<'a> Effects<'a> {
 
 struct Walk<'a, 'o> {
     open: &'o OpenMap,
-    fresh: HashMap<Ulid, (u32, &'a Dispatched)>,
-    more: HashMap<Ulid, Vec<&'a Extended>>,
-    over: HashSet<Ulid>,
+    fresh: IdMap<(u32, &'a Dispatched)>,
+    more: IdMap<Vec<&'a Extended>>,
+    over: IdSet,
     effects: Effects<'a>,
 }
 
@@ -121,7 +155,7 @@ impl<'a> Walk<'a, '_> {
 
     fn end(mut self) -> Effects<'a> {
         let changed = self.fresh.keys().chain(self.more.keys());
-        let changed: HashSet<Ulid> = changed
+        let changed: IdSet = changed
             .filter(|id| !self.over.contains(id))
             .copied()
             .collect();

@@ -14,8 +14,10 @@ use policy::money::Nanos;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 use ulid::Ulid;
 
-use super::book::{Book, Dimensions, Kind, Line, REQUEST_COST_MAX, Sums, tokens};
+use super::book::{Book, Kind, Line, REQUEST_COST_MAX, Sums, tokens};
+use super::dimensions::Dimensions;
 use super::effects::{Effects, Open, OpenMap, presumed_exchange};
+use super::insert::Pace;
 use super::{LedgerError, text};
 use crate::journal::Positions;
 use crate::record::{Dispatched, Exchange, State};
@@ -49,6 +51,8 @@ impl MainFile {
         // What is written here are words of our own enums. SQLite makes a table for the list in a CHECK
         // at every row, which was a quarter of what an entry costs.
         connection.pragma_update(None, "ignore_check_constraints", true)?;
+        // Nor does it look up the dimension of each entry: its number comes from that very table.
+        connection.pragma_update(None, "foreign_keys", false)?;
         let checkpoint = read_checkpoint(&connection)?;
         let open = read_open(&connection)?;
         Ok(Self {
@@ -78,10 +82,40 @@ impl MainFile {
                 what: "was removed or replaced while the gateway runs",
             });
         }
+        let new_prices = Pace::try_both(|pace| {
+            // What an attempt before has numbered is undone.
+            if pace == Pace::Each {
+                self.dimensions = Dimensions::default();
+            }
+            self.write_once(effects, reached, pace)
+        })?;
+        self.prices.extend(new_prices);
+        if self.prices.len() > PRICES_MAX {
+            self.prices.clear();
+        }
+        for id in &effects.gone {
+            self.open.remove(id);
+        }
+        for open in &effects.opened {
+            self.open.insert(open.dispatched.id, open.clone());
+        }
+        for (writer, sequence) in reached {
+            self.checkpoint.insert(*writer, *sequence);
+        }
+        Ok(())
+    }
+
+    /// Writes it in one transaction; answers which prices it is the first to name.
+    fn write_once(
+        &mut self,
+        effects: &Effects<'_>,
+        reached: &Positions,
+        pace: Pace,
+    ) -> Result<Vec<Arc<str>>, LedgerError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut book = Book::new(&transaction, &mut self.dimensions, self.writer)?;
+        let mut book = Book::new(&transaction, &mut self.dimensions, self.writer, pace)?;
         let mut id = [0; ulid::ULID_LEN];
         for open in &effects.presumed {
             let exchange = presumed_exchange(&open.dispatched);
@@ -104,20 +138,7 @@ impl MainFile {
         let new_prices = write_prices(&transaction, effects, &self.prices)?;
         write_checkpoint(&transaction, reached)?;
         transaction.commit()?;
-        self.prices.extend(new_prices);
-        if self.prices.len() > PRICES_MAX {
-            self.prices.clear();
-        }
-        for id in &effects.gone {
-            self.open.remove(id);
-        }
-        for open in &effects.opened {
-            self.open.insert(open.dispatched.id, open.clone());
-        }
-        for (writer, sequence) in reached {
-            self.checkpoint.insert(*writer, *sequence);
-        }
-        Ok(())
+        Ok(new_prices)
     }
 }
 
@@ -146,6 +167,7 @@ fn adjust(
     presumed: &Dispatched,
 ) -> rusqlite::Result<()> {
     let id = exchange.id.to_string();
+    book.flush()?;
     let revision = next_revision(connection, &id)?;
     let is = match exchange.state {
         State::Settled | State::Presumed => billed(exchange),
@@ -252,9 +274,14 @@ fn write_prices(
     known: &HashSet<Arc<str>>,
 ) -> rusqlite::Result<Vec<Arc<str>>> {
     let mut new: Vec<Arc<str>> = Vec::new();
+    let mut last: &str = "";
     for exchange in &effects.closed {
         let id = &exchange.price_id;
-        if id.is_empty() || known.contains(id) || new.contains(id) {
+        if **id == *std::mem::replace(&mut last, id)
+            || id.is_empty()
+            || known.contains(id)
+            || new.contains(id)
+        {
             continue;
         }
         connection

@@ -9,9 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use policy::caller::Tags;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::book::tokens;
+use super::insert::{Cell, Insert, InsertSql, Pace};
 use super::rows::{ATTEMPT_COLUMNS, EXCHANGE_COLUMNS};
 use super::{LedgerError, text};
 use crate::record::{Attempt, Exchange};
@@ -25,8 +26,8 @@ pub(super) struct Months {
     dir: PathBuf,
     files: Vec<File>,
     busy_timeout: std::time::Duration,
-    upsert: String,
-    attempt: String,
+    exchange: InsertSql,
+    attempt: InsertSql,
     last_tags: (Tags, String),
 }
 
@@ -42,12 +43,8 @@ impl Months {
             dir: dir.to_owned(),
             files: Vec::new(),
             busy_timeout,
-            upsert: upsert(),
-            attempt: format!(
-                "INSERT OR REPLACE INTO attempts ({}) VALUES ({})",
-                ATTEMPT_COLUMNS.join(", "),
-                places(ATTEMPT_COLUMNS.len())
-            ),
+            exchange: upsert("exchanges", &EXCHANGE_COLUMNS, 1),
+            attempt: upsert("attempts", &ATTEMPT_COLUMNS, 2),
             last_tags: (Tags::new(), "{}".to_owned()),
         }
     }
@@ -69,7 +66,7 @@ impl Months {
         }
         for (month, exchanges) in by_month {
             let mut file = self.take(month)?;
-            self.write_month(&mut file.connection, &exchanges)?;
+            Pace::try_both(|pace| self.write_month(&mut file.connection, &exchanges, pace))?;
             self.files.push(file);
         }
         Ok(())
@@ -101,11 +98,12 @@ impl Months {
         &mut self,
         connection: &mut Connection,
         exchanges: &[&Exchange],
+        pace: Pace,
     ) -> Result<(), LedgerError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut upsert = transaction.prepare_cached(&self.upsert)?;
-            let mut insert = transaction.prepare_cached(&self.attempt)?;
+            let mut rows = Insert::new(&transaction, &self.exchange, pace)?;
+            let mut tries = Insert::new(&transaction, &self.attempt, pace)?;
             let mut id = [0; ulid::ULID_LEN];
             for exchange in exchanges {
                 let id: &str = exchange.id.array_to_str(&mut id);
@@ -113,11 +111,13 @@ impl Months {
                     let tags = text::tags(&exchange.who.tags);
                     self.last_tags = (exchange.who.tags.clone(), tags);
                 }
-                write_exchange(&mut upsert, exchange, id, &self.last_tags.1)?;
+                write_exchange(&mut rows, exchange, id, &self.last_tags.1)?;
                 for (n, attempt) in (1_i64..).zip(&exchange.attempts) {
-                    write_attempt(&mut insert, attempt, id, n)?;
+                    write_attempt(&mut tries, attempt, id, n)?;
                 }
             }
+            rows.flush()?;
+            tries.flush()?;
         }
         transaction.commit()?;
         Ok(())
@@ -125,106 +125,99 @@ impl Months {
 }
 
 fn write_exchange(
-    upsert: &mut rusqlite::Statement<'_>,
+    rows: &mut Insert<'_>,
     exchange: &Exchange,
     id: &str,
     tags: &str,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let who = &exchange.who;
     let used = tokens(&exchange.usage);
-    upsert.execute(params![
-        id,
-        exchange.at_ms,
-        exchange.state.name(),
-        who.key,
-        text::or_empty(who.team.as_ref()),
-        text::or_empty(who.organisation.as_ref()),
-        text::or_empty(who.user.as_ref()),
-        text::or_empty(who.run.as_ref()),
-        tags,
-        exchange.dialect,
-        exchange.operation,
-        exchange.model,
-        exchange.target,
-        exchange.served_model,
-        exchange.status,
-        exchange.outcome,
-        exchange.stream,
-        used.input,
-        used.cache_read,
-        used.cache_write,
-        used.cache_write_1h,
-        used.audio_in,
-        used.output,
-        used.reasoning,
-        used.audio_out,
-        exchange.cost.0,
-        exchange.price_id,
-        text::flag_bits(exchange.flags),
-        exchange.attempts.len() as i64,
-        text::losses(&exchange.losses),
-        "",
-        exchange.decision,
-        exchange.config_revision,
-        integer(exchange.overhead_us),
-        integer(exchange.first_us),
-        integer(exchange.took_us),
-    ])?;
-    Ok(())
+    let losses = text::losses(&exchange.losses);
+    let row: [Cell<'_>; EXCHANGE_COLUMNS.len()] = [
+        id.into(),
+        exchange.at_ms.into(),
+        exchange.state.name().into(),
+        (&*who.key).into(),
+        text::or_empty(who.team.as_ref()).into(),
+        text::or_empty(who.organisation.as_ref()).into(),
+        text::or_empty(who.user.as_ref()).into(),
+        text::or_empty(who.run.as_ref()).into(),
+        tags.into(),
+        (&*exchange.dialect).into(),
+        (&*exchange.operation).into(),
+        (&*exchange.model).into(),
+        (&*exchange.target).into(),
+        (&*exchange.served_model).into(),
+        exchange.status.into(),
+        (&*exchange.outcome).into(),
+        exchange.stream.into(),
+        used.input.into(),
+        used.cache_read.into(),
+        used.cache_write.into(),
+        used.cache_write_1h.into(),
+        used.audio_in.into(),
+        used.output.into(),
+        used.reasoning.into(),
+        used.audio_out.into(),
+        exchange.cost.0.into(),
+        (&*exchange.price_id).into(),
+        text::flag_bits(exchange.flags).into(),
+        (exchange.attempts.len() as i64).into(),
+        losses.as_str().into(),
+        "".into(),
+        (&*exchange.decision).into(),
+        (&*exchange.config_revision).into(),
+        integer(exchange.overhead_us).into(),
+        integer(exchange.first_us).into(),
+        integer(exchange.took_us).into(),
+    ];
+    rows.push(&row)
 }
 
 fn write_attempt(
-    insert: &mut rusqlite::Statement<'_>,
+    rows: &mut Insert<'_>,
     attempt: &Attempt,
     id: &str,
     n: i64,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let used = tokens(&attempt.usage);
-    insert.execute(params![
-        id,
-        n,
-        attempt.kind,
-        attempt.target,
-        attempt.outcome,
-        attempt.why,
-        attempt.phase,
-        attempt.status,
-        integer(attempt.connect_us),
-        integer(attempt.first_us),
-        integer(attempt.total_us),
-        attempt.cut_by_us,
-        used.input,
-        used.cache_read,
-        used.cache_write,
-        used.cache_write_1h,
-        used.audio_in,
-        used.output,
-        used.reasoning,
-        used.audio_out,
-        attempt.cost.0,
-    ])?;
-    Ok(())
+    let row: [Cell<'_>; ATTEMPT_COLUMNS.len()] = [
+        id.into(),
+        n.into(),
+        (&*attempt.kind).into(),
+        (&*attempt.target).into(),
+        (&*attempt.outcome).into(),
+        (&*attempt.why).into(),
+        (&*attempt.phase).into(),
+        attempt.status.into(),
+        integer(attempt.connect_us).into(),
+        integer(attempt.first_us).into(),
+        integer(attempt.total_us).into(),
+        attempt.cut_by_us.into(),
+        used.input.into(),
+        used.cache_read.into(),
+        used.cache_write.into(),
+        used.cache_write_1h.into(),
+        used.audio_in.into(),
+        used.output.into(),
+        used.reasoning.into(),
+        used.audio_out.into(),
+        attempt.cost.0.into(),
+    ];
+    rows.push(&row)
 }
 
 fn integer(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn places(count: usize) -> String {
-    let places: Vec<String> = (1..=count).map(|n| format!("?{n}")).collect();
-    places.join(", ")
-}
-
-fn upsert() -> String {
-    let updates: Vec<String> = EXCHANGE_COLUMNS
-        .iter()
-        .skip(1)
+/// Writes over a row with the same first columns, which are its key.
+fn upsert(table: &str, columns: &[&str], key: usize) -> InsertSql {
+    let (key, others) = columns.split_at_checked(key).unwrap_or_default();
+    let others = others.iter();
+    let updates: Vec<String> = others
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
-    format!(
-        "INSERT INTO exchanges ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}",
-        EXCHANGE_COLUMNS.join(", "),
-        places(EXCHANGE_COLUMNS.len()),
-        updates.join(", ")
-    )
+    let met = format!("({}) DO UPDATE SET {}", key.join(", "), updates.join(", "));
+    InsertSql::new(table, columns, &met)
 }

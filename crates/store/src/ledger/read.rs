@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use policy::limit::{Each, Limit};
@@ -29,10 +30,17 @@ pub(super) const PAGE_MAX: usize = 1_000;
 /// Connections kept at hand.
 const IDLE_MAX: usize = 4;
 
+/// How long a read of many rows may take.
+const TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Steps of SQLite between two looks at the clock.
+const STEPS: i32 = 1_000;
+
 /// Reads the ledger of a data directory.
 pub struct Ledger {
     dir: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    time_max: Duration,
 }
 
 /// Some rows, and where the next ones begin.
@@ -54,7 +62,15 @@ impl Ledger {
         Ok(Self {
             dir: dir.to_owned(),
             idle: Mutex::new(vec![first]),
+            time_max: TIME_MAX,
         })
+    }
+
+    /// The same, whose reads of many rows (exchanges, entries, spend) may take that long; 10 s where
+    /// nothing is said.
+    #[must_use]
+    pub fn with_time_max(self, time_max: Duration) -> Self {
+        Self { time_max, ..self }
     }
 
     /// One exchange with its attempts; one that is under way too, with what is held for it.
@@ -94,12 +110,13 @@ impl Ledger {
             wanted.add("id < ?", Value::from(cursor.to_owned()));
         }
         let below = cursor.and_then(|cursor| Ulid::from_string(cursor).ok());
+        let deadline = self.deadline();
         let mut items: Vec<ExchangeRow> = Vec::new();
         for month in self.months(filter)? {
             if below.is_some_and(|below| month > Month::of(below)) {
                 continue;
             }
-            if let Some(file) = self.month(month)? {
+            if let Some(file) = self.month_until(month, deadline)? {
                 let sql = format!(
                     "SELECT {} FROM exchanges WHERE {} ORDER BY id DESC LIMIT {}",
                     EXCHANGE_COLUMNS.join(", "),
@@ -134,13 +151,14 @@ impl Ledger {
     ) -> Result<(Vec<ExchangeRow>, Follow), LedgerError> {
         let limit = limit.clamp(1, PAGE_MAX);
         let wanted = exchange_conditions(viewer, filter)?;
+        let deadline = self.deadline();
         let mut items: Vec<ExchangeRow> = Vec::new();
         let mut reached = Follow(Vec::new());
         let mut months = Month::list(&self.dir)?;
         // Requests end a while after they began: two months may grow at once.
         months.truncate(2);
         for month in months.into_iter().rev() {
-            let Some(file) = self.month(month)? else {
+            let Some(file) = self.month_until(month, deadline)? else {
                 continue;
             };
             let end: i64 =
@@ -215,7 +233,7 @@ impl Ledger {
             "{ENTRY_SELECT} WHERE {} ORDER BY e.writer DESC, e.number DESC LIMIT {limit}",
             wanted.sql
         );
-        let items = self.main(|main| {
+        let items = self.main_until(self.deadline(), |main| {
             let mut statement = main.prepare_cached(&sql)?;
             let rows = statement.query_map(params_from_iter(&wanted.values), EntryRow::read)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -279,18 +297,26 @@ impl Ledger {
         &self.dir
     }
 
-    /// Reads the main file on a connection of the few at hand.
+    /// Reads the main file.
     pub(super) fn main<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
+        self.kept(|main| read(main))
+    }
+
+    /// Gives one of the few connections at hand.
+    fn kept<T>(
+        &self,
+        read: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
         let kept = self.idle.lock().pop();
-        let connection = match kept {
+        let mut connection = match kept {
             Some(connection) => connection,
             None => open_main(&self.dir, OpenMode::ReadOnly)?,
         };
         // After an error the connection is not kept: it may be the file that is gone.
-        let result = read(&connection)?;
+        let result = read(&mut connection)?;
         let mut idle = self.idle.lock();
         if idle.len() < IDLE_MAX {
             idle.push(connection);
@@ -298,8 +324,40 @@ impl Ledger {
         Ok(result)
     }
 
+    /// When a read that begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.time_max
+    }
+
+    /// Reads the main file until that time at most.
+    pub(super) fn main_until<T>(
+        &self,
+        deadline: Instant,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.kept(|main| {
+            end_at(main, deadline)?;
+            let found = read(main)?;
+            main.progress_handler(0, None::<fn() -> bool>)?;
+            Ok(found)
+        })
+    }
+
     fn month(&self, month: Month) -> Result<Option<Connection>, LedgerError> {
         ready_month(&self.dir, month)
+    }
+
+    /// The file of a month, whose reads end at that time.
+    fn month_until(
+        &self,
+        month: Month,
+        deadline: Instant,
+    ) -> Result<Option<Connection>, LedgerError> {
+        let mut file = self.month(month)?;
+        if let Some(file) = &mut file {
+            end_at(file, deadline)?;
+        }
+        Ok(file)
     }
 
     /// The months that may hold such exchanges, newest first.
@@ -314,6 +372,11 @@ impl Ledger {
         });
         Ok(months)
     }
+}
+
+/// Ends whatever that connection reads at that time.
+fn end_at(connection: &mut Connection, deadline: Instant) -> rusqlite::Result<()> {
+    connection.progress_handler(STEPS, Some(move || Instant::now() >= deadline))
 }
 
 /// The file of a month to read; none where there is none, or none yet.

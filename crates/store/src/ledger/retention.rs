@@ -7,7 +7,28 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::LedgerError;
+use super::read::Ledger;
 use crate::sqlite::Month;
+
+impl Ledger {
+    /// The months before that one of which there are records, the newest first.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn months_before(&self, first_kept: Month) -> Result<Vec<Month>, LedgerError> {
+        let mut months = Month::list(self.dir())?;
+        months.retain(|month| *month < first_kept);
+        Ok(months)
+    }
+
+    /// Removes the files of all months before that one.
+    ///
+    /// # Errors
+    /// As [`remove_months_before`].
+    pub fn remove_months_before(&self, first_kept: Month) -> Result<Vec<Month>, LedgerError> {
+        remove_months_before(self.dir(), first_kept)
+    }
+}
 
 /// Removes the files of all months before that one; answers which.
 ///

@@ -144,7 +144,7 @@ impl Ledger {
             ));
         }
         let lines = Lines::of(viewer, query);
-        self.main(|main| {
+        self.main_until(self.deadline(), |main| {
             // One picture of the book for rows and totals.
             let seen = main.unchecked_transaction()?;
             let mut report = rows(&seen, &lines, &query.by)?;

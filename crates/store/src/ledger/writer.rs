@@ -29,6 +29,9 @@ const IDLE: Duration = Duration::from_millis(200);
 /// How long it waits before it tries again what failed, the first time.
 const BACKOFF: Duration = Duration::from_millis(20);
 
+/// Records of a batch that is large.
+const LARGE: usize = 128;
+
 /// How the writer works.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -36,7 +39,7 @@ pub struct Options {
     pub writer: i64,
     /// Records of one transaction at most.
     pub batch_max: usize,
-    /// How long a batch waits for more records.
+    /// How long a batch waits for more records; five times that where it is large already.
     pub linger: Duration,
     /// How long a lock that another holds is waited for.
     pub busy_timeout: Duration,
@@ -187,7 +190,9 @@ impl LedgerWriter {
         }
         let began = Instant::now();
         while size(&batch) < max && !stop.load(Ordering::Acquire) {
-            let left = self.options.linger.saturating_sub(began.elapsed());
+            // A commit costs much the same for few records and for many.
+            let lingers = if size(&batch) < LARGE { 1 } else { 5 };
+            let left = (self.options.linger * lingers).saturating_sub(began.elapsed());
             if left.is_zero() {
                 break;
             }
@@ -207,6 +212,7 @@ impl LedgerWriter {
 
     /// Writes a batch, however often it takes; false where it was told to stop and could not.
     fn insist(&mut self, batch: &Batch, source: &mut dyn Source, stop: &AtomicBool) -> bool {
+        self.health.writes(size(batch) as u64);
         let mut backoff = BACKOFF;
         let mut told_to_stop: Option<Instant> = None;
         loop {

@@ -25,18 +25,31 @@ pub struct AuditEntry {
     pub at: Moment,
     /// Who.
     pub who: String,
-    /// `create`, `change`, `delete`, `rotate` or `revoke`.
+    /// `create`, `change`, `delete`, `rotate` or `revoke`; `rerate` or `prune` of the records.
     pub action: String,
-    /// The object's kind.
+    /// The object's kind; `ledger` or `exchanges` where records were meant.
     pub kind: String,
-    /// The object's id.
+    /// The object's id; empty for records.
     pub id: String,
-    /// The object's name.
+    /// The object's name; of records, the time that was meant.
     pub name: String,
     /// The object before; absent where it was made.
     pub before: Option<Value>,
-    /// The object after; absent where it was deleted.
+    /// The object after, or what was done to records; absent where it was deleted.
     pub after: Option<Value>,
+}
+
+/// Something done to records, which are no objects.
+#[derive(Clone, Debug)]
+pub struct Deed<'a> {
+    /// What, such as `rerate`.
+    pub action: &'static str,
+    /// To which records, such as `ledger`.
+    pub kind: &'static str,
+    /// Those of which time.
+    pub name: &'a str,
+    /// What it came to.
+    pub facts: Value,
 }
 
 /// A configuration that was given.
@@ -92,6 +105,23 @@ impl Objects {
                    FROM audit WHERE number < ?1 ORDER BY number DESC LIMIT ?2";
         let numbers = |entry: &AuditEntry| entry.number;
         newest_first(&self.db.lock(), sql, (cursor, limit), entry, numbers)
+    }
+
+    /// Notes something done to records.
+    ///
+    /// # Errors
+    /// [`Error`]: a viewer of one team, a store that cannot be written.
+    pub fn record_deed(&self, viewer: &Viewer, deed: Deed<'_>, now_ms: i64) -> Result<(), Error> {
+        may(viewer, "change records")?;
+        let entry = Entry {
+            action: deed.action,
+            kind: deed.kind,
+            id: "",
+            name: deed.name,
+            before: None,
+            after: Some(deed.facts),
+        };
+        self.change_with(|db| write(db, viewer, &entry, now_ms))
     }
 
     /// Notes a configuration that was given.

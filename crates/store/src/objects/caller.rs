@@ -81,6 +81,8 @@ pub struct TeamSpec {
     pub tags: BTreeMap<String, String>,
     /// Limits of all its keys together.
     pub limits: Rates,
+    /// Until when its keys are good; for ever when absent. Requests may give `expires` instead.
+    pub expires_at: Option<Moment>,
 }
 
 /// What is said of a user.
@@ -209,33 +211,40 @@ impl Spec for KeySpec {
         }
     }
 
-    /// `expires`, a duration or a moment, becomes `expires_at`; either must be to come.
     fn prepare(map: &mut Map<String, Value>, now_ms: i64) -> Result<Option<Vec<Secret>>, Invalid> {
-        if let Some(expires) = map.remove("expires") {
-            if map.contains_key("expires_at") {
-                let message = "stands beside `expires_at`: give one of them";
-                return Err(Invalid::new("expires", message));
-            }
-            map.insert("expires_at".to_owned(), moment_of(&expires, now_ms)?);
-        }
-        if let Some(Value::String(text)) = map.get("expires_at")
-            && text.parse::<Moment>().is_ok_and(|at| at.0 <= now_ms)
-        {
-            let message = "is past: a key that is to end now is revoked or deleted";
-            return Err(Invalid::new("expires_at", message));
-        }
-        Ok(None)
+        expires(map, now_ms).map(|()| None)
     }
 
     fn request_fields() -> Vec<(&'static str, Value)> {
-        let what = "Until when it is good: a duration from now such as `90d`, or a moment.";
-        let schema = json!({ "type": ["string", "null"], "description": what });
-        vec![("expires", schema)]
+        vec![("expires", expires_schema())]
     }
 
     fn of_file(file: &FileObjects) -> &[Object<Self>] {
         &file.keys
     }
+}
+
+/// `expires`, a duration or a moment, becomes `expires_at`; either must be to come.
+fn expires(map: &mut Map<String, Value>, now_ms: i64) -> Result<(), Invalid> {
+    if let Some(expires) = map.remove("expires") {
+        if map.contains_key("expires_at") {
+            let message = "stands beside `expires_at`: give one of them";
+            return Err(Invalid::new("expires", message));
+        }
+        map.insert("expires_at".to_owned(), moment_of(&expires, now_ms)?);
+    }
+    if let Some(Value::String(text)) = map.get("expires_at")
+        && text.parse::<Moment>().is_ok_and(|at| at.0 <= now_ms)
+    {
+        let message = "is past: what is to end now is revoked or deleted";
+        return Err(Invalid::new("expires_at", message));
+    }
+    Ok(())
+}
+
+fn expires_schema() -> Value {
+    let what = "Until when it is good: a duration from now such as `90d`, or a moment.";
+    json!({ "type": ["string", "null"], "description": what })
 }
 
 fn moment_of(expires: &Value, now_ms: i64) -> Result<Value, Invalid> {
@@ -283,6 +292,14 @@ impl Spec for TeamSpec {
 
     fn state(_: &Facts) -> NoState {
         NoState {}
+    }
+
+    fn prepare(map: &mut Map<String, Value>, now_ms: i64) -> Result<Option<Vec<Secret>>, Invalid> {
+        expires(map, now_ms).map(|()| None)
+    }
+
+    fn request_fields() -> Vec<(&'static str, Value)> {
+        vec![("expires", expires_schema())]
     }
 
     fn of_file(file: &FileObjects) -> &[Object<Self>] {

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use policy::accounts::LimitSet;
 use policy::caller::{Group, KeyHash, Tags, VirtualKey};
 use policy::limit::{Limit, Mode, Period, Resource, Scope, WhenUnbounded};
-use policy::price::{PriceRow, Source};
+use policy::price::PriceRow;
 use policy::snapshot::{About, Snapshot};
 
 use super::caller::{KeySpec, OrganisationSpec, Rates};
@@ -43,6 +43,7 @@ pub fn apply(all: &All, snapshot: &mut Snapshot, now_ms: i64) {
             organisation: organisation.map(|name| group(&snapshot.organisations, name)),
             models: team.spec.models.clone(),
             tags: tags(&team.spec.tags),
+            expires_ms: team.spec.expires_at.map(|at| at.0),
             disabled: false,
         };
         snapshot
@@ -59,10 +60,8 @@ pub fn apply(all: &All, snapshot: &mut Snapshot, now_ms: i64) {
     all_limits.extend(stored.filter(|limit| snapshot.limits.get(&limit.name).is_none()));
     snapshot.limits = LimitSet::new(all_limits);
     if let Some(book) = &snapshot.prices {
-        let of_file = book
-            .rows()
-            .filter(|row| row.source == Source::Configuration);
-        let rows = of_file.map(|row| PriceRow::clone(row)).chain(prices(all));
+        let of_file = book.given().iter().map(|row| PriceRow::clone(row));
+        let rows = of_file.chain(prices(all));
         snapshot.prices = Some(Arc::new(book.with(rows.collect())));
     }
     about(all, &mut snapshot.about);

@@ -110,6 +110,18 @@ impl Invalid {
     }
 }
 
+impl Invalid {
+    /// The same of a part: `field` stands in what is at `path`.
+    #[must_use]
+    pub fn within(mut self, path: &str) -> Self {
+        self.field = match self.field.as_str() {
+            "" => path.to_owned(),
+            field => format!("{path}.{field}"),
+        };
+        self
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.field.is_empty() {

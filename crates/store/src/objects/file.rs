@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use policy::caller::{Group, MaySet, Tags, VirtualKey};
 use policy::limit::{Resource, Scope};
+use policy::price::Source;
 use policy::provider::{Auth, Provider as RoadProvider};
 use policy::snapshot::{About, Snapshot};
 
@@ -12,6 +13,7 @@ use super::budget::BudgetSpec;
 use super::caller::{KeySpec, OrganisationSpec, Rates, TeamSpec, UserSpec};
 use super::effective::limit_name;
 use super::object::{Kind, Object, Spec};
+use super::price::PriceSpec;
 use super::provider::ProviderSpec;
 use super::values::{Moment, Rate, Usd};
 use super::{Budget, Key, Organisation, Price, Provider, Team, User};
@@ -36,7 +38,8 @@ pub struct FileObjects {
 }
 
 impl FileObjects {
-    /// What a snapshot says of the objects that its file owns.
+    /// What a snapshot says of the objects that its file owns, before those of the store are
+    /// laid beside them. A price is named by its version, which records have as `price_id`.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
         let owned = &snapshot.of_file;
@@ -56,7 +59,7 @@ impl FileObjects {
                 .filter_map(|name| Some(Object::of_file(name, see.budget(name)?)))
                 .collect(),
             providers: named(&owned.providers, |name| see.provider(name)),
-            prices: Vec::new(),
+            prices: prices(snapshot),
         }
     }
 
@@ -96,6 +99,15 @@ impl FileObjects {
         by.extend(those(&self.budgets, (kind, name)));
         by
     }
+}
+
+fn prices(snapshot: &Snapshot) -> Vec<Price> {
+    let rows = snapshot.prices.iter().flat_map(|book| book.rows());
+    let of_file = rows.filter(|row| row.source == Source::Configuration);
+    let by_name: BTreeMap<&str, Price> = of_file
+        .map(|row| (&*row.id, Object::of_file(&row.id, PriceSpec::of(row))))
+        .collect();
+    by_name.into_values().collect()
 }
 
 fn named<'n, S: Spec>(
@@ -149,6 +161,7 @@ impl See<'_> {
             models: group.and_then(|group| group.models.clone()),
             tags: group.map(|group| tags(&group.tags)).unwrap_or_default(),
             limits: self.rates(&Scope::Team(name.into())),
+            expires_at: group.and_then(|group| group.expires_ms).map(Moment),
         }
     }
 

@@ -15,6 +15,8 @@ use super::object::{Kind, Spec};
 
 /// Bytes of a request.
 const MOST_BYTES: usize = 256 << 10;
+/// Bytes of a request for many objects.
+const MOST_BYTES_OF_MANY: usize = 1 << 20;
 
 /// An object to be made.
 pub struct New<S: Spec> {
@@ -51,7 +53,43 @@ impl<S: Spec> New<S> {
     /// # Errors
     /// The first field that is wrong.
     pub fn from_json(body: &[u8], now_ms: i64) -> Result<Self, Invalid> {
-        let mut fields = fields(body)?;
+        Self::from_fields(fields(body, MOST_BYTES)?, now_ms)
+    }
+
+    /// Reads a body that is a list of such requests under one member, such as `prices`.
+    ///
+    /// # Errors
+    /// The first field that is wrong, with its row: `prices[2].input`.
+    pub fn many_from_json(body: &[u8], member: &str, now_ms: i64) -> Result<Vec<Self>, Invalid> {
+        let mut fields = fields(body, MOST_BYTES_OF_MANY)?;
+        let rows = match fields.remove(member) {
+            Some(Value::Array(rows)) if !rows.is_empty() => rows,
+            Some(_) | None => {
+                return Err(Invalid::new(member, "is a list of at least one object"));
+            }
+        };
+        if let Some((unknown, _)) = fields.iter().next() {
+            let message = format!("is not known here; give `{member}` alone");
+            return Err(Invalid::new(unknown, message));
+        }
+        let rows = rows.into_iter().enumerate();
+        rows.map(|(n, row)| {
+            let at = format!("{member}[{n}]");
+            match row {
+                Value::Object(fields) => {
+                    Self::from_fields(fields, now_ms).map_err(|error| error.within(&at))
+                }
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_) => Err(Invalid::new(at, "is no JSON object")),
+            }
+        })
+        .collect()
+    }
+
+    fn from_fields(mut fields: Map<String, Value>, now_ms: i64) -> Result<Self, Invalid> {
         let name = match fields.remove("name") {
             Some(Value::String(name)) => name,
             None if S::KIND == Kind::Price => String::new(),
@@ -73,7 +111,7 @@ impl<S: Spec> Change<S> {
     /// # Errors
     /// The first field that is wrong, as far as that shows without the object.
     pub fn from_json(body: &[u8], now_ms: i64) -> Result<Self, Invalid> {
-        let mut fields = fields(body)?;
+        let mut fields = fields(body, MOST_BYTES)?;
         if fields.contains_key("name") {
             let message = "cannot be changed: records keep names; make another object";
             return Err(Invalid::new("name", message));
@@ -140,8 +178,13 @@ fn read<S: Spec>(fields: Map<String, Value>) -> Result<S, Invalid> {
 fn no_list_for_an_object(fields: &Map<String, Value>) -> Result<(), Invalid> {
     let wrong = |field: String| Err(Invalid::new(field, "is a JSON object, no list"));
     for (field, value) in fields {
+        if let (Value::Object(inner), "tier") = (value, field.as_str())
+            && let Some((tier, _)) = inner.iter().find(|(_, own)| own.is_array())
+        {
+            return wrong(format!("tier.{tier}"));
+        }
         let Value::Array(items) = value else { continue };
-        if field == "limits" {
+        if matches!(field.as_str(), "limits" | "tier") {
             return wrong(field.clone());
         }
         if let Some(n) = items.iter().position(Value::is_array) {
@@ -168,9 +211,9 @@ fn field_of(path: &str, message: &str) -> String {
 }
 
 /// The members of a body that is one JSON object, none of them twice.
-fn fields(body: &[u8]) -> Result<Map<String, Value>, Invalid> {
-    if body.len() > MOST_BYTES {
-        let message = format!("the request has more than {MOST_BYTES} bytes");
+fn fields(body: &[u8], most: usize) -> Result<Map<String, Value>, Invalid> {
+    if body.len() > most {
+        let message = format!("the request has more than {most} bytes");
         return Err(Invalid::new("", message));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);

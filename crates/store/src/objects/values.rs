@@ -28,6 +28,13 @@ pub struct Rate {
     pub period: Period,
 }
 
+/// A share, written `15%` or `12.5%`, with two places at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Percent {
+    /// In hundredths of a per cent.
+    pub basis_points: u32,
+}
+
 /// The most that a limit may allow; far beyond what can happen, and safe to add up.
 const MOST: i64 = 1_000_000_000_000_000;
 
@@ -114,6 +121,37 @@ impl fmt::Display for Rate {
     }
 }
 
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a share is written `80%` or `12.5%`, with at most two places".to_owned();
+        let number = text.strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, places) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str, most| {
+            let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let number = text.parse::<u32>().ok();
+            number.filter(|_| all && text.len() <= most)
+        };
+        let whole = digits(whole, 6).ok_or_else(wrong)?;
+        let places = digits(places, 2).and_then(|_| digits(&format!("{places:0<2}"), 2));
+        Ok(Self {
+            basis_points: whole * 100 + places.ok_or_else(wrong)?,
+        })
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, places) = (self.basis_points / 100, self.basis_points % 100);
+        if places == 0 {
+            return write!(f, "{whole}%");
+        }
+        let places = format!("{places:02}");
+        write!(f, "{whole}.{}%", places.trim_end_matches('0'))
+    }
+}
+
 /// A length of time such as `90d`, in milliseconds.
 pub(super) fn duration_ms(text: &str) -> Option<i64> {
     let at = text.find(|c: char| !c.is_ascii_digit())?;
@@ -165,6 +203,7 @@ macro_rules! as_text {
 as_text! {
     Usd: "Usd", "US dollars as a decimal string, nine places at most.";
     Moment: "Moment", "A moment, RFC 3339.";
+    Percent: "Percent", "A share such as `15%` or `12.5%`, with two places at most.";
     Rate: "Rate", "How many in a minute, an hour or a day, such as `600/min`.";
 }
 
@@ -179,6 +218,9 @@ mod tests {
         }
         let moment = "2026-12-31T23:59:59.001Z";
         assert_eq!(moment.parse::<Moment>().unwrap().to_string(), moment);
+        for text in ["15%", "12.5%", "0.01%", "100%"] {
+            assert_eq!(text.parse::<Percent>().unwrap().to_string(), text);
+        }
         let usd = "12.500000000";
         assert_eq!(usd.parse::<Usd>().unwrap().to_string(), usd);
         assert_eq!("1970-01-02".parse(), Ok(Moment(86_400_000)));
@@ -201,6 +243,9 @@ mod tests {
         }
         for text in ["", "d", "-1d", "1w", "4000d", "99999999999999999999d"] {
             assert!(duration_ms(text).is_none(), "{text}");
+        }
+        for text in ["", "%", "15", "-1%", "1.%", "1.234%", ".5%", "1e1%"] {
+            assert!(text.parse::<Percent>().is_err(), "{text}");
         }
         for text in ["-1", "a lot", "1e9"] {
             assert!(text.parse::<Usd>().is_err(), "{text}");

@@ -38,6 +38,33 @@ impl Objects {
         })
     }
 
+    /// Makes many objects, or none of them.
+    ///
+    /// # Errors
+    /// As [`Objects::create`], with the place in the list of the one at fault.
+    pub fn create_all<S: Plain>(
+        &self,
+        viewer: &Viewer,
+        list: Vec<New<S>>,
+        now_ms: i64,
+    ) -> Result<Vec<Object<S>>, (usize, Error)> {
+        let mut at = 0;
+        let all = may_change(viewer).and_then(|()| {
+            self.change_with(|db| {
+                let file = self.file();
+                let mut all = Vec::with_capacity(list.len());
+                for (n, new) in list.into_iter().enumerate() {
+                    at = n;
+                    let object = make(db, &file, viewer, (new.name, new.spec), now_ms)?;
+                    self.seal(db, &object, &new.secrets)?;
+                    all.push(made(db, viewer, &object.id, now_ms)?);
+                }
+                Ok(all)
+            })
+        });
+        all.map_err(|error| (at, error))
+    }
+
     /// Changes what is said of an object. Without a difference nothing is written.
     ///
     /// # Errors

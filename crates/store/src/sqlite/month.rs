@@ -68,7 +68,12 @@ impl Month {
     /// The month of a file of that name, if it is one of ours.
     #[must_use]
     pub fn of_file(name: &str) -> Option<Self> {
-        let text = name.strip_prefix("exchanges-")?.strip_suffix(".db")?;
+        Self::of_name(name.strip_prefix("exchanges-")?.strip_suffix(".db")?)
+    }
+
+    /// The month of a text such as `2026-01`.
+    #[must_use]
+    pub fn of_name(text: &str) -> Option<Self> {
         let (year, month) = text.split_once('-')?;
         let month = Self {
             year: year.parse().ok()?,

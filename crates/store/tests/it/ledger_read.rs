@@ -1,12 +1,13 @@
 //! What is read from the ledger, and who may read it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::money::Nanos;
 use policy::viewer::Viewer;
 use store::ledger::{
-    By, Corrections, EntryFilter, ExchangeFilter, External, Ledger, LedgerWriter, Rated,
-    SpendQuery, SpendReport,
+    By, Corrections, EntryFilter, ExchangeFilter, External, Ledger, LedgerError, LedgerWriter,
+    Rated, SpendQuery, SpendReport,
 };
 use store::record::Record;
 use store::sqlite::MAIN_FILE;
@@ -385,4 +386,30 @@ fn spend_from_outside_is_entered_once() {
         ..invoice
     };
     assert!(corrections.external(&too_much).is_err());
+}
+
+#[test]
+fn a_read_of_many_rows_that_takes_too_long_is_ended_and_says_what_to_do() {
+    let (_dir, ledger) = filled(900, 6);
+    let ledger = ledger.with_time_max(Duration::ZERO);
+    let all = ExchangeFilter {
+        equal: vec![("outcome".to_owned(), "never".to_owned())],
+        ..ExchangeFilter::default()
+    };
+    let reads = [
+        ledger.spend(&operator(), &SpendQuery::default()).err(),
+        ledger.exchanges(&operator(), &all, None, 1_000).err(),
+        ledger
+            .entries(&operator(), &EntryFilter::default(), None, 1_000)
+            .err(),
+    ];
+    for error in reads {
+        let error = error.expect("it was not ended");
+        assert!(matches!(error, LedgerError::TooLong), "{error}");
+        assert!(error.to_string().contains("a shorter time"), "{error}");
+    }
+    // What is not ended by the clock is as it was.
+    let ledger = ledger.with_time_max(Duration::from_secs(60));
+    let spend = ledger.spend(&operator(), &SpendQuery::default()).unwrap();
+    assert!(spend.total.requests > 0);
 }

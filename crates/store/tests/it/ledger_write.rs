@@ -1,11 +1,12 @@
 //! What the ledger writes: each record exactly once, whatever fails in between.
 
 use std::fs;
+use std::time::Duration;
 
 use policy::limit::Resource;
 use policy::money::Nanos;
 use rusqlite::Connection;
-use store::ledger::{Ledger, LedgerWriter, Standing};
+use store::ledger::{Ledger, LedgerWriter, Options, Standing};
 use store::record::{Exchange, Opened, Record, State};
 use store::sqlite::{MAIN_FILE, Month};
 
@@ -99,6 +100,33 @@ fn a_locked_store_loses_nothing_and_says_so() {
     let whole = tempfile::tempdir().unwrap();
     write_some(whole.path(), &records, records.len(), 0);
     assert_eq!(contents(dir.path()), contents(whole.path()));
+}
+
+#[test]
+fn a_store_that_is_locked_for_more_than_a_second_is_told_before_the_lock_is_given_up() {
+    let records = traffic(20, 1);
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        busy_timeout: Duration::from_secs(600),
+        ..quick()
+    };
+    let writer = LedgerWriter::open(dir.path(), options).unwrap();
+    let health = writer.health();
+    let main = Connection::open(dir.path().join(MAIN_FILE)).unwrap();
+    main.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let source = Memory::of(&records, 0);
+    assert!(while_running(writer, &source, || {
+        until("it is told", || match health.standing() {
+            Standing::Failing { why, waiting } => why.contains("locked") && waiting > 0,
+            Standing::Ok | Standing::Behind(_) => false,
+        });
+        assert_eq!(source.committed_to(), 0);
+        main.execute_batch("ROLLBACK").unwrap();
+        until("the writer is well", || health.standing() == Standing::Ok);
+        until("all is committed", || {
+            source.committed_to() == records.len() as u64
+        });
+    }));
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use policy::caller::{Group, VirtualKey};
 use policy::limit::{Period, Resource, Scope};
+use policy::price::{PriceBook, PriceRow};
 use policy::snapshot::Snapshot;
 use policy::viewer::{Sees, Viewer};
 use store::keys::KeyHasher;
 use store::objects::{
     AuditEntry, BudgetSpec, Change, Error, FileObjects, KeySpec, New, NewRevision, Object, Objects,
-    OrganisationSpec, Query, Source, Spec, TeamSpec, UserSpec, apply,
+    OrganisationSpec, PriceSpec, Query, Source, Spec, TeamSpec, UserSpec, apply,
 };
 use store::seal::Sealer;
 use store::sqlite::{OpenMode, open_main};
@@ -154,6 +155,59 @@ fn a_key_ends_when_it_expires_and_a_change_moves_the_end() {
             .err()
             .unwrap();
         assert!(error.field.starts_with("expires"), "{error}");
+    }
+}
+
+#[test]
+fn the_keys_of_a_team_end_when_the_team_does() {
+    let (_dir, objects) = fresh();
+    let team = objects
+        .create(
+            &ada(),
+            new::<TeamSpec>(r#"{"name":"summer","expires":"30d"}"#),
+            NOW_MS,
+        )
+        .unwrap();
+    let end = NOW_MS + 30 * DAY_MS;
+    assert_eq!(team.spec.expires_at.unwrap().0, end);
+    let bot = objects
+        .create_key(&ada(), new(r#"{"name":"bot","team":"summer"}"#), NOW_MS)
+        .unwrap();
+    let is_good = |at| found(&objects, bot.secret.reveal(), at).is_some();
+    assert!(is_good(end - 1) && !is_good(end));
+    let later = change::<TeamSpec>(r#"{"expires_at":null}"#);
+    objects.change(&ada(), "summer", &later, NOW_MS).unwrap();
+    assert!(is_good(end));
+    for past in [r#"{"expires":"2020-01-01"}"#, r#"{"expires":"0d"}"#] {
+        let error = Change::<TeamSpec>::from_json(past.as_bytes(), NOW_MS).err();
+        assert_eq!(error.unwrap().field, "expires_at");
+    }
+}
+
+#[test]
+fn a_price_is_shown_with_every_kind_of_rate_that_its_row_has() {
+    for row in PriceBook::built_in().unwrap().rows() {
+        let spec = PriceSpec::of(row);
+        let again = spec.row().unwrap_or_else(|why| panic!("{}: {why}", row.id));
+        assert_eq!(
+            (again.rates, &again.above, again.from_ms, again.until_ms),
+            (row.rates, &row.above, row.from_ms, row.until_ms),
+            "{}",
+            row.id
+        );
+        assert_eq!(again.discount_basis_points, row.discount_basis_points);
+        let short = |row: &PriceRow| {
+            let tiers = row.tiers.iter();
+            tiers
+                .map(|(tier, schedule)| (*tier, schedule.rates))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(short(&again).len(), short(row).len(), "{}", row.id);
+        for tier in short(row) {
+            assert!(short(&again).contains(&tier), "{}", row.id);
+        }
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<PriceSpec>(&text).unwrap(), spec);
     }
 }
 

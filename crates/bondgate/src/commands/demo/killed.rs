@@ -42,7 +42,9 @@ pub(super) async fn show(demo: &mut Demo, gateway: Running) -> anyhow::Result<Ru
     )?;
     demo.page.row("serves again after", &format!("{took} ms"))?;
     let said = gateway.said()?;
-    let line = said.lines().find(|line| line.contains("recovered"));
+    let line = said
+        .lines()
+        .find(|line| line.contains("under way when the last run ended"));
     let told = line.and_then(|line| line.rsplit("; ").next());
     demo.page.row("and says", told.unwrap_or("nothing"))?;
     demo.page.promise(

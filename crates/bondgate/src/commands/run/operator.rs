@@ -3,6 +3,8 @@
 //! Only where the operator's token is at hand. A key that is made here is good for a day at
 //! most and is revoked when the program has ended.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ use crate::say::say;
 /// For how long a key is good that nobody revokes.
 const GOOD_FOR: &str = "24h";
 
+/// Characters of the program's name that its tag has: of four bytes each, a tag's value at most.
+const APP_MAX: usize = 32;
+
 /// How often the ledger is looked at until it changes no more.
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
@@ -30,6 +35,18 @@ pub(super) struct Operator {
     entries: (&'static str, String),
     /// The key that was made for it.
     made: Option<String>,
+}
+
+/// The program's name, as a tag may have it.
+fn app(command: &[OsString]) -> String {
+    let program = command.first().map(Path::new).and_then(Path::file_name);
+    let name = program.unwrap_or_default().to_string_lossy();
+    let seen = name.chars().filter(|c| !c.is_control()).take(APP_MAX);
+    let name: String = seen.collect();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// What was spent.
@@ -65,6 +82,7 @@ impl Operator {
             "expires": GOOD_FOR,
             "direct": true,
             "purpose": "one `bondgate run`",
+            "tags": { "app": app(&options.command) },
         });
         let mut key = client.post("/keys", &wanted).context(what)?;
         let Some(Value::String(secret)) = key.get_mut("secret").map(Value::take) else {

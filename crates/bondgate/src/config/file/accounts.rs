@@ -56,6 +56,8 @@ pub struct TeamFile {
     pub organisation: Option<At<String>>,
     /// Models its keys may call; all when absent.
     pub models: Option<At<Vec<At<String>>>>,
+    /// Until when its keys are good; for ever when absent.
+    pub expires: Option<Moment>,
     /// Tags of all requests of its keys; a key's own win.
     pub tags: Option<BTreeMap<String, At<String>>>,
     /// How much its keys may call together.

@@ -34,6 +34,7 @@ pub fn resolve(file: &ConfigFile, problems: &mut Vec<Problem>) -> Groups {
             organisation: None,
             models: known_models(&who, own.models.as_ref(), &file.models, problems),
             tags: tags::resolve(own.tags.as_ref(), problems),
+            expires_ms: None,
             disabled: false,
         };
         organisations.insert(name.clone(), Arc::new(group));
@@ -50,6 +51,7 @@ pub fn resolve(file: &ConfigFile, problems: &mut Vec<Problem>) -> Groups {
             organisation,
             models: known_models(&who, own.models.as_ref(), &file.models, problems),
             tags: tags::resolve(own.tags.as_ref(), problems),
+            expires_ms: own.expires.map(|moment| moment.ms),
             disabled: false,
         };
         teams.insert(name.clone(), Arc::new(group));

@@ -232,7 +232,7 @@ impl One<'_> {
     fn model(&mut self, defaults: &Defaults) -> Model {
         let file = &self.file.value;
         let mut model = Model {
-            name: self.name.to_owned(),
+            name: self.name.into(),
             description: file.description.clone(),
             balance: defaults.balance,
             ..defaults.model.clone()
@@ -368,15 +368,11 @@ impl One<'_> {
         };
         let (provider, model) = self.split(text, &shown, place)?;
         let weighed = full.and_then(|full| full.weight.as_ref());
-        let target = Target {
-            provider: Arc::clone(provider?),
-            model: model.to_owned(),
-            weight: weighed.map_or(1, |weight| weight.value),
-            priority: full.and_then(|full| full.priority).unwrap_or(1),
-            default_max_tokens: full
-                .and_then(|full| full.max_tokens)
-                .map_or(DEFAULT_MAX_TOKENS, u64::from),
-        };
+        let mut target = Target::new(Arc::clone(provider?), model.to_owned());
+        target.weight = weighed.map_or(1, |weight| weight.value);
+        target.priority = full.and_then(|full| full.priority).unwrap_or(1);
+        let most = full.and_then(|full| full.max_tokens);
+        target.default_max_tokens = most.map_or(DEFAULT_MAX_TOKENS, u64::from);
         Some(Found {
             target: Arc::new(target),
             place,

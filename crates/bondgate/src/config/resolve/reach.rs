@@ -132,7 +132,7 @@ fn unpriced_targets(
             };
             counts && config.ceilings.of(&model.name, provider).is_none() && !prices.know(target)
         })
-        .map(|(_, target)| target.name())
+        .map(|(_, target)| target.name().to_string())
         .collect()
 }
 

@@ -194,6 +194,15 @@ fn a_usage_is_rated_anew_by_another_book() {
 }
 
 #[test]
+fn the_built_in_prices_are_all_read_whenever_they_are() {
+    let text = include_str!("../../../data/prices.jsonl");
+    let whole = PriceBook::parse(text).unwrap();
+    let built_in = PriceBook::built_in().unwrap();
+    assert_eq!(whole.rows().count(), text.lines().count() - 1);
+    assert!(whole.rows().eq(built_in.rows()));
+}
+
+#[test]
 fn data_that_cannot_be_read_is_refused_with_its_line() {
     let good = r#"{"provider":"p","models":["m"],"rates":{"input":1},"source":"litellm"}"#;
     let refused = |text: String, line: usize, what: &str| {
