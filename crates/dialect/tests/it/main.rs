@@ -18,6 +18,7 @@
 mod anthropic;
 mod canon;
 mod corpus;
+mod event_stream;
 mod goldens;
 mod json;
 mod laws;
