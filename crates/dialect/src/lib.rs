@@ -8,6 +8,7 @@
 //! translation loses and whether an answer is whole, and leaves the rest above.
 
 pub mod anthropic;
+pub mod bedrock_converse;
 pub mod chat;
 pub mod codec;
 pub mod failure;
@@ -30,11 +31,17 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// Converse of Amazon Bedrock.
+    BedrockConverse,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+    pub const ALL: [Dialect; 3] = [
+        Dialect::OpenaiChat,
+        Dialect::AnthropicMessages,
+        Dialect::BedrockConverse,
+    ];
 
     /// Its name in configuration and records.
     #[must_use]
@@ -42,6 +49,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => "openai-chat",
             Dialect::AnthropicMessages => "anthropic-messages",
+            Dialect::BedrockConverse => "bedrock-converse",
         }
     }
 
@@ -57,6 +65,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
         }
     }
 
@@ -66,6 +75,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
         }
     }
 }
