@@ -20,6 +20,10 @@ pub(crate) const SIGNATURE: &str = "signature";
 /// Kind of an [`Opaque`] that is reasoning nobody may read.
 pub(crate) const REDACTED: &str = "redactedContent";
 
+/// Name under which what stood beside the one member of a block is kept; what stood inside that
+/// member is kept by its own name.
+pub(crate) const BESIDE: &str = "beside";
+
 /// How things that the hub understands were spelled (see [`Extra::note`]),
 /// in words that no other dialect uses.
 pub(crate) mod spelled {

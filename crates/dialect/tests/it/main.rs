@@ -16,6 +16,7 @@
 )]
 
 mod anthropic;
+mod bedrock_converse;
 mod canon;
 mod corpus;
 mod event_stream;

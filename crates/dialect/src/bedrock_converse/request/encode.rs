@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::family::{FIELDS, Family, Fields};
+use super::family::{Family, Fields};
 use crate::bedrock_converse::wire::write::{idle, lose_extra};
 use crate::bedrock_converse::wire::{OWN, spelled, write_cache};
 use crate::chat::{Extra, OutputFormat, PartKind, Request, Tool, ToolChoice, ToolKind};
@@ -48,10 +48,9 @@ pub(super) struct Writing<'a> {
 }
 
 /// Members of which the hub understands a part; the rest of them is kept under their name.
-const SHARED: [&str; 5] = [
+const SHARED: [&str; 4] = [
     "inferenceConfig",
     "toolConfig",
-    FIELDS,
     "outputConfig",
     "serviceTier",
 ];
@@ -91,6 +90,10 @@ impl<'a> Writing<'a> {
         } else {
             self.called()
         };
+        if !called.is_empty() {
+            let why = "tools that past turns called are declared";
+            self.losses.tuning("tools", LossKind::Approximated, why);
+        }
         let choice = self.choice(&mut written);
         let nothing = written.is_empty() && called.is_empty() && choice.is_none();
         if nothing && !request.extra.noted(spelled::TOOLS) {
@@ -388,7 +391,12 @@ impl<'a> Writing<'a> {
                 .into_iter()
                 .filter(|name| self.shared(name).is_some())
                 .collect();
-            request.extra.write_but(out, &merged);
+            let extra = request.extra.iter();
+            for (name, value) in extra.filter(|(name, _)| !merged.contains(name)) {
+                if !name.starts_with(FAMILY_FIELD) {
+                    out.key(name).json(value);
+                }
+            }
             return;
         }
         if request.user.is_some() {
@@ -414,6 +422,9 @@ impl<'a> Writing<'a> {
         }
     }
 }
+
+/// What the name of a field for the model begins with.
+const FAMILY_FIELD: &str = "additionalModelRequestFields.";
 
 /// Fields of other dialects without which the answer is another one.
 const FUNCTIONAL: [&str; 7] = [

@@ -84,8 +84,12 @@ pub(super) fn read(request: &mut Request, reader: &mut Reader<'_>) -> Result<(),
     })?;
     if empty {
         request.extra.push(FIELDS, whole.json()?);
-    } else {
-        request.extra.keep_inner(FIELDS, &rest);
+    }
+    // Each is named by itself, should it be lost.
+    for (name, value) in rest.iter() {
+        request
+            .extra
+            .push(&format!("{FIELDS}.{name}"), value.clone());
     }
     Ok(())
 }
@@ -209,11 +213,14 @@ impl Writing<'_> {
 
     /// Writes them, with what of our own fields was kept as it stood.
     pub(super) fn write_family(&self, out: &mut Writer, fields: &Fields) {
-        let kept = self.request.extra.get(FIELDS).filter(|_| self.ours);
-        let kept = kept.filter(|kept| kept.text().starts_with('{'));
-        if fields.members.is_empty() && kept.is_none() {
+        let kept: Vec<(&str, &Json)> = match self.ours {
+            true => kept_fields(&self.request.extra).collect(),
+            false => Vec::new(),
+        };
+        if fields.members.is_empty() && kept.is_empty() {
             return;
         }
+        let nested = kept.iter().find(|(name, _)| *name == NESTED);
         out.key(FIELDS).object(|out| {
             for (name, value) in &fields.members {
                 if *name != NESTED {
@@ -222,15 +229,16 @@ impl Writing<'_> {
                 }
                 out.key(NESTED).object(|out| {
                     out.key("topK").json(value);
-                    if let Some(kept) = kept {
-                        write_nested(out, kept);
+                    if let Some((_, nested)) = nested {
+                        nested.write_members(out, &[]);
                     }
                 });
             }
-            if let Some(kept) = kept {
-                let merged = fields.members.iter().any(|(name, _)| *name == NESTED);
-                let merged: &[&str] = if merged { &[NESTED] } else { &[] };
-                kept.write_members(out, merged);
+            let merged = fields.members.iter().any(|(name, _)| *name == NESTED);
+            for (name, value) in &kept {
+                if !(merged && *name == NESTED) {
+                    out.key(name).json(value);
+                }
             }
         });
     }
@@ -345,15 +353,12 @@ impl Fields {
     }
 }
 
-fn write_nested(out: &mut Writer, kept: &Json) {
-    // The text is valid, so reading stops early only where it is no object.
-    let _ = kept.reader().object(|key, member| {
-        let inner = member.json()?;
-        if key == NESTED {
-            inner.write_members(out, &[]);
-        }
-        Ok(())
-    });
+/// What was kept of the fields for the model, by their own names.
+pub(super) fn kept_fields(extra: &Extra) -> impl Iterator<Item = (&str, &Json)> {
+    extra.iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix(FIELDS)?.strip_prefix('.')?;
+        Some((name, value))
+    })
 }
 
 fn own_reasoning(reasoning: &ReasoningRequest, fields: &mut Fields) {

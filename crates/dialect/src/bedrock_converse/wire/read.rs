@@ -5,12 +5,12 @@
 //! whole. Reading must never change what a block says.
 
 use super::format::media_type;
-use super::{REDACTED, SIGNATURE, cache_point, own, required, spelled, text};
+use super::{BESIDE, REDACTED, SIGNATURE, cache_point, own, required, spelled, text};
 use crate::chat::{
     CacheMarker, Citation, Extra, Media, MediaSource, Opaque, Part, PartKind, Reasoning, ToolCall,
     ToolCallKind, ToolResult, given,
 };
-use crate::json::{Invalid, Kind, Reader, Text};
+use crate::json::{Invalid, Json, Kind, Reader, Text};
 
 /// How deep known blocks may stand in one another; what stands deeper is kept whole.
 const LEVELS: u8 = 3;
@@ -72,7 +72,10 @@ fn kind_of(reader: &Reader<'_>) -> Result<String, Invalid> {
     });
     match known {
         Some(known) => Ok(known),
-        None => read.map(|()| any.unwrap_or_default()),
+        None => {
+            read?;
+            any.ok_or_else(|| Invalid::new("a block says nothing"))
+        }
     }
 }
 
@@ -81,11 +84,10 @@ fn block(reader: &mut Reader<'_>, level: u8) -> Result<Block, Invalid> {
     let mut whole = reader.clone();
     let mut part = Part::from(PartKind::Text(Text::default()));
     let (mut known, mut marker) = (None, None);
-    let mut alone = true;
+    let mut beside = Extra::default();
     reader.object(|key, member| {
         if key != kind {
-            alone = false;
-            part.extra.push(key, member.json()?);
+            beside.push(key, member.json()?);
         } else if kind == "cachePoint" {
             marker = Some(cache_point(member)?);
         } else {
@@ -93,11 +95,14 @@ fn block(reader: &mut Reader<'_>, level: u8) -> Result<Block, Invalid> {
         }
         Ok(())
     })?;
-    if let Some(marker) = marker.filter(|_| alone) {
+    if let Some(marker) = marker.filter(|_| beside.is_empty()) {
         return Ok(Block::Cache(marker));
     }
     match known {
-        Some(known) => part.kind = known,
+        Some(known) => {
+            part.kind = known;
+            part.extra.keep_inner(BESIDE, &beside);
+        }
         None => part = PartKind::Opaque(own(&kind, whole.json()?)).into(),
     }
     Ok(Block::Part(Box::new(part)))
@@ -142,13 +147,13 @@ fn read_media(
     level: u8,
 ) -> Result<Option<PartKind>, Invalid> {
     let (mut word, mut name, mut found) = (None, None, None);
-    let mut inner = Extra::default();
+    let extra = &mut part.extra;
     reader.object(|key, member| {
         match key {
-            "format" => word = given(member, &mut inner, key, text)?,
-            "name" if kind == "document" => name = given(member, &mut inner, key, text)?,
+            "format" => word = given(member, extra, key, text)?,
+            "name" if kind == "document" => name = given(member, extra, key, text)?,
             "source" => found = Some(read_source(member, level)?),
-            _ => inner.push(key, member.json()?),
+            _ => extra.push(key, member.json()?),
         }
         Ok(())
     })?;
@@ -159,12 +164,11 @@ fn read_media(
     let media_type = word.as_deref().and_then(|word| {
         let known = media_type(kind, word, &mut part.extra);
         if known.is_none() {
-            inner.push("format", crate::json::Json::string(word));
+            part.extra.push("format", Json::string(word));
         }
         known
     });
     part.extra.keep_inner("s3Location", &found.rest);
-    part.extra.keep_inner(kind, &inner);
     let media = Media {
         media_type,
         source,
@@ -217,26 +221,25 @@ fn read_source(reader: &mut Reader<'_>, level: u8) -> Result<Found, Invalid> {
 
 fn read_tool_use(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<PartKind>, Invalid> {
     let (mut id, mut name, mut input) = (None, None, None);
-    let mut inner = Extra::default();
+    let extra = &mut part.extra;
     let mut hosted = false;
     reader.object(|key, member| {
         match key {
             "toolUseId" => id = Some(text(member)?),
             "name" => name = Some(text(member)?),
             "input" => input = Some(member.raw()?.to_owned()),
-            "type" => match given(member, &mut inner, key, text)?.as_deref() {
-                Some("tool_use") => part.extra.note(spelled::TYPED),
+            "type" => match given(member, extra, key, text)?.as_deref() {
+                Some("tool_use") => extra.note(spelled::TYPED),
                 Some(_) => hosted = true,
                 None => {}
             },
-            _ => inner.push(key, member.json()?),
+            _ => extra.push(key, member.json()?),
         }
         Ok(())
     })?;
     if hosted {
         return Ok(None);
     }
-    part.extra.keep_inner("toolUse", &inner);
     Ok(Some(PartKind::ToolCall(ToolCall {
         id: required(id, "toolUseId")?,
         name: required(name, "name")?,
@@ -247,7 +250,7 @@ fn read_tool_use(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<Part
 
 fn read_tool_result(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<PartKind>, Invalid> {
     let (mut call_id, mut is_error, mut answer) = (None, None, None);
-    let mut inner = Extra::default();
+    let extra = &mut part.extra;
     let mut hosted = false;
     reader.object(|key, member| {
         match key {
@@ -258,19 +261,18 @@ fn read_tool_result(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<P
                 match status.text() {
                     "\"error\"" => is_error = Some(true),
                     "\"success\"" => is_error = Some(false),
-                    _ => inner.push(key, status),
+                    _ => extra.push(key, status),
                 }
             }
             // What ran the tool tells itself so.
-            "type" => hosted = given(member, &mut inner, key, text)?.is_some(),
-            _ => inner.push(key, member.json()?),
+            "type" => hosted = given(member, extra, key, text)?.is_some(),
+            _ => extra.push(key, member.json()?),
         }
         Ok(())
     })?;
     if hosted {
         return Ok(None);
     }
-    part.extra.keep_inner("toolResult", &inner);
     Ok(Some(PartKind::ToolResult(ToolResult {
         call_id: required(call_id, "toolUseId")?,
         is_error,
@@ -281,15 +283,15 @@ fn read_tool_result(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<P
 
 fn read_reasoning(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<PartKind>, Invalid> {
     let (mut words, mut opaque, mut members) = (None, None, 0);
-    let mut inner = Extra::default();
+    let extra = &mut part.extra;
     reader.object(|key, member| {
         members += 1;
         match key {
             "reasoningText" => member.object(|key, member| {
                 match key {
                     "text" => words = Some(text(member)?),
-                    "signature" => opaque = given(member, &mut inner, key, signature)?.flatten(),
-                    _ => inner.push(key, member.json()?),
+                    "signature" => opaque = given(member, extra, key, signature)?.flatten(),
+                    _ => extra.push(key, member.json()?),
                 }
                 Ok(())
             }),
@@ -306,7 +308,6 @@ fn read_reasoning(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<Par
     if members != 1 || words.is_none() && !redacted {
         return Ok(None);
     }
-    part.extra.keep_inner("reasoningContent", &inner);
     Ok(Some(PartKind::Reasoning(Reasoning {
         text: words.unwrap_or_default(),
         summary: false,
@@ -324,7 +325,7 @@ pub(crate) fn signature(reader: &mut Reader<'_>) -> Result<Option<Opaque>, Inval
 /// Reads text that cites: one text, or it is kept whole.
 fn read_cited(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<PartKind>, Invalid> {
     let (mut words, mut plain) = (None, true);
-    let mut inner = Extra::default();
+    let extra = &mut part.extra;
     reader.object(|key, member| {
         match (key, member.peek()?) {
             ("content", Kind::Array) => member.array(|at, piece| {
@@ -341,12 +342,11 @@ fn read_cited(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<PartKin
                 part.citations.push(read_citation(citation)?);
                 Ok(())
             })?,
-            _ => inner.push(key, member.json()?),
+            _ => extra.push(key, member.json()?),
         }
         Ok(())
     })?;
     part.extra.note(spelled::CITED);
-    part.extra.keep_inner("citationsContent", &inner);
     Ok(words.filter(|_| plain).map(PartKind::Text))
 }
 
@@ -397,7 +397,7 @@ pub(crate) fn read_citation(reader: &mut Reader<'_>) -> Result<Citation, Invalid
 /// Reads text that a guardrail is to look at; anything else so marked is kept whole.
 fn read_guarded(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<PartKind>, Invalid> {
     let (mut words, mut plain) = (None, true);
-    let mut inner = Extra::default();
+    let extra = &mut part.extra;
     reader.object(|key, member| {
         if key != "text" {
             plain = false;
@@ -406,12 +406,11 @@ fn read_guarded(reader: &mut Reader<'_>, part: &mut Part) -> Result<Option<PartK
         member.object(|key, member| {
             match key {
                 "text" => words = Some(member.text()?),
-                _ => inner.push(key, member.json()?),
+                _ => extra.push(key, member.json()?),
             }
             Ok(())
         })
     })?;
     part.extra.note(spelled::GUARDED);
-    part.extra.keep_inner("guardContent", &inner);
     Ok(words.filter(|_| plain).map(PartKind::Text))
 }

@@ -8,27 +8,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::format::{own_word, word};
-use super::{OWN, REDACTED, SIGNATURE, spelled, write_cache};
+use super::{BESIDE, OWN, REDACTED, SIGNATURE, spelled, write_cache};
 use crate::chat::{
     Citation, Extra, Media, MediaSource, Part, PartKind, Reasoning, ToolCall, ToolCallKind,
     ToolResult,
 };
 use crate::json::{Json, Text, Writer};
 use crate::loss::{LossKind, Losses};
-
-/// Names under which the reader kept what stood inside a block and not beside it.
-const INNER: [&str; 10] = [
-    "image",
-    "document",
-    "video",
-    "audio",
-    "s3Location",
-    "toolUse",
-    "toolResult",
-    "reasoningContent",
-    "citationsContent",
-    "guardContent",
-];
 
 /// Reports the fields of another dialect that stood at a node.
 pub(crate) fn lose_extra(losses: &mut Losses, under: &str, extra: &Extra) {
@@ -133,7 +119,7 @@ impl<'a> Blocks<'a> {
         out.object(|out| {
             inner(self, out.key(kind));
             if self.ours {
-                part.extra.write_but(out, &INNER);
+                part.extra.write_inner(out, BESIDE);
             }
         });
         if !self.ours {
@@ -142,10 +128,10 @@ impl<'a> Blocks<'a> {
         true
     }
 
-    /// What was kept of the inside of a block of that kind, as members of it.
-    fn rest(&self, out: &mut Writer, part: &Part, kind: &str) {
+    /// What was kept of the inside of a block, as members of it.
+    fn rest(&self, out: &mut Writer, part: &Part) {
         if self.ours {
-            part.extra.write_inner(out, kind);
+            part.extra.write_but(out, &[BESIDE, "s3Location"]);
         }
     }
 
@@ -168,7 +154,7 @@ impl<'a> Blocks<'a> {
                 out.object(|out| {
                     out.key("text").object(|out| {
                         out.key("text").text(words);
-                        blocks.rest(out, part, "guardContent");
+                        blocks.rest(out, part);
                     });
                 });
             });
@@ -191,7 +177,7 @@ impl<'a> Blocks<'a> {
                         out.json(citation);
                     });
                 });
-                blocks.rest(out, part, "citationsContent");
+                blocks.rest(out, part);
             });
         })
     }
@@ -202,8 +188,12 @@ impl<'a> Blocks<'a> {
         let written: Vec<Json> = told.filter_map(own_citation).collect();
         if written.len() < citations.len() {
             let why = "citations have another form here";
-            let path = format!("{path}.annotations");
+            let path = format!("{path}.citations");
             self.losses.tuning(path, LossKind::Dropped, why);
+        } else if !self.ours && !written.is_empty() {
+            let why = "address, title and words of a source are told";
+            let path = format!("{path}.citations");
+            self.losses.tuning(path, LossKind::Approximated, why);
         }
         written
     }
@@ -239,7 +229,7 @@ impl<'a> Blocks<'a> {
                 }
                 out.key("source")
                     .object(|out| blocks.source(out, part, media, path));
-                blocks.rest(out, part, kind);
+                blocks.rest(out, part);
             });
         })
     }
@@ -262,7 +252,9 @@ impl<'a> Blocks<'a> {
             MediaSource::File(uri) | MediaSource::Url(uri) => {
                 out.key("s3Location").object(|out| {
                     out.key("uri").string(uri);
-                    self.rest(out, part, "s3Location");
+                    if self.ours {
+                        part.extra.write_inner(out, "s3Location");
+                    }
                 });
             }
         }
@@ -299,8 +291,12 @@ impl<'a> Blocks<'a> {
         let known = opaque.filter(|opaque| opaque.origin == OWN);
         if opaque.is_some() && known.is_none() {
             let why = "only its maker can use it";
-            self.losses
-                .tuning(format!("{path}.signature"), LossKind::Dropped, why);
+            let all = if reasoning.text.is_empty() {
+                path.to_owned()
+            } else {
+                format!("{path}.signature")
+            };
+            self.losses.tuning(all, LossKind::Dropped, why);
         }
         if let Some(data) = known.filter(|opaque| opaque.kind == REDACTED) {
             return self.object(out, ("reasoningContent", part), path, |_, out| {
@@ -325,7 +321,7 @@ impl<'a> Blocks<'a> {
                     if let Some(signature) = signed {
                         out.key("signature").json(&signature.value);
                     }
-                    blocks.rest(out, part, "reasoningContent");
+                    blocks.rest(out, part);
                 });
             });
         })
@@ -342,7 +338,7 @@ impl<'a> Blocks<'a> {
                 if blocks.ours && part.extra.noted(spelled::TYPED) {
                     out.key("type").string("tool_use");
                 }
-                blocks.rest(out, part, "toolUse");
+                blocks.rest(out, part);
             });
         })
     }
@@ -406,7 +402,7 @@ impl<'a> Blocks<'a> {
                     }
                     Some(false) | None => {}
                 }
-                blocks.rest(out, part, "toolResult");
+                blocks.rest(out, part);
             });
         })
     }
