@@ -33,7 +33,7 @@ pub(super) fn headers(failure: &ClientFailure) -> Vec<(&'static str, &'static st
 /// The service's type for a status.
 fn kind(status: u16) -> &'static str {
     match status {
-        401 | 402 | 403 => "AccessDeniedException",
+        401..=403 => "AccessDeniedException",
         404 => "ResourceNotFoundException",
         408 | 504 => "ModelTimeoutException",
         424 => "ModelErrorException",

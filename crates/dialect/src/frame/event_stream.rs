@@ -285,6 +285,7 @@ fn text(value: Value<'_>) -> Result<&str, FrameError> {
 struct Headers<'a>(&'a [u8]);
 
 /// A header's value.
+#[derive(Clone, Copy)]
 enum Value<'a> {
     Text(&'a [u8]),
     /// Of another type, passed over.

@@ -100,7 +100,9 @@ impl Decoder {
     ) -> Result<(), Invalid> {
         match (kind, key) {
             // Padding, so that the length of a message does not tell what it says.
-            (_, "p") => drop(member.skip()?),
+            (_, "p") => {
+                member.skip()?;
+            }
             ("messageStart", "role") => {
                 member.string()?;
                 event.role = true;
