@@ -8,6 +8,7 @@
 mod decode;
 mod encode;
 mod family;
+mod tools;
 mod turn;
 
 pub(super) use decode::decode;

@@ -1,10 +1,11 @@
 //! The words of the Converse API and the small readers that all its nodes share.
 //!
 //! `read` and `write` below have the content blocks, the same in requests and
-//! answers; `format` has the words for media. Nothing here may leave a member out
+//! answers; `format` has the words for media, `letters` those for names. Nothing here may leave a member out
 //! in silence.
 
 pub(crate) mod format;
+pub(crate) mod letters;
 pub(crate) mod read;
 pub(crate) mod write;
 

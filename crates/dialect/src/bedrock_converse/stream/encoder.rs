@@ -7,7 +7,8 @@ use super::sequence::{Sequence, Turn};
 use crate::bedrock_converse::failure;
 use crate::bedrock_converse::response::usage::{Turned, finish_word, write_usage};
 use crate::bedrock_converse::response::write_end;
-use crate::bedrock_converse::wire::write::{free_text, lose_extra, own_citation};
+use crate::bedrock_converse::wire::letters::free_text;
+use crate::bedrock_converse::wire::write::{lose_extra, own_citation};
 use crate::bedrock_converse::wire::{OWN, REDACTED, spelled};
 use crate::chat::{
     Delta, Extra, Finish, Opaque, PartStart, Start, StreamEvent, ToolCallKind, Usage,
