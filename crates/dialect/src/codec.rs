@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::chat::{Request, Response, StreamEvent, Usage, Words};
 use crate::failure::{ClientFailure, ProviderError};
-use crate::frame::Frame;
+use crate::frame::{Frame, Framing};
 use crate::head::Head;
 use crate::json::Invalid;
 use crate::loss::Losses;
@@ -47,8 +47,18 @@ pub trait ServerCodec: Sync {
     /// A writer of one stream.
     fn encoder(&self, options: EncoderOptions) -> Box<dyn EventEncoder>;
 
+    /// How a stream is framed.
+    fn stream_framing(&self) -> Framing {
+        Framing::Sse
+    }
+
     /// Writes the body of an error answer.
     fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8>;
+
+    /// Headers that an error answer carries beside its body, names in lower case.
+    fn failure_headers(&self, _: &ClientFailure) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
 
     /// Writes the list of models that the caller may use.
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8>;
@@ -83,6 +93,11 @@ pub trait ClientCodec: Sync {
     /// A reader of one stream; `candidates` is how many answers were asked for.
     fn decoder(&self, candidates: u64) -> Box<dyn EventDecoder>;
 
+    /// How a stream is framed.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
     /// Reads an error answer; never fails, since providers answer errors with anything.
     fn decode_failure(&self, body: &[u8]) -> ProviderError;
 
@@ -92,6 +107,20 @@ pub trait ClientCodec: Sync {
 
     /// How else the dialect sits on HTTP.
     fn transport(&self) -> &'static Transport;
+}
+
+/// A word as one segment of a path: all but what RFC 3986 calls unreserved is percent-encoded, as
+/// names of models with slashes and colons need it.
+pub(crate) fn percent_encoded(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    for byte in word.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// What a whole answer tells of how it was made.

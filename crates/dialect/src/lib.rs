@@ -8,6 +8,7 @@
 //! translation loses and whether an answer is whole, and leaves the rest above.
 
 pub mod anthropic;
+pub mod bedrock_converse;
 pub mod chat;
 pub mod codec;
 pub mod cohere;
@@ -31,15 +32,18 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// Converse of Amazon Bedrock.
+    BedrockConverse,
     /// Cohere's chat, version 2.
     Cohere,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 3] = [
+    pub const ALL: [Dialect; 4] = [
         Dialect::OpenaiChat,
         Dialect::AnthropicMessages,
+        Dialect::BedrockConverse,
         Dialect::Cohere,
     ];
 
@@ -49,6 +53,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => "openai-chat",
             Dialect::AnthropicMessages => "anthropic-messages",
+            Dialect::BedrockConverse => "bedrock-converse",
             Dialect::Cohere => "cohere",
         }
     }
@@ -65,6 +70,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,
         }
     }
@@ -75,6 +81,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,
         }
     }

@@ -35,6 +35,15 @@ pub struct Message {
 }
 
 impl Message {
+    /// Note on instructions that stood in a member of their own and not among the turns.
+    pub const APART: &'static str = "stands apart";
+
+    /// Whether it stood in a member of its own and not among the turns.
+    #[must_use]
+    pub fn stands_apart(&self) -> bool {
+        self.extra.noted(Self::APART)
+    }
+
     /// A message of that role.
     #[must_use]
     pub fn new(role: Role, parts: Vec<Part>) -> Self {

@@ -15,6 +15,8 @@ use bytes::Bytes;
 use memchr::{memchr, memchr2};
 
 use super::Frame;
+use super::raw::Shape;
+pub use super::raw::{FrameError, RawFrame, Run};
 
 /// Bytes that one event may have, unless another bound is given.
 pub const MAX_EVENT: usize = 16 << 20;
@@ -139,7 +141,9 @@ impl Framer {
             start: 0,
             end: self.tail.len(),
             number: self.sources + 1,
-            opens: self.first_event,
+            shape: Shape::Event {
+                opens: self.first_event,
+            },
             source: self.tail.into(),
         })
     }
@@ -171,7 +175,7 @@ impl Framer {
                 start: self.at,
                 end: next,
                 number: self.source,
-                opens,
+                shape: Shape::Event { opens },
             }
         } else {
             self.tail
@@ -181,7 +185,7 @@ impl Framer {
                 start: 0,
                 end: self.tail.len(),
                 number: self.sources,
-                opens,
+                shape: Shape::Event { opens },
                 source: std::mem::take(&mut self.tail).into(),
             }
         };
@@ -219,131 +223,38 @@ impl fmt::Debug for Framer {
     }
 }
 
-/// One event as it came, from its first byte to its blank line.
-///
-/// An LF whose CR came at the end of an earlier chunk stands at the start of the next event.
-#[derive(Clone)]
-pub struct RawFrame {
-    /// The chunk that it lies in; it is kept alive as long as the event is.
-    source: Bytes,
-    start: usize,
-    end: usize,
-    number: u64,
-    /// Whether it is the stream's first, which a BOM may open.
-    opens: bool,
-}
-
-impl RawFrame {
-    /// Its bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        self.source.get(self.start..self.end).unwrap_or_default()
-    }
-
-    /// Its bytes, shared with the chunk they came in.
-    #[must_use]
-    pub fn into_bytes(self) -> Bytes {
-        self.source.slice(self.start..self.end)
-    }
-
-    /// What it says; none where it has no data, as keep-alives and comments have none.
-    ///
-    /// # Errors
-    /// [`FrameError::NotUtf8`].
-    pub fn frame(&self) -> Result<Option<Frame<'_>>, FrameError> {
-        let mut bytes = self.bytes();
-        if self.opens {
-            bytes = bytes.strip_prefix(&BOM).unwrap_or(bytes);
-        }
-        let mut text = simdutf8::basic::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)?;
-        let mut event = "";
-        let mut data: Option<Cow<'_, str>> = None;
-        while !text.is_empty() {
-            let length = memchr2(b'\n', b'\r', text.as_bytes()).unwrap_or(text.len());
-            let line = text.get(..length).unwrap_or_default();
-            // Half a CRLF left over reads as an empty line, which says nothing.
-            text = text.get(length + 1..).unwrap_or_default();
-            match field(line) {
-                ("event", value) => event = value,
-                ("data", value) => match &mut data {
-                    None => data = Some(Cow::Borrowed(value)),
-                    Some(data) => {
-                        let data = data.to_mut();
-                        data.push('\n');
-                        data.push_str(value);
-                    }
-                },
-                _ => {}
-            }
-        }
-        Ok(data.filter(|data| !data.is_empty()).map(|data| Frame {
-            event: Cow::Borrowed(event),
-            data,
-        }))
-    }
-
-    fn goes_on_in(&self, next: &RawFrame) -> bool {
-        self.number == next.number && self.end == next.start
-    }
-}
-
-impl fmt::Debug for RawFrame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RawFrame")
-            .field(&String::from_utf8_lossy(self.bytes()))
-            .finish()
-    }
-}
-
-/// Events on their way out, neighbours of one chunk joined without a copy.
-///
-/// Its bound is its holder's: [`Run::len`] says what it weighs.
-#[derive(Clone, Debug, Default)]
-pub struct Run {
-    whole: Vec<Bytes>,
-    open: Option<RawFrame>,
-    len: usize,
-}
-
-impl Run {
-    /// Adds an event behind the others.
-    pub fn push(&mut self, frame: RawFrame) {
-        self.len += frame.end - frame.start;
-        match &mut self.open {
-            Some(open) if open.goes_on_in(&frame) => open.end = frame.end,
-            open => {
-                let before = open.replace(frame);
-                self.whole.extend(before.map(RawFrame::into_bytes));
-            }
+/// What an event says; none where it has no data, as keep-alives and comments have none.
+/// Only a stream's first event, which `opens` it, may begin with a BOM.
+pub(super) fn read(bytes: &[u8], opens: bool) -> Result<Option<Frame<'_>>, FrameError> {
+    let bytes = match opens {
+        true => bytes.strip_prefix(&BOM).unwrap_or(bytes),
+        false => bytes,
+    };
+    let mut text = simdutf8::basic::from_utf8(bytes).map_err(|_| FrameError::NotUtf8)?;
+    let mut event = "";
+    let mut data: Option<Cow<'_, str>> = None;
+    while !text.is_empty() {
+        let length = memchr2(b'\n', b'\r', text.as_bytes()).unwrap_or(text.len());
+        let line = text.get(..length).unwrap_or_default();
+        // Half a CRLF left over reads as an empty line, which says nothing.
+        text = text.get(length + 1..).unwrap_or_default();
+        match field(line) {
+            ("event", value) => event = value,
+            ("data", value) => match &mut data {
+                None => data = Some(Cow::Borrowed(value)),
+                Some(data) => {
+                    let data = data.to_mut();
+                    data.push('\n');
+                    data.push_str(value);
+                }
+            },
+            _ => {}
         }
     }
-
-    /// Adds bytes that are no event of the body, such as a failure event or a keep-alive.
-    pub fn push_bytes(&mut self, bytes: Bytes) {
-        self.len += bytes.len();
-        self.whole
-            .extend(self.open.take().map(RawFrame::into_bytes));
-        self.whole.push(bytes);
-    }
-
-    /// Bytes in it.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether nothing is in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Takes all out, in order: one piece where all were neighbours.
-    pub fn drain(&mut self) -> impl Iterator<Item = Bytes> + use<> {
-        self.len = 0;
-        let open = self.open.take().map(RawFrame::into_bytes);
-        std::mem::take(&mut self.whole).into_iter().chain(open)
-    }
+    Ok(data.filter(|data| !data.is_empty()).map(|data| Frame {
+        event: Cow::Borrowed(event),
+        data,
+    }))
 }
 
 /// Puts JSON text that is one event's data on one line: line ends in JSON are mere
@@ -355,26 +266,6 @@ pub fn one_line(json: &mut [u8]) {
         if let Some(byte) = json.get_mut(at) {
             *byte = b' ';
         }
-    }
-}
-
-/// A body that is no stream of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// An event is larger than the bound.
-    #[error("an event is larger than {limit} bytes")]
-    TooLarge {
-        /// The bound in bytes.
-        limit: usize,
-    },
-    /// An event is not UTF-8.
-    #[error("an event is not valid UTF-8")]
-    NotUtf8,
-}
-
-impl From<FrameError> for crate::codec::Broken {
-    fn from(error: FrameError) -> Self {
-        Self::new(error.to_string())
     }
 }
 

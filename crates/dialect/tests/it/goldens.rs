@@ -2,11 +2,13 @@
 
 use dialect::Dialect;
 use dialect::codec::EncoderOptions;
+use dialect::frame::Framing;
 use dialect::loss::Losses;
 use insta::{Settings, assert_snapshot};
 use serde_json::Value;
 
 use crate::corpus::{Sample, fixtures, requests, streams, wholes};
+use crate::event_stream::to_sse;
 use crate::laws::{events, target};
 
 #[test]
@@ -55,7 +57,7 @@ fn answers_become_what_their_snapshots_say() {
 #[test]
 fn streams_become_what_their_snapshots_say() {
     each(streams(), |sample, other| {
-        let told_events = events(sample.dialect, sample.candidates, sample.text.as_bytes())
+        let told_events = events(sample.dialect, sample.candidates, &sample.bytes)
             .unwrap_or_else(|error| panic!("{}: {error}", sample.id));
         let mut writer = other.server().encoder(EncoderOptions {
             include_usage: true,
@@ -64,7 +66,10 @@ fn streams_become_what_their_snapshots_say() {
         told_events
             .iter()
             .for_each(|event| writer.push(event, &mut out));
-        let out = String::from_utf8(out).unwrap();
+        let out = match other.server().stream_framing() {
+            Framing::Sse => String::from_utf8(out).unwrap(),
+            Framing::EventStream => to_sse(&out),
+        };
         hold(
             sample,
             other,
@@ -82,7 +87,7 @@ fn a_mebibyte_of_text_crosses_whole() {
     let body = serde_json::json!({
         "model": "m",
         "max_tokens": 5,
-        "messages": [{"role": "user", "content": text}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": text}]}],
     })
     .to_string();
     for from in Dialect::ALL {

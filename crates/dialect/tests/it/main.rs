@@ -16,9 +16,11 @@
 )]
 
 mod anthropic;
+mod bedrock_converse;
 mod canon;
 mod cohere;
 mod corpus;
+mod event_stream;
 mod goldens;
 mod json;
 mod laws;

@@ -8,6 +8,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dialect::Dialect;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -27,7 +29,7 @@ pub(crate) struct Recording {
     /// HTTP status of the answer.
     pub(crate) status: u16,
     /// The answer as it came.
-    pub(crate) response: String,
+    pub(crate) response: Vec<u8>,
     /// Whether the answer is a stream.
     pub(crate) stream: bool,
 }
@@ -43,7 +45,7 @@ const EXCLUDED: &[(&str, &str)] = &[
     ),
 ];
 
-/// All recordings of our dialects.
+/// All recordings of the dialects.
 pub(crate) fn all() -> &'static [Recording] {
     static ALL: LazyLock<Vec<Recording>> = LazyLock::new(load);
     &ALL
@@ -76,6 +78,7 @@ struct Line {
     request_body: Option<Box<RawValue>>,
     status: u16,
     response_body: Option<String>,
+    response_body_b64: Option<String>,
     is_stream: bool,
 }
 
@@ -135,6 +138,7 @@ fn recording(line: &str) -> Option<Recording> {
         "messages" if line.provider != "openai" => Dialect::AnthropicMessages,
         // The first version of Cohere's chat is another dialect.
         "chat-native" if line.provider == "cohere" && !of_v1(&line) => Dialect::Cohere,
+        "converse" => Dialect::BedrockConverse,
         _ => return None,
     };
     assert!(!line.path.is_some_and(|path| path.contains("/threads/")));
@@ -144,7 +148,10 @@ fn recording(line: &str) -> Option<Recording> {
         dialect,
         request: line.request_body.map(|body| body.get().to_owned()),
         status: line.status,
-        response: line.response_body?,
+        response: match line.response_body_b64 {
+            Some(encoded) => STANDARD.decode(encoded).unwrap(),
+            None => line.response_body?.into_bytes(),
+        },
         stream: line.is_stream,
     })
 }

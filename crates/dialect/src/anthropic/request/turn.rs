@@ -17,7 +17,13 @@ type Turn<'a> = (usize, &'a Message);
 impl Writing<'_> {
     /// Writes the instructions and the turns.
     pub(super) fn messages(&mut self, out: &mut Writer) {
-        let turns = self.request.messages.iter().enumerate();
+        let mut turn = 0usize;
+        let turns = self.request.messages.iter().map(|message| {
+            if !message.stands_apart() {
+                turn += 1;
+            }
+            (turn.saturating_sub(1), message)
+        });
         if self.ours {
             let (system, turns): (Vec<Turn<'_>>, Vec<Turn<'_>>) =
                 turns.partition(|(_, message)| message.extra.noted(spelled::SYSTEM));
@@ -167,6 +173,9 @@ fn parts_of<'a>((at, message): &Turn<'a>) -> Vec<(String, &'a Part)> {
             format!("messages[{at}].tool_calls[{}]", calls - 1)
         } else if matches!(part.kind, PartKind::ToolResult(_)) && message.role == Role::Tool {
             format!("messages[{at}]")
+        } else if message.stands_apart() {
+            let place = format!("[{index}]");
+            format!("system{}", if message.bare { "" } else { &place })
         } else if message.bare {
             format!("messages[{at}].content")
         } else {

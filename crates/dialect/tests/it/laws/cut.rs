@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat::StreamEvent;
 use dialect::codec::{EncoderOptions, End, EventEncoder};
-use dialect::frame::sse::{Framer, MAX_EVENT};
+use dialect::frame::Framing;
+use dialect::frame::sse::MAX_EVENT;
 use serde_json::Value;
 
 use super::{Stream, failure, has_terminator};
@@ -57,6 +57,9 @@ fn proof(sample: &Sample) -> Proof {
         cut: usize::MAX,
         broken: false,
     };
+    if sample.dialect.client().framing() == Framing::EventStream {
+        return proof_of_messages(&sample.bytes);
+    }
     let (mut stopped, mut finished) = (false, BTreeSet::new());
     for line in lines(&sample.text) {
         if line.data == "[DONE]" {
@@ -93,10 +96,31 @@ fn proof(sample: &Sample) -> Proof {
                     proof.cut = proof.cut.min(line.whole);
                 }
             }
+            Dialect::BedrockConverse => {}
         }
     }
     proof.broken |= proof.clean == usize::MAX;
     proof
+}
+
+/// The proof of a stream of messages: one that stops the answer, and that the body ends well.
+fn proof_of_messages(bytes: &[u8]) -> Proof {
+    let (mut at, mut clean) = (0, usize::MAX);
+    let mut broken = false;
+    while let Some(length) = bytes[at..].first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let message = String::from_utf8_lossy(&bytes[at..at + length]);
+        at += length;
+        if message.contains("messageStop") && message.contains("stopReason") {
+            clean = clean.min(at);
+        }
+        broken |= message.contains(":exception-type");
+    }
+    Proof {
+        clean,
+        cut: usize::MAX,
+        broken: broken || clean == usize::MAX,
+    }
 }
 
 /// The stream as far as it was read: a reader, and a writer for each client.
@@ -125,8 +149,8 @@ impl<'a> Sweep<'a> {
     }
 
     fn run(mut self) -> Vec<String> {
-        let bytes = Bytes::from(self.sample.text.clone());
-        let mut framer = Framer::new(MAX_EVENT);
+        let bytes = self.sample.bytes.clone();
+        let mut framer = self.sample.dialect.client().framing().framer(MAX_EVENT);
         framer.push(bytes.clone());
         let mut start = 0;
         while let Some(raw) = framer.next_frame().unwrap() {
@@ -250,7 +274,7 @@ impl<'a> Sweep<'a> {
             include_usage: true,
         };
         let mut all = Stream::new(self.sample.dialect, self.sample.candidates);
-        all.push(self.sample.text.as_bytes()).unwrap();
+        all.push(&self.sample.bytes).unwrap();
         let mut events = all.finish(End::Clean).0;
         if events.last() != Some(&StreamEvent::End) {
             self.complain(format!("uncut its last event is {:?}", events.pop()));

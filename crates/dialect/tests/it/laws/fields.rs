@@ -7,10 +7,12 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use dialect::Dialect;
 use dialect::loss::{Loss, Losses};
+use flate2::read::GzDecoder;
 use serde_json::{Map, Value, json};
 
 use super::{others, target};
@@ -59,9 +61,27 @@ const USUAL: &[(&str, &str)] = &[
     ("/parallel_tool_calls", "true"),
     ("/image_url/detail", r#""auto""#),
     ("/content/*/is_error", "false"),
+    ("/toolResult/status", r#""success""#),
+    ("/toolUse/type", r#""tool_use""#),
+    ("/textFormat/type", r#""json_schema""#),
+    ("/cachePoint/type", r#""default""#),
+    ("/audio/format", r#""wav""#),
+    // What these stand in is named as lost as a whole.
+    ("/searchResult/citations", "*"),
+    ("/searchResult/content", "*"),
+    ("/searchResult/source", "*"),
+    ("/searchResult/title", "*"),
+    ("/toolResult/content/*/image/format", "*"),
+    ("/content/*/video/format", "*"),
+    ("/system/*/cachePoint/ttl", "*"),
+    ("/system/*/guardContent/image", "*"),
+    // Text says itself what it is.
+    ("/document/format", "*"),
     ("/content/*", r#"{"text":"","type":"text"}"#),
     ("/content", r#"[{"text":"","type":"text"}]"#),
     ("/content/*/thinking/*/type", r#""text""#),
+    ("/content/*", r#"{"text":""}"#),
+    ("/inferenceConfig", r#"{"stopSequences":[]}"#),
     // Said by a budget or an effort that stands beside it.
     ("/thinking/type", r#""enabled""#),
     ("/thinking", r#"{"type":"adaptive"}"#),
@@ -180,6 +200,15 @@ impl Search<'_> {
             ));
             return;
         }
+        // What may not be missing is taken out with what it stands in.
+        let less = less.or_else(|| {
+            if parent.is_empty() {
+                return None;
+            }
+            let mut without = self.request.clone();
+            remove(&mut without, parent);
+            crossed(self.pair, &without)
+        });
         // What is lost as a whole and named needs no names for what was in it.
         let lost = less.is_some_and(|less| less.0 == self.whole.0);
         if !lost {
@@ -255,6 +284,13 @@ fn least(dialect: Dialect) -> Value {
             json!({"type": "function", "function": {"name": "f"}})
         }
         Dialect::AnthropicMessages => json!({"name": "f", "input_schema": {"type": "object"}}),
+        Dialect::BedrockConverse => {
+            let spec = json!({"name": "f", "inputSchema": {"json": {"type": "object"}}});
+            return json!({
+                "messages": [{"role": "user", "content": [{"text": "Go"}]}],
+                "toolConfig": {"tools": [{"toolSpec": spec}]},
+            });
+        }
     };
     let mut request = json!({
         "model": "m",
@@ -275,6 +311,7 @@ fn schema(dialect: Dialect) -> Option<(Value, Value)> {
             "/components/schemas/CreateChatCompletionRequest",
         ),
         Dialect::AnthropicMessages => ("anthropic_MessageCreateParams.json", ""),
+        Dialect::BedrockConverse => return service_model(),
         // There are schemas of its answers alone.
         Dialect::Cohere => return None,
     };
@@ -282,6 +319,53 @@ fn schema(dialect: Dialect) -> Option<(Value, Value)> {
     let root: Value = serde_json::from_str(&fs::read_to_string(folder.join(file)).ok()?).unwrap();
     let merged = merged(root.pointer(at).unwrap(), &root);
     Some((root, merged))
+}
+
+/// The request of Converse out of AWS's model of the service, as a JSON Schema.
+fn service_model() -> Option<(Value, Value)> {
+    const FILE: &str = "../../../shared/schemas/botocore_bedrock-runtime_service-2.json.gz";
+    let file = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)).ok()?;
+    let mut text = String::new();
+    GzDecoder::new(&file[..]).read_to_string(&mut text).unwrap();
+    let model: Value = serde_json::from_str(&text).unwrap();
+    let mut request = shape(&model["shapes"], "ConverseRequest", 0);
+    request["properties"]
+        .as_object_mut()
+        .unwrap()
+        .remove("modelId");
+    Some((Value::Null, request))
+}
+
+fn shape(shapes: &Value, name: &str, depth: u8) -> Value {
+    const DEPTH: u8 = 9;
+    let shape_of = |name: &Value| shape(shapes, name.as_str().unwrap(), depth + 1);
+    let found = &shapes[name];
+    if depth == DEPTH {
+        return json!({"type": "none"});
+    }
+    match found["type"].as_str().unwrap() {
+        "structure" if found["document"] == true => json!({"type": "object"}),
+        "structure" => {
+            let members = found["members"].as_object().unwrap();
+            let members = members
+                .iter()
+                .map(|(name, of)| (name.clone(), shape_of(&of["shape"])));
+            if found["union"] == true {
+                let forms =
+                    members.map(|(name, of)| json!({"type": "object", "properties": {name: of}}));
+                return json!({"oneOf": forms.collect::<Vec<_>>()});
+            }
+            json!({"type": "object", "properties": members.collect::<Map<_, _>>()})
+        }
+        "list" => json!({"type": "array", "items": shape_of(&found["member"]["shape"])}),
+        "map" => json!({"type": "object"}),
+        "string" if found["enum"].is_array() => json!({"enum": found["enum"]}),
+        "blob" => json!({"const": "aGk="}),
+        "string" => json!({"type": "string"}),
+        "float" => json!({"type": "number"}),
+        "boolean" => json!({"type": "boolean"}),
+        _ => json!({"type": "integer"}),
+    }
 }
 
 /// A schema with the parts that it is made of put together.

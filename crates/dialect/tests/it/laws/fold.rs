@@ -20,7 +20,7 @@ fn a_folded_stream_is_an_answer_that_comes_back_as_it_was() {
 fn stable(sample: &Sample) -> Option<String> {
     let complain = |what: String| Some(format!("{}: {what}", sample.id));
     // Streams that break are judged by other laws.
-    let events = events(sample.dialect, sample.candidates, sample.text.as_bytes()).ok()?;
+    let events = events(sample.dialect, sample.candidates, &sample.bytes).ok()?;
     let folded = fold(sample.dialect, &events);
     if !folded.is_complete() {
         return complain("is not complete".into());
@@ -108,7 +108,7 @@ fn normal(mut response: Response) -> Response {
             finish.reason = FinishReason::Stop;
             finish.raw = match response.origin {
                 Dialect::OpenaiChat => "stop".into(),
-                Dialect::AnthropicMessages => "end_turn".into(),
+                Dialect::AnthropicMessages | Dialect::BedrockConverse => "end_turn".into(),
                 Dialect::Cohere => "COMPLETE".into(),
             };
         }

@@ -175,16 +175,39 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
         r#"{"message":{"content":7},"finish_reason":"COMPLETE"}"#.to_owned(),
         r#"{"message":{"tool_calls":7},"finish_reason":"COMPLETE"}"#.to_owned(),
     ];
-    let good = [
-        format!(r#"{{"choices":[{CHOICE}]}}"#),
-        format!(r#"{{{MESSAGE},"stop_reason":"end_turn"}}"#),
-        format!(r#"{{{SAID},"finish_reason":"COMPLETE"}}"#),
+    const CONVERSED: &str =
+        r#""output":{"message":{"role":"assistant","content":[{"text":"Hi"}]}}"#;
+    let converse = [
+        format!(r#"{{{CONVERSED},"stopReason":"end_turn","stopReason":null}}"#),
+        format!(r#"{{{CONVERSED},"stopReason":"end_turn","output":{{}}}}"#),
+        format!(r#"{{{CONVERSED},"stopReason":""}}"#),
+        format!(r#"{{{CONVERSED},"stopReason":7}}"#),
+        format!("{{{CONVERSED}}}"),
+        format!(r#"{{{CONVERSED},"stopReason":"end_turn"}} x"#),
+        r#"{"message":"no"}"#.to_owned(),
+        r#"{"stopReason":"end_turn"}"#.to_owned(),
+        r#"{"output":{},"stopReason":"end_turn"}"#.to_owned(),
+        r#"{"output":{"message":{"role":"assistant","content":["Hi"]}},"stopReason":"end_turn"}"#
+            .to_owned(),
+        r#"{"output":{"message":{"role":"assistant","content":7}},"stopReason":"end_turn"}"#
+            .to_owned(),
     ];
-    let all = Dialect::ALL
-        .into_iter()
-        .zip(good)
-        .zip([&chat[..], &messages[..], &cohere[..]]);
-    for ((dialect, good), broken) in all {
+    for dialect in Dialect::ALL {
+        let (good, broken) = match dialect {
+            Dialect::OpenaiChat => (format!(r#"{{"choices":[{CHOICE}]}}"#), &chat[..]),
+            Dialect::AnthropicMessages => (
+                format!(r#"{{{MESSAGE},"stop_reason":"end_turn"}}"#),
+                &messages[..],
+            ),
+            Dialect::BedrockConverse => (
+                format!(r#"{{{CONVERSED},"stopReason":"end_turn"}}"#),
+                &converse[..],
+            ),
+            Dialect::Cohere => (
+                format!(r#"{{{SAID},"finish_reason":"COMPLETE"}}"#),
+                &cohere[..],
+            ),
+        };
         let codec = dialect.client();
         assert!(codec.decode_response(good.as_bytes()).is_ok(), "{good}");
         assert!(codec.weigh_response(good.as_bytes()).is_ok(), "{good}");

@@ -19,7 +19,8 @@ use dialect::chat::StreamEvent;
 use dialect::codec::{Broken, ClientCodec, End, EventDecoder, TargetModel};
 use dialect::failure::{ClientFailure, FailureDetails};
 use dialect::fold::Accumulator;
-use dialect::frame::sse::{Framer, MAX_EVENT};
+use dialect::frame::Framer;
+use dialect::frame::sse::MAX_EVENT;
 
 /// Reads a stream as the road does.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn new(dialect: Dialect, candidates: u64) -> Self {
         Self {
-            framer: Framer::new(MAX_EVENT),
+            framer: dialect.client().framing().framer(MAX_EVENT),
             decoder: dialect.client().decoder(candidates),
             events: Vec::new(),
         }
@@ -56,7 +57,7 @@ impl Stream {
     }
 
     fn last(&mut self, end: End) -> Result<(), Broken> {
-        let framer = std::mem::replace(&mut self.framer, Framer::new(0));
+        let framer = self.framer.clone();
         if let (End::Clean, Some(raw)) = (end, framer.finish())
             && let Some(frame) = raw.frame()?
         {
@@ -84,6 +85,12 @@ pub(crate) fn fold(origin: Dialect, events: &[StreamEvent]) -> Accumulator {
     accumulator
 }
 
+/// Whether a dialect names the model in the path and not in the body.
+pub(crate) fn names_model_in_path(dialect: Dialect) -> bool {
+    let path = |model| dialect.client().chat_path(model, false);
+    path("a") != path("b")
+}
+
 pub(crate) fn target(model: &str) -> TargetModel<'_> {
     TargetModel {
         model,
@@ -107,6 +114,10 @@ pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
     let mark: &[u8] = match dialect {
         Dialect::OpenaiChat => b"data: [DONE]",
         Dialect::AnthropicMessages => b"event: message_stop",
+        Dialect::BedrockConverse => {
+            let mark = b":event-type\x07\x00\x0bmessageStop";
+            return out.windows(mark.len()).any(|bytes| bytes == mark);
+        }
         Dialect::Cohere => br#"data: {"type":"message-end""#,
     };
     // The one event that ends a stream of Cohere's tells of failures too.
