@@ -19,6 +19,7 @@ mod anthropic;
 mod bedrock_converse;
 mod canon;
 mod corpus;
+mod dressed;
 mod event_stream;
 mod goldens;
 mod json;
