@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::corpus::{none, requests, streams};
 use crate::event_stream::{event, from_sse, to_sse};
 use crate::laws::{events, failure, target};
+use crate::recordings;
 
 const ALL: [Dress; 3] = [Dress::Plain, Dress::Bedrock, Dress::Vertex];
 const INVOKE: Dressed = Dressed(Dress::Bedrock);
@@ -169,6 +170,17 @@ fn a_stream_in_chunks_says_what_the_stream_says_and_comes_back() {
         }
     }
     none(&complaints, all.count());
+}
+
+#[test]
+fn recorded_streams_of_chunks_are_whole_answers_and_cut_they_are_none() {
+    for (id, body) in recordings::invoked() {
+        let told = unpacked(&body).unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_eq!(told.last(), Some(&StreamEvent::End), "{id}");
+        for at in (0..body.len() - 1).step_by(97) {
+            assert!(unpacked(&body[..at]).is_err(), "{id} cut at {at}");
+        }
+    }
 }
 
 #[test]
