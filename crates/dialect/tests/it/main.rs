@@ -20,6 +20,7 @@ mod bedrock_converse;
 mod canon;
 mod cohere;
 mod corpus;
+mod dressed;
 mod event_stream;
 mod goldens;
 mod json;

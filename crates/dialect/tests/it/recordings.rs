@@ -88,7 +88,26 @@ fn of_v1(line: &Line) -> bool {
         .is_some_and(|path| path.starts_with("/v1/"))
 }
 
-fn load() -> Vec<Recording> {
+/// Successful streams of Claude through Bedrock's `invoke`: name and body.
+pub(crate) fn invoked() -> Vec<(String, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for file in files() {
+        for line in read(&file).lines() {
+            let line: Line = serde_json::from_str(line).unwrap();
+            let claude = line
+                .path
+                .is_some_and(|path| path.contains("anthropic.claude"));
+            if let Some(encoded) = line.response_body_b64
+                && (line.api == "invoke" && claude && line.is_stream && line.status == 200)
+            {
+                found.insert(line.id, STANDARD.decode(encoded).unwrap());
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn files() -> Vec<PathBuf> {
     let Some(folder) = folder() else {
         eprintln!("SKIPPED: no recordings at ../shared/recordings; laws run on fixtures alone");
         return Vec::new();
@@ -99,7 +118,15 @@ fn load() -> Vec<Recording> {
         .filter(|path| path.extension().is_some_and(|e| e == "jsonl" || e == "gz"))
         .collect();
     files.sort();
+    files
+}
+
+fn load() -> Vec<Recording> {
     let mut found = BTreeMap::new();
+    let files = files();
+    if files.is_empty() {
+        return Vec::new();
+    }
     for file in files {
         for line in read(&file).lines() {
             if let Some(recording) = recording(line) {
