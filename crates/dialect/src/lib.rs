@@ -19,6 +19,7 @@ pub mod loss;
 pub mod media;
 pub mod needs;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod patch;
 
 use codec::{ClientCodec, ServerCodec};
@@ -28,19 +29,26 @@ use codec::{ClientCodec, ServerCodec};
 pub enum Dialect {
     /// OpenAI's chat completions.
     OpenaiChat,
+    /// OpenAI's responses.
+    OpenaiResponses,
     /// Anthropic's messages.
     AnthropicMessages,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+    pub const ALL: [Dialect; 3] = [
+        Dialect::OpenaiChat,
+        Dialect::OpenaiResponses,
+        Dialect::AnthropicMessages,
+    ];
 
     /// Its name in configuration and records.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Dialect::OpenaiChat => "openai-chat",
+            Dialect::OpenaiResponses => "openai-responses",
             Dialect::AnthropicMessages => "anthropic-messages",
         }
     }
@@ -56,6 +64,7 @@ impl Dialect {
     pub fn server(self) -> &'static dyn ServerCodec {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
         }
     }
@@ -65,6 +74,7 @@ impl Dialect {
     pub fn client(self) -> &'static dyn ClientCodec {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
         }
     }

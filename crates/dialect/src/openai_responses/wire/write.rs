@@ -1,0 +1,481 @@
+//! Writes items and their content, the same in requests and answers.
+//!
+//! What came from this dialect is written as it was read. What has no form here
+//! is a reported loss; nothing may be left out without one.
+
+use super::content::in_content;
+use super::reasoning::write_reasoning;
+use super::{ITEM, MESSAGE, OWN, spelled};
+use crate::chat::{
+    CacheMarker, Citation, Extra, Media, MediaSource, Part, PartKind, ToolCall, ToolCallKind,
+};
+use crate::json::{Json, Writer};
+use crate::loss::{LossKind, Losses};
+
+/// Why an item or a piece of content of another dialect stays behind.
+pub(crate) const UNKNOWN: &str = "only the dialect it came from knows it";
+
+/// Writes items.
+pub(crate) struct Items<'a> {
+    /// Whether what is written came from this dialect.
+    pub(crate) ours: bool,
+    /// Whether it is an answer, and its id.
+    pub(crate) answer: Option<&'a str>,
+    /// How many items were written.
+    pub(crate) written: usize,
+    /// The list of the answer's probabilities, until the text that they belong to.
+    pub(crate) logprobs: Option<Json>,
+    /// Takes what cannot be written.
+    pub(crate) losses: &'a mut Losses,
+}
+
+/// The id of an answer's item: the same each time, and another in each answer.
+pub(crate) fn item_id(prefix: &str, answer: &str, index: usize) -> String {
+    let answer = answer.strip_prefix("resp_").unwrap_or(answer);
+    let answer = answer
+        .get(..answer.floor_char_boundary(48))
+        .unwrap_or_default();
+    match answer {
+        "" => format!("{prefix}_{index}"),
+        answer => format!("{prefix}_{answer}_{index}"),
+    }
+}
+
+impl Items<'_> {
+    /// Writes the parts of an assistant's turn as items; `at` gives a part's path.
+    pub(crate) fn said(&mut self, out: &mut Writer, parts: &[Part], at: &dyn Fn(usize) -> String) {
+        let mut place = 0;
+        while let Some(part) = parts.get(place) {
+            if !in_content(part) {
+                self.item(out, part, &at(place));
+                place += 1;
+                continue;
+            }
+            let rest = parts.get(place..).unwrap_or_default();
+            let more = rest.iter().skip(1).take_while(|part| {
+                in_content(part) && !(self.ours && part.extra.noted(spelled::ITEM))
+            });
+            let length = 1 + more.count();
+            let run = rest.get(..length).unwrap_or_default();
+            self.message(out, run, place, at);
+            place += length;
+        }
+    }
+
+    /// Writes a part that is an item of its own.
+    fn item(&mut self, out: &mut Writer, part: &Part, at: &str) {
+        match &part.kind {
+            PartKind::ToolCall(call) => self.call(out, call, part, at),
+            PartKind::Reasoning(reasoning) => {
+                let foreign = reasoning.opaque.as_ref().is_none_or(|o| o.origin != OWN);
+                if foreign && self.answer.is_none() {
+                    let why = "past reasoning stays with its provider";
+                    self.losses.tuning(at, LossKind::Dropped, why);
+                    return;
+                }
+                if foreign && reasoning.text.is_empty() && reasoning.opaque.is_none() {
+                    return;
+                }
+                let id = self.id("rs");
+                let extra = if self.ours { &part.extra } else { &Extra::default() };
+                write_reasoning(out, reasoning, extra, &id);
+                self.written += 1;
+            }
+            PartKind::Opaque(opaque) if opaque.origin == OWN => {
+                out.json(&opaque.value);
+                self.written += 1;
+            }
+            PartKind::Opaque(_) => {
+                self.losses.functional(at, LossKind::Dropped, UNKNOWN);
+            }
+            PartKind::ToolResult(_)
+            | PartKind::Text(_)
+            | PartKind::Refusal(_)
+            | PartKind::Image(_)
+            | PartKind::Audio(_)
+            | PartKind::Video(_)
+            | PartKind::Document(_) => {
+                let why = "this role cannot say it";
+                self.losses.functional(at, LossKind::Dropped, why);
+            }
+        }
+        if !self.ours {
+            self.beside(part, at);
+        }
+    }
+
+    fn id(&self, prefix: &str) -> String {
+        item_id(prefix, self.answer.unwrap_or_default(), self.written)
+    }
+
+    fn call(&mut self, out: &mut Writer, call: &ToolCall, part: &Part, at: &str) {
+        let (kind, field, prefix) = call_words(call.kind);
+        if !self.ours && call.kind == ToolCallKind::Function && call.arguments.trim().is_empty() {
+            // A call without arguments has none, however that is written.
+            let call = ToolCall {
+                arguments: "{}".to_owned(),
+                ..call.clone()
+            };
+            self.call(out, &call, part, at);
+            return;
+        }
+        let generated = self.answer.is_some() && !(self.ours && !part.extra.is_empty());
+        let id = self.id(prefix);
+        out.object(|out| {
+            out.key("type").string(kind);
+            if generated {
+                out.key("id").string(&id);
+                out.key("status").string("completed");
+            }
+            out.key("call_id").string(&call.id);
+            out.key("name").string(&call.name);
+            out.key(field).string(&call.arguments);
+            if self.ours {
+                part.extra.write(out);
+            }
+        });
+        self.written += 1;
+    }
+
+    /// Writes a message of the assistant; `first` is the place of its first part.
+    fn message(
+        &mut self,
+        out: &mut Writer,
+        parts: &[Part],
+        first: usize,
+        at: &dyn Fn(usize) -> String,
+    ) {
+        let Some(head) = parts.first().map(|part| &part.extra) else {
+            return;
+        };
+        let id = self.id("msg");
+        let generated = self.answer.is_some() && !(self.ours && head.noted(spelled::ITEM));
+        let list: &[Part] = if head.noted(spelled::EMPTY_ITEM) { &[] } else { parts };
+        let mut any = list.is_empty() || self.ours;
+        let wrote = out.attempt(|out| {
+            out.object(|out| {
+                if !(self.ours && head.noted(spelled::UNTYPED)) {
+                    out.key("type").string("message");
+                }
+                if generated {
+                    out.key("id").string(&id);
+                    out.key("status").string("completed");
+                }
+                out.key("role").string("assistant");
+                out.key("content");
+                match list {
+                    [only] if self.ours && head.noted(spelled::BARE) => any |= bare(out, only),
+                    [only] if !self.ours && self.answer.is_none() && is_plain(only) => {
+                        any |= bare(out, only);
+                    }
+                    list => {
+                        out.array(|out| {
+                            for (place, part) in list.iter().enumerate() {
+                                any |= self.content(out, part, &at(first + place), true);
+                            }
+                        });
+                    }
+                }
+                if self.ours {
+                    head.write_inner(out, ITEM);
+                    head.write_inner(out, MESSAGE);
+                }
+            });
+            any
+        });
+        self.written += usize::from(wrote);
+    }
+
+    /// Writes content of a message or a result; says whether it had a form.
+    pub(crate) fn content(
+        &mut self,
+        out: &mut Writer,
+        part: &Part,
+        at: &str,
+        assistant: bool,
+    ) -> bool {
+        let media = match &part.kind {
+            PartKind::Text(words) => {
+                let output = if self.ours && part.extra.noted(spelled::INPUT_TEXT) {
+                    false
+                } else {
+                    assistant || self.ours && part.extra.noted(spelled::OUTPUT_TEXT)
+                };
+                self.node(out, if output { "output_text" } else { "input_text" }, part, |pen, out| {
+                    out.key("text").text(words);
+                    if output {
+                        pen.beside_text(out, part, at);
+                    }
+                });
+                return self.done(part, at);
+            }
+            PartKind::Refusal(words) => {
+                self.node(out, "refusal", part, |_, out| {
+                    out.key("refusal").string(words);
+                });
+                return self.done(part, at);
+            }
+            PartKind::Opaque(opaque) if opaque.origin == OWN => {
+                out.json(&opaque.value);
+                return true;
+            }
+            _ if assistant && !self.ours => Err("this role cannot say it"),
+            PartKind::Image(media) => image(media, self.ours).map(|list| ("input_image", list)),
+            PartKind::Document(media) => {
+                if let Some(words) = plain(media) {
+                    let why = "the document goes as text";
+                    self.losses.tuning(at, LossKind::Approximated, why);
+                    if media.name.is_some() {
+                        let why = "the words alone are sent";
+                        self.losses.tuning(format!("{at}.title"), LossKind::Dropped, why);
+                    }
+                    self.node(out, "input_text", part, |_, out| {
+                        out.key("text").string(&words);
+                    });
+                    return self.done(part, at);
+                }
+                document(media, self.ours).map(|list| ("input_file", list))
+            }
+            PartKind::Audio(media) => return self.sound(out, part, media, at),
+            PartKind::Video(_) => Err("responses take no video"),
+            PartKind::Opaque(_) => Err(UNKNOWN),
+            PartKind::Reasoning(_) | PartKind::ToolCall(_) | PartKind::ToolResult(_) => {
+                Err("it cannot stand among the content of a message")
+            }
+        };
+        match media {
+            Ok((kind, members)) => {
+                self.node(out, kind, part, |_, out| {
+                    for (name, value) in members {
+                        out.key(name).string(&value);
+                    }
+                });
+                self.done(part, at)
+            }
+            Err(why) => {
+                self.losses.functional(at, LossKind::Dropped, why);
+                false
+            }
+        }
+    }
+
+    fn node(
+        &mut self,
+        out: &mut Writer,
+        kind: &str,
+        part: &Part,
+        inner: impl FnOnce(&mut Self, &mut Writer),
+    ) {
+        out.object(|out| {
+            out.key("type").string(kind);
+            inner(self, out);
+            if self.ours {
+                if let Some(CacheMarker { extra, .. }) = &part.cache {
+                    out.key("prompt_cache_breakpoint").object(|out| extra.write(out));
+                }
+                part.extra.write_but(out, &[ITEM, MESSAGE, "input_audio"]);
+            }
+        });
+    }
+
+    fn done(&mut self, part: &Part, at: &str) -> bool {
+        if !self.ours {
+            self.beside(part, at);
+        }
+        true
+    }
+
+    /// What may stand on any part and cannot go along.
+    pub(crate) fn beside(&mut self, part: &Part, at: &str) {
+        if let Some(cache) = &part.cache {
+            let why = "responses cache by themselves";
+            let path = format!("{at}.cache_control");
+            self.losses.tuning(path, LossKind::Dropped, why);
+            report_extra(&cache.extra, &format!("{at}.cache_control."), self.losses);
+        }
+        if !part.citations.is_empty() && self.answer.is_none() {
+            let why = "past citations stay with their provider";
+            let path = format!("{at}.citations");
+            self.losses.tuning(path, LossKind::Dropped, why);
+        }
+        report_extra(&part.extra, &format!("{at}."), self.losses);
+    }
+
+    /// Writes the sources that an output text cites, and its probabilities.
+    fn beside_text(&mut self, out: &mut Writer, part: &Part, at: &str) {
+        let extra = &part.extra;
+        if self.answer.is_none() && !self.ours {
+            return;
+        }
+        if !(self.ours && extra.noted(spelled::NO_ANNOTATIONS)) {
+            out.key("annotations").array(|out| {
+                for citation in &part.citations {
+                    let form = write_citation(out, citation);
+                    report_citation(citation, form, &format!("{at}.citations"), self.losses);
+                }
+            });
+        }
+        let marked = extra.noted(spelled::LOGPROBS);
+        let list = match &self.logprobs {
+            Some(_) if marked || !extra.noted(spelled::NO_LOGPROBS) => self.logprobs.take(),
+            Some(_) | None => None,
+        };
+        match list {
+            Some(list) => {
+                out.key("logprobs").json(&list);
+            }
+            None if self.ours
+                && (extra.noted(spelled::NO_LOGPROBS) || extra.get("logprobs").is_some()) => {}
+            None => {
+                out.key("logprobs").array(|_| ());
+            }
+        }
+    }
+
+    fn sound(&mut self, out: &mut Writer, part: &Part, media: &Media, at: &str) -> bool {
+        let MediaSource::Base64(data) = &media.source else {
+            let why = "sound must be given in base64";
+            self.losses.functional(at, LossKind::Dropped, why);
+            return false;
+        };
+        let format = match media.media_type.as_deref().unwrap_or("audio/wav") {
+            "audio/mpeg" => "mp3",
+            "audio/x-wav" | "audio/wave" => "wav",
+            other => other.strip_prefix("audio/").unwrap_or(other),
+        };
+        self.node(out, "input_audio", part, |pen, out| {
+            out.key("input_audio").object(|out| {
+                out.key("data").string(data);
+                out.key("format").string(format);
+                if pen.ours {
+                    part.extra.write_inner(out, "input_audio");
+                }
+            });
+        });
+        self.done(part, at)
+    }
+}
+
+/// The type of a call's item, the member that holds its arguments, and how its ids begin.
+pub(crate) fn call_words(kind: ToolCallKind) -> (&'static str, &'static str, &'static str) {
+    match kind {
+        ToolCallKind::Function => ("function_call", "arguments", "fc"),
+        ToolCallKind::Custom => ("custom_tool_call", "input", "ctc"),
+    }
+}
+
+/// Whether a part is text and nothing else.
+fn is_plain(part: &Part) -> bool {
+    matches!(part.kind, PartKind::Text(_))
+        && part.citations.is_empty()
+        && part.cache.is_none()
+        && part.extra.said().next().is_none()
+}
+
+fn bare(out: &mut Writer, part: &Part) -> bool {
+    match &part.kind {
+        PartKind::Text(words) => out.text(words),
+        _ => out.string(""),
+    };
+    true
+}
+
+type Words = Vec<(&'static str, String)>;
+
+fn image(media: &Media, ours: bool) -> Result<Words, &'static str> {
+    let mut members = match &media.source {
+        MediaSource::Url(url) => vec![("image_url", url.clone())],
+        MediaSource::Base64(data) => vec![("image_url", data_url(media, data))],
+        MediaSource::File(id) if ours => vec![("file_id", id.clone())],
+        MediaSource::File(_) => return Err("the file is stored at another provider"),
+        MediaSource::Text(_) | MediaSource::Parts(_) => return Err("it is no picture"),
+    };
+    members.extend(media.detail.clone().map(|detail| ("detail", detail)));
+    Ok(members)
+}
+
+fn document(media: &Media, ours: bool) -> Result<Words, &'static str> {
+    let mut members = match &media.source {
+        MediaSource::Url(url) => vec![("file_url", url.clone())],
+        MediaSource::Base64(data) if media.media_type.is_none() => {
+            vec![("file_data", data.clone())]
+        }
+        MediaSource::Base64(data) => vec![("file_data", data_url(media, data))],
+        MediaSource::File(id) if ours => vec![("file_id", id.clone())],
+        MediaSource::File(_) => return Err("the file is stored at another provider"),
+        MediaSource::Text(_) | MediaSource::Parts(_) => return Err("it is no file"),
+    };
+    let is_data = matches!(media.source, MediaSource::Base64(_));
+    let made = match media.media_type.as_deref() {
+        Some("application/pdf") => "document.pdf",
+        Some(_) | None => "document",
+    };
+    match &media.name {
+        Some(name) => members.push(("filename", name.clone())),
+        // The API wants a name beside data.
+        None if is_data && !ours => members.push(("filename", made.to_owned())),
+        None => {}
+    }
+    Ok(members)
+}
+
+/// The text of a document that is no file; none for any other.
+fn plain(media: &Media) -> Option<String> {
+    match &media.source {
+        MediaSource::Text(text) => Some(text.clone()),
+        MediaSource::Parts(parts) => {
+            let words = parts.iter().map(|part| match &part.kind {
+                PartKind::Text(words) => Some(words.as_str()),
+                _ => None,
+            });
+            Some(words.collect::<Option<Vec<_>>>()?.join("\n"))
+        }
+        MediaSource::Base64(_) | MediaSource::Url(_) | MediaSource::File(_) => None,
+    }
+}
+
+fn data_url(media: &Media, data: &str) -> String {
+    let kind = media.media_type.as_deref().unwrap_or("image/png");
+    format!("data:{kind};base64,{data}")
+}
+
+/// Writes a source as an entry of `annotations`; says whether there is a form for it.
+pub(crate) fn write_citation(out: &mut Writer, citation: &Citation) -> bool {
+    if citation.raw.origin == OWN {
+        out.json(&citation.raw.value);
+        return true;
+    }
+    let Some(url) = &citation.url else {
+        return false;
+    };
+    out.object(|out| {
+        out.key("type").string("url_citation");
+        // Where in the text it belongs is not known, and clients need numbers.
+        out.key("start_index").number(0);
+        out.key("end_index").number(0);
+        out.key("url").string(url);
+        out.key("title").string(citation.title.as_deref().unwrap_or_default());
+    });
+    true
+}
+
+/// Names what of a source did not go along; `form` is whether there was one for it.
+pub(crate) fn report_citation(citation: &Citation, form: bool, at: &str, losses: &mut Losses) {
+    if citation.raw.origin == OWN || losses.as_slice().iter().any(|loss| loss.path == at) {
+        return;
+    }
+    let kind = if form {
+        LossKind::Approximated
+    } else {
+        LossKind::Dropped
+    };
+    losses.tuning(at, kind, "responses cite addresses and titles only");
+}
+
+/// Reports the fields of another dialect that stay behind.
+pub(crate) fn report_extra(extra: &Extra, under: &str, losses: &mut Losses) {
+    for (name, _) in extra.said() {
+        let why = "responses have no such field";
+        losses.tuning(format!("{under}{name}"), LossKind::Dropped, why);
+    }
+}
