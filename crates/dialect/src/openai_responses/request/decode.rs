@@ -8,7 +8,7 @@ use crate::chat::{
     Effort, Extra, Logprobs, Message, OutputFormat, Part, ReasoningRequest, Request, Role, Tool,
     ToolChoice, ToolKind, given,
 };
-use crate::json::{Invalid, Json, Kind, Reader};
+use crate::json::{Invalid, Kind, Reader};
 use crate::openai_responses::wire::item::{Item, item};
 use crate::openai_responses::wire::{KEPT, OWN, kind_of, number, required, spelled, text};
 

@@ -232,6 +232,13 @@ fn remove(value: &mut Value, pointer: &str) {
 fn least(dialect: Dialect) -> Value {
     let tool = match dialect {
         Dialect::OpenaiChat => json!({"type": "function", "function": {"name": "f"}}),
+        Dialect::OpenaiResponses => {
+            return json!({
+                "model": "m",
+                "input": [{"role": "user", "content": "Go"}],
+                "tools": [{"type": "function", "name": "f"}],
+            });
+        }
         Dialect::AnthropicMessages => json!({"name": "f", "input_schema": {"type": "object"}}),
     };
     let mut request = json!({
@@ -251,6 +258,10 @@ fn schema(dialect: Dialect) -> Option<(Value, Value)> {
         Dialect::OpenaiChat => (
             "openai-openapi.json",
             "/components/schemas/CreateChatCompletionRequest",
+        ),
+        Dialect::OpenaiResponses => (
+            "openai-openapi.json",
+            "/components/schemas/CreateResponse",
         ),
         Dialect::AnthropicMessages => ("anthropic_MessageCreateParams.json", ""),
     };

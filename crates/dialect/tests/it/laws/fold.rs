@@ -108,6 +108,7 @@ fn normal(mut response: Response) -> Response {
             finish.reason = FinishReason::Stop;
             finish.raw = match response.origin {
                 Dialect::OpenaiChat => "stop".into(),
+                Dialect::OpenaiResponses => "completed".into(),
                 Dialect::AnthropicMessages => "end_turn".into(),
             };
         }

@@ -160,14 +160,32 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
         r#"{"type":"message","content":7,"stop_reason":"end_turn"}"#.to_owned(),
         r#"{"content":[],"stop_reason":"end_turn"}"#.to_owned(),
     ];
+    const RESPONSE: &str = r#""object":"response","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hi"}]}]"#;
+    let responses = [
+        format!(r#"{{{RESPONSE}}}"#),
+        format!(r#"{{{RESPONSE},"status":""}}"#),
+        format!(r#"{{{RESPONSE},"status":null}}"#),
+        format!(r#"{{{RESPONSE},"status":"in_progress"}}"#),
+        format!(r#"{{{RESPONSE},"status":"queued"}}"#),
+        format!(r#"{{{RESPONSE},"status":"cancelled"}}"#),
+        format!(r#"{{{RESPONSE},"status":"failed","error":{{"message":"no"}}}}"#),
+        format!(r#"{{{RESPONSE},"status":"completed","error":{{"message":"no"}}}}"#),
+        format!(r#"{{{RESPONSE},"status":"completed","status":"in_progress"}}"#),
+        format!(r#"{{{RESPONSE},"status":"completed","output":[]}}"#),
+        r#"{"status":"completed"}"#.to_owned(),
+        r#"{"status":"completed","output":7}"#.to_owned(),
+        r#"{"status":"completed","output":["Hi"]}"#.to_owned(),
+        format!(r#"{{{RESPONSE},"status":"completed"}} x"#),
+    ];
     let good = [
         format!(r#"{{"choices":[{CHOICE}]}}"#),
+        format!(r#"{{{RESPONSE},"status":"completed"}}"#),
         format!(r#"{{{MESSAGE},"stop_reason":"end_turn"}}"#),
     ];
     let all = Dialect::ALL
         .into_iter()
         .zip(good)
-        .zip([&chat[..], &messages[..]]);
+        .zip([&chat[..], &responses[..], &messages[..]]);
     for ((dialect, good), broken) in all {
         let codec = dialect.client();
         assert!(codec.decode_response(good.as_bytes()).is_ok(), "{good}");
@@ -220,6 +238,8 @@ fn what_is_read_costs_no_more_than_its_size() {
         format!(r#"{{"type":"message_start","message":{{{members}"usage":{{{members}"a":1}}}}}}"#),
         format!(r#"{{"type":"message_start",{members}"message":{{}}}}"#),
         format!(r#"{{"type":"message_delta","delta":{{{members}"stop_reason":"end_turn"}}}}"#),
+        format!(r#"{{"type":"response.created","response":{{{members}"usage":{{{members}"a":1}}}}}}"#),
+        format!(r#"{{"type":"response.created",{members}"response":{{}}}}"#),
     ];
     for dialect in Dialect::ALL {
         for data in &datas {
@@ -234,7 +254,8 @@ fn what_is_read_costs_no_more_than_its_size() {
             let kept = decoder.unknown_fields();
             assert!(kept.iter().map(String::len).sum::<usize>() < 8192);
         }
-        let body = format!(r#"{{"model":"m","max_tokens":1,"messages":[],{members}"z":1}}"#);
+        let body =
+            format!(r#"{{"model":"m","max_tokens":1,"messages":[],"input":[],{members}"z":1}}"#);
         assert!(dialect.server().head(body.as_bytes()).is_ok());
         assert!(dialect.server().decode_request(body.as_bytes()).is_ok());
     }

@@ -104,12 +104,13 @@ pub(crate) fn others(
 
 /// Whether the bytes of a stream hold its dialect's mark of success.
 pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
-    let mark: &[u8] = match dialect {
-        Dialect::OpenaiChat => b"data: [DONE]",
-        Dialect::AnthropicMessages => b"event: message_stop",
+    let marks: &[&str] = match dialect {
+        Dialect::OpenaiChat => &["data: [DONE]"],
+        Dialect::OpenaiResponses => &["event: response.completed", "event: response.incomplete"],
+        Dialect::AnthropicMessages => &["event: message_stop"],
     };
     out.split(|byte| *byte == b'\n')
-        .any(|line| line.starts_with(mark))
+        .any(|line| marks.iter().any(|mark| line.starts_with(mark.as_bytes())))
 }
 
 pub(crate) fn failure() -> ClientFailure {

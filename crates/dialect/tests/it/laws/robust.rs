@@ -154,7 +154,7 @@ proptest! {
 
     #[test]
     fn arbitrary_frames_are_no_panic(
-        event in prop::sample::select(vec!["", "ping", "message_start", "content_block_delta", "error"]),
+        event in prop::sample::select(vec!["", "ping", "message_start", "content_block_delta", "response.created", "error"]),
         data in ".{0,40}",
     ) {
         for dialect in Dialect::ALL {
