@@ -15,7 +15,7 @@ use self::turn::write_own_message;
 use super::response::report_extra;
 use super::wire::{OWN, spelled, write_cache};
 use crate::chat::{
-    Effort, OutputFormat, ReasoningRequest, Request, Role, Tool, ToolChoice, ToolKind, Words,
+    Effort, OutputFormat, ReasoningRequest, Request, Tool, ToolChoice, ToolKind, Words,
 };
 use crate::codec::TargetModel;
 use crate::json::Writer;
@@ -36,7 +36,11 @@ pub(super) const WORDS: Words = Words {
 const STOPS: usize = 4;
 
 /// Fields of other dialects without which an answer does something else.
-const FUNCTIONAL: [(&str, &str); 3] = [
+const FUNCTIONAL: [(&str, &str); 7] = [
+    ("previous_response_id", "its provider keeps what went before"),
+    ("conversation", "its provider keeps what went before"),
+    ("prompt", "its provider keeps it"),
+    ("background", "the answer is given at once"),
     ("mcp_servers", "the provider of another dialect runs it"),
     ("container", "the provider of another dialect runs it"),
     (
@@ -55,21 +59,13 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
     out.object(|out| {
         out.key("model").string(target.model);
         out.key("messages").array(|out| {
-            let mut turn = 0usize;
-            for message in &request.messages {
-                if pen.ours {
-                    write_own_message(out, message);
-                    continue;
-                }
-                // Instructions stand apart in dialects that call them `system`.
-                let at = match message.role {
-                    Role::System | Role::Developer => "system".to_owned(),
-                    Role::User | Role::Assistant | Role::Tool => {
-                        turn += 1;
-                        format!("messages[{}]", turn - 1)
-                    }
-                };
-                pen.message(out, message, &at);
+            if pen.ours {
+                let own = request.messages.iter();
+                own.for_each(|message| write_own_message(out, message));
+                return;
+            }
+            for (message, place) in request.messages.iter().zip(request.places()) {
+                pen.message(out, message, &place);
             }
         });
         pen.tools(out, request);

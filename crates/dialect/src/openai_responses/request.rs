@@ -12,6 +12,8 @@ pub(super) use decode::decode;
 pub(super) use head::{head, media, patch};
 
 use self::decode::includes;
+pub(super) use turn::places;
+
 use super::wire::write::report_extra;
 use super::wire::{OWN, spelled};
 use crate::chat::{
@@ -55,7 +57,10 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
     };
     let mut out = Writer::with_capacity(1024);
     out.object(|out| {
-        out.key("model").string(target.model);
+        // A prompt that the provider keeps may name the model.
+        if !target.model.is_empty() {
+            out.key("model").string(target.model);
+        }
         pen.input(out, request);
         pen.tools(out, request);
         pen.sampling(out, request);

@@ -6,9 +6,10 @@
 use std::collections::HashSet;
 
 use super::Pen;
-use crate::chat::{Message, Part, PartKind, Request, Role, ToolCallKind, ToolResult};
+use crate::chat::{Message, Part, PartKind, Place, Request, Role, ToolCallKind, ToolResult};
 use crate::json::Writer;
 use crate::loss::LossKind;
+use crate::openai_responses::wire::content::in_content;
 use crate::openai_responses::wire::spelled;
 use crate::openai_responses::wire::write::{Items, report_extra};
 
@@ -42,18 +43,11 @@ impl Pen<'_> {
             return;
         }
         let custom = custom_calls(request);
-        let mut turn = 0usize;
+        let places = request.places();
+        let nowhere = Place::default();
         out.key("input").array(|out| {
-            for (_, message) in rest {
-                // Instructions stand apart in dialects that call them `system`.
-                let at = match message.role {
-                    Role::System | Role::Developer => "system".to_owned(),
-                    Role::User | Role::Assistant | Role::Tool => {
-                        turn += 1;
-                        format!("messages[{}]", turn - 1)
-                    }
-                };
-                self.turn(out, message, &at, &custom);
+            for (at, message) in rest {
+                self.turn(out, message, places.get(at).unwrap_or(&nowhere), &custom);
             }
         });
     }
@@ -68,22 +62,29 @@ impl Pen<'_> {
         }
     }
 
-    /// Writes one message as one item or several; `at` is its path.
-    fn turn(&mut self, out: &mut Writer, message: &Message, at: &str, custom: &HashSet<&str>) {
+    /// Writes one message as one item or several, and tells what is lost in the words of the
+    /// place where it stood.
+    fn turn(
+        &mut self,
+        out: &mut Writer,
+        message: &Message,
+        stood: &Place,
+        custom: &HashSet<&str>,
+    ) {
         if !self.ours {
-            report_extra(&message.extra, &format!("{at}."), self.losses);
+            report_extra(&message.extra, &format!("{}.", stood.turn), self.losses);
             if message.name.is_some() {
-                self.left(format!("{at}.name"), "responses name nobody");
+                self.left(format!("{}.name", stood.turn), "responses name nobody");
             }
         }
         if message.role == Role::Assistant {
-            let path = |place| format!("{at}.content[{place}]");
+            let path = |place| stood.part(place).to_owned();
             self.items().said(out, &message.parts, &path);
             return;
         }
         let mut rest = Vec::new();
         for (place, part) in message.parts.iter().enumerate() {
-            let at = format!("{at}.content[{place}]");
+            let at = stood.part(place).to_owned();
             match &part.kind {
                 // An answer must follow its call, so it comes before what else was said.
                 PartKind::ToolResult(result) => {
@@ -177,12 +178,19 @@ impl Pen<'_> {
                     }
                 }
                 several => {
-                    out.array(|out| {
-                        for (place, part) in several.iter().enumerate() {
-                            let at = format!("{at}.content[{place}]");
-                            items.content(out, part, &at, false);
-                        }
+                    let mut any = ours;
+                    let wrote = out.attempt(|out| {
+                        out.array(|out| {
+                            for (place, part) in several.iter().enumerate() {
+                                let at = format!("{at}.content[{place}]");
+                                any |= items.content(out, part, &at, false);
+                            }
+                        });
+                        any
                     });
+                    if !wrote {
+                        out.string("");
+                    }
                 }
             }
             if ours {
@@ -196,6 +204,64 @@ fn text(part: &Part) -> Option<&str> {
     match &part.kind {
         PartKind::Text(words) => Some(words.as_str()),
         _ => None,
+    }
+}
+
+/// Where the turns of a request of this dialect stand in its items.
+pub(crate) fn places(request: &Request) -> Vec<Place> {
+    let mut items = 0usize;
+    let mut next = || {
+        items += 1;
+        format!("input[{}]", items - 1)
+    };
+    let place = |message: &Message| {
+        if message.extra.noted(spelled::INSTRUCTIONS) {
+            return alone("instructions", message);
+        }
+        if request.extra.noted(spelled::BARE_INPUT) {
+            return alone("input", message);
+        }
+        if message.role != Role::Assistant {
+            let turn = next();
+            let parts = (0..message.parts.len()).map(|at| match message.role {
+                Role::Tool => turn.clone(),
+                _ if message.bare => format!("{turn}.content"),
+                _ => format!("{turn}.content[{at}]"),
+            });
+            return Place {
+                parts: parts.collect(),
+                turn,
+            };
+        }
+        let (mut item, mut content) = (String::new(), 0usize);
+        let parts = message.parts.iter().map(|part| {
+            if !in_content(part) {
+                item.clear();
+                return next();
+            }
+            if item.is_empty() || part.extra.noted(spelled::ITEM) {
+                (item, content) = (next(), 0);
+            }
+            content += 1;
+            if part.extra.noted(spelled::BARE) {
+                return format!("{item}.content");
+            }
+            format!("{item}.content[{}]", content - 1)
+        });
+        let parts: Vec<String> = parts.collect();
+        Place {
+            turn: parts.first().cloned().unwrap_or_default(),
+            parts,
+        }
+    };
+    request.messages.iter().map(place).collect()
+}
+
+/// The place of a turn that is one bare string.
+fn alone(path: &str, message: &Message) -> Place {
+    Place {
+        turn: path.to_owned(),
+        parts: vec![path.to_owned(); message.parts.len()],
     }
 }
 

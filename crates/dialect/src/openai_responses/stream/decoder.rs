@@ -30,6 +30,8 @@ pub(crate) struct Decoder {
     parts: u64,
     /// How many items have begun.
     items: u64,
+    /// The least place that the next item may have; some places stay empty.
+    next: u64,
     open: Vec<Open>,
     /// Whether tools of the application are asked for.
     calls: bool,
@@ -53,6 +55,7 @@ impl Decoder {
             stage: Stage::Waiting,
             parts: 0,
             items: 0,
+            next: 0,
             open: Vec::new(),
             calls: false,
             cut_call: false,
@@ -143,10 +146,7 @@ impl Decoder {
                 ("created_at", Kind::Number) if member.clone().u64().is_ok() => {
                     start.created = Some(member.u64()?);
                 }
-                // Which of them serves is told at the end.
-                ("service_tier", Kind::String) => {
-                    start.service_tier = Some(text(member)?).filter(|tier| tier != "auto");
-                }
+                ("service_tier", Kind::String) => start.service_tier = Some(text(member)?),
                 ("status" | "usage", _) => {
                     member.skip()?;
                 }
@@ -201,8 +201,8 @@ impl Decoder {
 
     fn begin(&mut self, event: Event<'_>, told: &mut Told<'_>) -> Result<(), Broken> {
         let index = required(event.item_index, "output_index")?;
-        if index != self.items {
-            return Err(Broken::new("an item has another index than the next one"));
+        if index < self.next {
+            return Err(Broken::new("an item begins where one stood before"));
         }
         if self.open.len() == OPEN {
             return Err(Broken::new("more items are open than an answer may have"));
@@ -235,6 +235,7 @@ impl Decoder {
             }
         };
         self.items += 1;
+        self.next = index.saturating_add(1);
         self.open.push(Open { index, form });
         Ok(())
     }
@@ -543,8 +544,9 @@ impl Decoder {
             if place < self.items {
                 return element.skip().map(drop);
             }
+            let index = self.next;
             let event = || Event {
-                item_index: Some(place),
+                item_index: Some(index),
                 item: Some(element.clone()),
                 ..Event::default()
             };

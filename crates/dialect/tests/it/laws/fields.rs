@@ -53,6 +53,16 @@ const USUAL: &[(&str, &str)] = &[
     ("/thinking/type", r#""enabled""#),
     ("/thinking", r#"{"type":"adaptive"}"#),
     ("/reasoning/enabled", "true"),
+    ("/thinking/type", r#""adaptive""#),
+    // What an item is goes without saying, and so does that it is known by its place.
+    ("/input/*/type", r#""message""#),
+    ("/input/*/id", "*"),
+    ("/input/*/status", "*"),
+    ("/prompt_cache_breakpoint/mode", r#""explicit""#),
+    ("/store", "false"),
+    // What it asks for is told, or asked for, anyhow.
+    ("/include", r#"["reasoning.encrypted_content"]"#),
+    ("/include", r#"["message.output_text.logprobs"]"#),
     // Named with what it belongs to.
     ("/top_logprobs", "*"),
     // The same reasoning under another of its names.

@@ -203,7 +203,13 @@ fn essence(request: &Request) -> (Vec<String>, String) {
             said.push(format!("{role}: {what}"));
         }
     }
-    let tools: Vec<_> = request.tools.iter().map(|tool| &tool.kind).collect();
+    // Where that is not said, schemas of arguments are no rule.
+    let mut tools: Vec<_> = request.tools.iter().map(|tool| tool.kind.clone()).collect();
+    for tool in &mut tools {
+        if let ToolKind::Function { strict, .. } = tool {
+            *strict = strict.filter(|strict| *strict);
+        }
+    }
     let bounds = (&request.stop, request.stream, &request.sampling);
     let schema = request.output.as_ref().map(|output| match output {
         OutputFormat::JsonSchema { schema, .. } => schema.clone(),
