@@ -109,13 +109,12 @@ impl Pen<'_> {
             out.key("tools").array(|out| {
                 known.iter().for_each(|tool| write_tool(out, tool, self.ours));
             });
-        } else if !self.ours {
-            return;
         }
         match &request.tool_choice {
             Some(ToolChoice::Other(_)) if !self.ours => {
                 self.dropped("tool_choice", "only the dialect it came from knows it");
             }
+            _ if known.is_empty() && !self.ours => return,
             Some(choice) => write_tool_choice(out.key("tool_choice"), choice),
             None => {}
         }

@@ -44,60 +44,83 @@ pub(crate) fn item_id(prefix: &str, answer: &str, index: usize) -> String {
 impl Items<'_> {
     /// Writes the parts of an assistant's turn as items; `at` gives a part's path.
     pub(crate) fn said(&mut self, out: &mut Writer, parts: &[Part], at: &dyn Fn(usize) -> String) {
-        let mut place = 0;
-        while let Some(part) = parts.get(place) {
+        let parts: Vec<(usize, &Part)> = parts
+            .iter()
+            .enumerate()
+            .filter(|(place, part)| self.has_form(part, || at(*place)))
+            .collect();
+        let mut rest = parts.as_slice();
+        while let Some((first, more)) = rest.split_first() {
+            let (place, part) = *first;
             if !in_content(part) {
                 self.item(out, part, &at(place));
-                place += 1;
+                rest = more;
                 continue;
             }
-            let rest = parts.get(place..).unwrap_or_default();
-            let more = rest.iter().skip(1).take_while(|part| {
+            let more = more.iter().take_while(|(_, part)| {
                 in_content(part) && !(self.ours && part.extra.noted(spelled::ITEM))
             });
-            let length = 1 + more.count();
-            let run = rest.get(..length).unwrap_or_default();
-            self.message(out, run, place, at);
-            place += length;
+            let (run, behind) = rest.split_at_checked(1 + more.count()).unwrap_or_default();
+            self.message(out, run, at);
+            rest = behind;
+        }
+    }
+
+    /// Whether the part has a form here; one that has none is reported.
+    fn has_form(&mut self, part: &Part, at: impl Fn() -> String) -> bool {
+        match &part.kind {
+            PartKind::Opaque(opaque) if opaque.origin != OWN => {
+                self.losses.functional(at(), LossKind::Dropped, UNKNOWN);
+                false
+            }
+            PartKind::Reasoning(reasoning) => {
+                let foreign = reasoning.opaque.as_ref().is_none_or(|o| o.origin != OWN);
+                if foreign && self.answer.is_none() {
+                    let why = "past reasoning stays with its provider";
+                    self.losses.tuning(at(), LossKind::Dropped, why);
+                    return false;
+                }
+                !reasoning.text.is_empty() || reasoning.opaque.is_some()
+            }
+            PartKind::ToolResult(_) => {
+                let why = "this role cannot say it";
+                self.losses.functional(at(), LossKind::Dropped, why);
+                false
+            }
+            PartKind::Text(_)
+            | PartKind::Image(_)
+            | PartKind::Audio(_)
+            | PartKind::Video(_)
+            | PartKind::Document(_)
+            | PartKind::ToolCall(_)
+            | PartKind::Refusal(_)
+            | PartKind::Opaque(_) => true,
         }
     }
 
     /// Writes a part that is an item of its own.
     fn item(&mut self, out: &mut Writer, part: &Part, at: &str) {
         match &part.kind {
-            PartKind::ToolCall(call) => self.call(out, call, part, at),
+            PartKind::ToolCall(call) => self.call(out, call, &part.extra),
             PartKind::Reasoning(reasoning) => {
-                let foreign = reasoning.opaque.as_ref().is_none_or(|o| o.origin != OWN);
-                if foreign && self.answer.is_none() {
-                    let why = "past reasoning stays with its provider";
-                    self.losses.tuning(at, LossKind::Dropped, why);
-                    return;
-                }
-                if foreign && reasoning.text.is_empty() && reasoning.opaque.is_none() {
-                    return;
-                }
                 let id = self.id("rs");
-                let extra = if self.ours { &part.extra } else { &Extra::default() };
+                let none = Extra::default();
+                let extra = if self.ours { &part.extra } else { &none };
                 write_reasoning(out, reasoning, extra, &id);
                 self.written += 1;
             }
-            PartKind::Opaque(opaque) if opaque.origin == OWN => {
+            PartKind::Opaque(opaque) => {
                 out.json(&opaque.value);
                 self.written += 1;
             }
-            PartKind::Opaque(_) => {
-                self.losses.functional(at, LossKind::Dropped, UNKNOWN);
-            }
+            // These stand in content, or were taken out before.
             PartKind::ToolResult(_)
             | PartKind::Text(_)
             | PartKind::Refusal(_)
             | PartKind::Image(_)
             | PartKind::Audio(_)
             | PartKind::Video(_)
-            | PartKind::Document(_) => {
-                let why = "this role cannot say it";
-                self.losses.functional(at, LossKind::Dropped, why);
-            }
+            | PartKind::Document(_) => {}
         }
         if !self.ours {
             self.beside(part, at);
@@ -108,7 +131,7 @@ impl Items<'_> {
         item_id(prefix, self.answer.unwrap_or_default(), self.written)
     }
 
-    fn call(&mut self, out: &mut Writer, call: &ToolCall, part: &Part, at: &str) {
+    fn call(&mut self, out: &mut Writer, call: &ToolCall, extra: &Extra) {
         let (kind, field, prefix) = call_words(call.kind);
         if !self.ours && call.kind == ToolCallKind::Function && call.arguments.trim().is_empty() {
             // A call without arguments has none, however that is written.
@@ -116,10 +139,10 @@ impl Items<'_> {
                 arguments: "{}".to_owned(),
                 ..call.clone()
             };
-            self.call(out, &call, part, at);
+            self.call(out, &call, extra);
             return;
         }
-        let generated = self.answer.is_some() && !(self.ours && !part.extra.is_empty());
+        let generated = self.answer.is_some() && !(self.ours && !extra.is_empty());
         let id = self.id(prefix);
         out.object(|out| {
             out.key("type").string(kind);
@@ -131,27 +154,26 @@ impl Items<'_> {
             out.key("name").string(&call.name);
             out.key(field).string(&call.arguments);
             if self.ours {
-                part.extra.write(out);
+                extra.write(out);
             }
         });
         self.written += 1;
     }
 
-    /// Writes a message of the assistant; `first` is the place of its first part.
+    /// Writes a message of the assistant.
     fn message(
         &mut self,
         out: &mut Writer,
-        parts: &[Part],
-        first: usize,
+        parts: &[(usize, &Part)],
         at: &dyn Fn(usize) -> String,
     ) {
-        let Some(head) = parts.first().map(|part| &part.extra) else {
+        let Some(head) = parts.first().map(|(_, part)| &part.extra) else {
             return;
         };
         let id = self.id("msg");
         let generated = self.answer.is_some() && !(self.ours && head.noted(spelled::ITEM));
-        let list: &[Part] = if head.noted(spelled::EMPTY_ITEM) { &[] } else { parts };
-        let mut any = list.is_empty() || self.ours;
+        let empty = head.noted(spelled::EMPTY_ITEM);
+        let mut any = empty || self.ours;
         let wrote = out.attempt(|out| {
             out.object(|out| {
                 if !(self.ours && head.noted(spelled::UNTYPED)) {
@@ -163,15 +185,15 @@ impl Items<'_> {
                 }
                 out.key("role").string("assistant");
                 out.key("content");
-                match list {
-                    [only] if self.ours && head.noted(spelled::BARE) => any |= bare(out, only),
-                    [only] if !self.ours && self.answer.is_none() && is_plain(only) => {
-                        any |= bare(out, only);
+                match parts {
+                    [(_, only)] if self.is_bare(only) => any |= bare(out, only),
+                    _ if empty => {
+                        out.array(|_| ());
                     }
                     list => {
                         out.array(|out| {
-                            for (place, part) in list.iter().enumerate() {
-                                any |= self.content(out, part, &at(first + place), true);
+                            for (place, part) in list {
+                                any |= self.content(out, part, &at(*place), true);
                             }
                         });
                     }
@@ -184,6 +206,14 @@ impl Items<'_> {
             any
         });
         self.written += usize::from(wrote);
+    }
+
+    /// Whether the only part of a message stands there as a string.
+    fn is_bare(&self, part: &Part) -> bool {
+        if self.ours {
+            return part.extra.noted(spelled::BARE);
+        }
+        self.answer.is_none() && is_plain(part)
     }
 
     /// Writes content of a message or a result; says whether it had a form.

@@ -60,6 +60,13 @@ const USUAL: &[(&str, &str)] = &[
     ("/input/*/status", "*"),
     ("/prompt_cache_breakpoint/mode", r#""explicit""#),
     ("/store", "false"),
+    // Without it the request is none.
+    ("/prompt/id", "*"),
+    ("/prompt/version", "*"),
+    ("/prompt/variables", "*"),
+    // Named with the item that it belongs to.
+    ("/input/*/role", r#""developer""#),
+    ("/input/*/tools", "*"),
     // What it asks for is told, or asked for, anyhow.
     ("/include", r#"["reasoning.encrypted_content"]"#),
     ("/include", r#"["message.output_text.logprobs"]"#),

@@ -1,5 +1,7 @@
 //! What crosses from one dialect to another is there, or its loss is named.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dialect::Dialect;
 use dialect::chat::{FinishReason, PartKind};
 use dialect::codec::EncoderOptions;
@@ -26,6 +28,8 @@ const WORDS: &[&str] = &[
     "stop_reason",
     "tool_choice",
     "ttl",
+    "mode",
+    "item_id",
     "service_tier",
     "id",
     "model",
@@ -144,10 +148,14 @@ fn missing(sample: &Sample, after: &[u8], losses: &[Loss]) -> Option<String> {
                 || WORDS.contains(&last)
                 || there.iter().any(|found| found.contains(&text))
                 || losses.iter().any(|loss| covers(&loss.path, &path))
+                || path.starts_with("include[") && ANYHOW.contains(&text.as_str())
                 || in_data_url(&text, &there);
             (!passed).then(|| format!("{path} is gone: {text:.120}"))
         })
 }
+
+/// What a request of responses may include that is told, or asked for, anyhow.
+const ANYHOW: [&str; 2] = ["message.output_text.logprobs", "reasoning.encrypted_content"];
 
 /// What an answer of responses repeats of its request, or tells of its provider, and the end
 /// that crosses as a word.
@@ -215,20 +223,40 @@ fn in_content(path: &str, firsts: &Option<Vec<usize>>) -> String {
     whole().unwrap_or_else(|| path.to_owned())
 }
 
-/// A data URL may come across as its media type and its data.
+/// A data URL may come across as its media type and its data, or as the text that it holds.
 fn in_data_url(text: &str, there: &[String]) -> bool {
-    text.strip_prefix("data:")
+    let Some((kind, data)) = text
+        .strip_prefix("data:")
         .and_then(|url| url.split_once(";base64,"))
-        .is_some_and(|(_, data)| there.iter().any(|found| found == data))
+    else {
+        return false;
+    };
+    let words = STANDARD.decode(data).ok().filter(|_| kind.starts_with("text/"));
+    let words = words.and_then(|words| String::from_utf8(words).ok());
+    there
+        .iter()
+        .any(|found| found == data || Some(found) == words.as_ref())
 }
 
 /// Whether the loss names what stood at the path, or what it stood in.
 fn covers(loss: &str, path: &str) -> bool {
+    // What stands beside the content of a message is named with its first part.
+    let (loss, beside) = match loss.strip_suffix(".message") {
+        Some(part) if part.starts_with("input") => {
+            (part.strip_suffix(".content[0]").unwrap_or(part), true)
+        }
+        Some(part) if part.ends_with(']') => (part, true),
+        Some(_) => (loss, false),
+        None => (loss, false),
+    };
+    if beside && loss.strip_suffix(".content").is_some_and(|item| path.starts_with(item)) {
+        return true;
+    }
     let (loss, path) = (hub_path(loss), hub_path(path));
     path.strip_prefix(&loss)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         || of_reasoning(&path).is_some_and(|turn| loss.starts_with(&format!("{turn}content")))
-        || path.starts_with("annotations") && loss.ends_with("annotations")
+        || path.starts_with("citations") && loss.ends_with("citations")
         || path.starts_with("audio") && loss == "content[0]"
 }
 
@@ -236,7 +264,10 @@ fn covers(loss: &str, path: &str) -> bool {
 fn hub_path(path: &str) -> String {
     path.replace("choices[0].", "")
         .replace("message.", "")
-        .replace("annotations[", "citations[")
+        .replace("annotations", "citations")
+        .replace("encrypted_content", "signature")
+        .replace(".tool_call_id", ".id")
+        .replace(".call_id", ".id")
         .replace(".function.", ".")
         .replace("thinking.", "reasoning.")
 }
