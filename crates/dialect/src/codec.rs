@@ -47,6 +47,12 @@ pub trait ServerCodec: Sync {
         places_in_messages(request)
     }
 
+    /// Top-level fields of a request without a word in the hub that mean the same, by the same
+    /// name, in each dialect that lists them.
+    fn shared_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Writes a whole answer.
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8>;
 

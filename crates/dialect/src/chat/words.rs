@@ -4,6 +4,7 @@
 //! dialect of origin says. Each dialect gives its own table; none knows another's.
 
 use super::{PartKind, Request, Role};
+use crate::Dialect;
 
 /// Paths of a request's parts in one dialect.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +90,13 @@ pub fn places_in_blocks(request: &Request) -> Vec<Place> {
 }
 
 impl Request {
+    /// Whether a top-level field of the request means the same in that dialect.
+    #[must_use]
+    pub fn shares(&self, with: Dialect, name: &str) -> bool {
+        let lists = |dialect: Dialect| dialect.server().shared_fields().contains(&name);
+        lists(self.origin) && lists(with)
+    }
+
     /// Where each turn stands in the document that the request was read from.
     #[must_use]
     pub fn places(&self) -> Vec<Place> {

@@ -49,6 +49,15 @@ const FUNCTIONAL: [(&str, &str); 7] = [
     ),
 ];
 
+/// Fields that mean the same, by the same name, elsewhere too.
+pub(super) const SHARED: [&str; 5] = [
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+];
+
 /// Writes a request for a provider of this dialect.
 pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
     let mut pen = Pen {
@@ -76,7 +85,11 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         if pen.ours {
             request.extra.write_but(out, &["stream_options"]);
         } else {
-            for (name, _) in request.extra.said() {
+            for (name, value) in request.extra.said() {
+                if request.shares(OWN, name) {
+                    out.key(name).json(value);
+                    continue;
+                }
                 match FUNCTIONAL.iter().find(|(known, _)| *known == name) {
                     Some((_, why)) => pen.dropped(name, why),
                     None => pen.left(name, "chat completions have no such field"),
@@ -219,7 +232,7 @@ impl Pen<'_> {
             out.key("user").string(user);
         }
         match &request.service_tier {
-            Some(tier) if self.ours => {
+            Some(tier) if self.ours || request.shares(OWN, "service_tier") => {
                 out.key("service_tier").string(tier);
             }
             Some(_) => self.left("service_tier", "another provider's tiers"),

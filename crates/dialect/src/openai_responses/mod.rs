@@ -59,6 +59,10 @@ impl ServerCodec for OpenaiResponses {
         request::places(request)
     }
 
+    fn shared_fields(&self) -> &'static [&'static str] {
+        &request::SHARED
+    }
+
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {
         response::encode(response, losses)
     }

@@ -14,8 +14,8 @@ pub(super) use head::{head, media, patch};
 use self::decode::includes;
 pub(super) use turn::places;
 
-use super::wire::write::report_extra;
-use super::wire::{OWN, spelled};
+use super::wire::write::{is_idle, report_extra};
+use super::wire::{OWN, TIERS, spelled};
 use crate::chat::{
     Effort, OutputFormat, Request, Tool, ToolChoice, ToolKind, Words,
 };
@@ -46,8 +46,17 @@ const FUNCTIONAL: [&str; 8] = [
     "inference_geo",
 ];
 
-/// Service tiers that go by the same word in several dialects.
-const TIERS: [&str; 4] = ["auto", "default", "flex", "priority"];
+/// Fields that mean the same, by the same name, elsewhere too.
+pub(super) const SHARED: [&str; 5] = [
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+];
+
+/// Before the names of fields that stand in `text` beside the form of the answer.
+const TEXT: &str = "text.";
 
 /// Writes a request for a provider of this dialect.
 pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -153,14 +162,19 @@ impl Pen<'_> {
 
     /// What the answer shall be: its form, its ends, how many.
     fn output(&mut self, out: &mut Writer, request: &Request) {
-        let beside = request.extra.get("text").filter(|_| self.ours);
-        if request.output.is_some() || beside.is_some() {
+        let mut beside = request
+            .extra
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(TEXT)?, value)))
+            .filter(|_| self.ours)
+            .peekable();
+        if request.output.is_some() || beside.peek().is_some() {
             out.key("text").object(|out| {
                 if let Some(output) = &request.output {
                     write_output(out, output);
                 }
-                if let Some(beside) = beside {
-                    beside.write_members(out, &[]);
+                for (name, value) in beside {
+                    out.key(name).json(value);
                 }
             });
         }
@@ -251,7 +265,11 @@ impl Pen<'_> {
             out.key("user").string(user);
         }
         match request.service_tier.as_deref() {
-            Some(tier) if self.ours || TIERS.contains(&tier) => {
+            Some(tier)
+                if self.ours
+                    || TIERS.contains(&tier)
+                    || request.shares(OWN, "service_tier") =>
+            {
                 out.key("service_tier").string(tier);
             }
             Some(_) => self.left("service_tier", "another provider's tiers"),
@@ -265,7 +283,10 @@ impl Pen<'_> {
     /// What asks for more of the answer, and what the hub has no word for.
     fn rest(&mut self, out: &mut Writer, request: &Request) {
         if self.ours {
-            request.extra.write_but(out, &["text"]);
+            let rest = request.extra.iter();
+            for (name, value) in rest.filter(|(name, _)| !name.starts_with(TEXT)) {
+                out.key(name).json(value);
+            }
             return;
         }
         // Other dialects keep nothing at the provider.
@@ -285,7 +306,11 @@ impl Pen<'_> {
             });
         }
         for (name, value) in request.extra.said() {
-            if is_usual(name, value) {
+            if is_idle(value) || is_usual(name, value) {
+                continue;
+            }
+            if request.shares(OWN, name) {
+                out.key(name).json(value);
                 continue;
             }
             let why = "responses have no such field";
@@ -306,7 +331,7 @@ fn is_zero(name: &str, value: &Json) -> bool {
 /// Whether a field asks for what happens anyhow.
 fn is_usual(name: &str, value: &Json) -> bool {
     let said: String = value.text().split_whitespace().collect();
-    name == "modalities" && said == "[\"text\"]" || said == "[]" || said == "{}"
+    name == "modalities" && said == "[\"text\"]"
 }
 
 fn write_effort(out: &mut Writer, effort: &str) {

@@ -110,6 +110,9 @@ pub(super) const ECHO: [&str; 37] = [
 /// Members of a request that name what the provider keeps; with one of them it needs no input.
 pub(super) const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 
+/// Service tiers that go by the same word in several dialects.
+pub(super) const TIERS: [&str; 5] = ["auto", "default", "flex", "scale", "priority"];
+
 /// A value of our own dialect that travels unchanged.
 pub(super) fn own(kind: &str, value: Json) -> Opaque {
     Opaque {

@@ -256,7 +256,6 @@ fn tool_choice(reader: &mut Reader<'_>) -> Result<ToolChoice, Invalid> {
 /// Reads `text`: the form of the answer, and what stands beside it.
 fn form(request: &mut Request, reader: &mut Reader<'_>) -> Result<(), Invalid> {
     let mut whole = reader.clone();
-    let mut rest = Extra::default();
     let mut any = false;
     reader.object(|key, member| {
         any = true;
@@ -268,16 +267,11 @@ fn form(request: &mut Request, reader: &mut Reader<'_>) -> Result<(), Invalid> {
             "text" if is_bare(member)? => request.output = Some(OutputFormat::Text),
             "json_object" if is_bare(member)? => request.output = Some(OutputFormat::Json),
             "json_schema" => request.output = Some(schema(member)?),
-            _ => {
-                rest.push(key, member.json()?);
-                return Ok(());
-            }
+            _ => request.extra.push(&format!("text.{key}"), member.json()?),
         }
         Ok(())
     })?;
-    if any {
-        request.extra.keep_inner("text", &rest);
-    } else {
+    if !any {
         request.extra.push("text", whole.json()?);
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::chat::{Candidate, Extra, Finish, FinishReason, Usage};
 use crate::codec::Broken;
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::loss::{LossKind, Losses};
-use crate::openai_responses::wire::{spelled, text};
+use crate::openai_responses::wire::{TIERS, spelled, text};
 
 /// The status of an answer that said all it wanted.
 pub(crate) const COMPLETED: &str = "completed";
@@ -179,7 +179,7 @@ impl Envelope<'_> {
         out.object(|out| {
             self.head(out, "in_progress", "[]");
             out.key("usage").null();
-            if let Some(tier) = self.tier {
+            if let Some(tier) = self.known_tier() {
                 out.key("service_tier").string(tier);
             }
             self.null(out, "error");
@@ -222,7 +222,7 @@ impl Envelope<'_> {
                 }
             }
             let told = last.get("service_tier").filter(|_| self.ours);
-            match (told, self.tier) {
+            match (told, self.known_tier()) {
                 (Some(told), _) => {
                     out.key("service_tier").json(told);
                 }
@@ -261,6 +261,11 @@ impl Envelope<'_> {
         out.key("status").string(status);
         out.key("model").string(self.model);
         out.key("output").raw(output);
+    }
+
+    /// The tier, where it has a word here; another provider's is none of the answer.
+    fn known_tier(&self) -> Option<&str> {
+        self.tier.filter(|tier| self.ours || TIERS.contains(tier))
     }
 
     /// Writes a member that is there to say that there is nothing to say.

@@ -186,7 +186,11 @@ impl Items<'_> {
                 out.key("role").string("assistant");
                 out.key("content");
                 match parts {
-                    [(_, only)] if self.is_bare(only) => any |= bare(out, only),
+                    [(place, only)] if self.is_bare(only) => {
+                        any = true;
+                        bare(out, only);
+                        self.done(only, &at(*place));
+                    }
                     _ if empty => {
                         out.array(|_| ());
                     }
@@ -213,7 +217,7 @@ impl Items<'_> {
         if self.ours {
             return part.extra.noted(spelled::BARE);
         }
-        self.answer.is_none() && is_plain(part)
+        self.answer.is_none() && matches!(part.kind, PartKind::Text(_))
     }
 
     /// Writes content of a message or a result; says whether it had a form.
@@ -266,7 +270,8 @@ impl Items<'_> {
                 }
                 document(media, self.ours).map(|list| ("input_file", list))
             }
-            PartKind::Audio(media) => return self.sound(out, part, media, at),
+            PartKind::Audio(media) if self.ours => return self.sound(out, part, media, at),
+            PartKind::Audio(_) => Err("responses take no sound"),
             PartKind::Video(_) => Err("responses take no video"),
             PartKind::Opaque(_) => Err(UNKNOWN),
             PartKind::Reasoning(_) | PartKind::ToolCall(_) | PartKind::ToolResult(_) => {
@@ -362,10 +367,9 @@ impl Items<'_> {
         }
     }
 
+    /// Writes sound as it was read.
     fn sound(&mut self, out: &mut Writer, part: &Part, media: &Media, at: &str) -> bool {
         let MediaSource::Base64(data) = &media.source else {
-            let why = "sound must be given in base64";
-            self.losses.functional(at, LossKind::Dropped, why);
             return false;
         };
         let format = match media.media_type.as_deref().unwrap_or("audio/wav") {
@@ -373,13 +377,11 @@ impl Items<'_> {
             "audio/x-wav" | "audio/wave" => "wav",
             other => other.strip_prefix("audio/").unwrap_or(other),
         };
-        self.node(out, "input_audio", part, |pen, out| {
+        self.node(out, "input_audio", part, |_, out| {
             out.key("input_audio").object(|out| {
                 out.key("data").string(data);
                 out.key("format").string(format);
-                if pen.ours {
-                    part.extra.write_inner(out, "input_audio");
-                }
+                part.extra.write_inner(out, "input_audio");
             });
         });
         self.done(part, at)
@@ -394,20 +396,12 @@ pub(crate) fn call_words(kind: ToolCallKind) -> (&'static str, &'static str, &'s
     }
 }
 
-/// Whether a part is text and nothing else.
-fn is_plain(part: &Part) -> bool {
-    matches!(part.kind, PartKind::Text(_))
-        && part.citations.is_empty()
-        && part.cache.is_none()
-        && part.extra.said().next().is_none()
-}
-
-fn bare(out: &mut Writer, part: &Part) -> bool {
+/// Writes the words of a part as a string.
+fn bare(out: &mut Writer, part: &Part) {
     match &part.kind {
         PartKind::Text(words) => out.text(words),
         _ => out.string(""),
     };
-    true
 }
 
 type Words = Vec<(&'static str, String)>;
@@ -420,7 +414,12 @@ fn image(media: &Media, ours: bool) -> Result<Words, &'static str> {
         MediaSource::File(_) => return Err("the file is stored at another provider"),
         MediaSource::Text(_) | MediaSource::Parts(_) => return Err("it is no picture"),
     };
-    members.extend(media.detail.clone().map(|detail| ("detail", detail)));
+    match &media.detail {
+        Some(detail) => members.push(("detail", detail.clone())),
+        // The API's own schema wants it said.
+        None if !ours => members.push(("detail", "auto".to_owned())),
+        None => {}
+    }
     Ok(members)
 }
 
@@ -504,8 +503,15 @@ pub(crate) fn report_citation(citation: &Citation, form: bool, at: &str, losses:
 
 /// Reports the fields of another dialect that stay behind.
 pub(crate) fn report_extra(extra: &Extra, under: &str, losses: &mut Losses) {
-    for (name, _) in extra.said() {
+    for (name, _) in extra.said().filter(|(_, value)| !is_idle(value)) {
         let why = "responses have no such field";
         losses.tuning(format!("{under}{name}"), LossKind::Dropped, why);
     }
+}
+
+/// Whether a field is an empty list or object, which says nothing.
+pub(crate) fn is_idle(value: &Json) -> bool {
+    let inner = value.text().strip_prefix(['[', '{']);
+    let inner = inner.and_then(|inner| inner.strip_suffix([']', '}']));
+    inner.is_some_and(|inner| inner.trim().is_empty())
 }
