@@ -37,7 +37,10 @@ const STOPS: usize = 4;
 
 /// Fields of other dialects without which an answer does something else.
 const FUNCTIONAL: [(&str, &str); 7] = [
-    ("previous_response_id", "its provider keeps what went before"),
+    (
+        "previous_response_id",
+        "its provider keeps what went before",
+    ),
     ("conversation", "its provider keeps what went before"),
     ("prompt", "its provider keeps it"),
     ("background", "the answer is given at once"),

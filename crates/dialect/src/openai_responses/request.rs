@@ -16,9 +16,7 @@ pub(super) use turn::places;
 
 use super::wire::write::{is_idle, report_extra};
 use super::wire::{OWN, TIERS, spelled};
-use crate::chat::{
-    Effort, OutputFormat, Request, Tool, ToolChoice, ToolKind, Words,
-};
+use crate::chat::{Effort, OutputFormat, Request, Tool, ToolChoice, ToolKind, Words};
 use crate::codec::TargetModel;
 use crate::json::{Json, Writer};
 use crate::loss::{LossKind, Losses};
@@ -116,7 +114,9 @@ impl Pen<'_> {
         }
         if !known.is_empty() {
             out.key("tools").array(|out| {
-                known.iter().for_each(|tool| write_tool(out, tool, self.ours));
+                known
+                    .iter()
+                    .for_each(|tool| write_tool(out, tool, self.ours));
             });
         }
         match &request.tool_choice {
@@ -181,7 +181,13 @@ impl Pen<'_> {
         if self.ours {
             return;
         }
-        if let Some(OutputFormat::JsonSchema { schema, strict, name, .. }) = &request.output {
+        if let Some(OutputFormat::JsonSchema {
+            schema,
+            strict,
+            name,
+            ..
+        }) = &request.output
+        {
             let path = request.words().output;
             if schema.is_none() {
                 self.dropped(path, "a form needs its schema");
@@ -266,9 +272,7 @@ impl Pen<'_> {
         }
         match request.service_tier.as_deref() {
             Some(tier)
-                if self.ours
-                    || TIERS.contains(&tier)
-                    || request.shares(OWN, "service_tier") =>
+                if self.ours || TIERS.contains(&tier) || request.shares(OWN, "service_tier") =>
             {
                 out.key("service_tier").string(tier);
             }

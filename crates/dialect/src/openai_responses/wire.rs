@@ -5,6 +5,7 @@
 
 pub(super) mod content;
 pub(super) mod item;
+pub(super) mod media;
 pub(super) mod reasoning;
 pub(super) mod write;
 

@@ -94,9 +94,9 @@ fn a_mebibyte_of_text_crosses_whole() {
                 .encode_request(&hub, &target("m"), &mut Losses::default());
             let out: Value = serde_json::from_slice(&out).unwrap();
             let content = [&out["messages"][0]["content"], &out["input"][0]["content"]];
-            let found = content.into_iter().find_map(|content| {
-                content.as_str().or(content[0]["text"].as_str())
-            });
+            let found = content
+                .into_iter()
+                .find_map(|content| content.as_str().or(content[0]["text"].as_str()));
             let found = found.or(out["input"].as_str());
             assert_eq!(found, Some(text.as_str()), "{from:?} {to:?}");
         }

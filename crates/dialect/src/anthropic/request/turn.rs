@@ -100,7 +100,9 @@ impl Writing<'_> {
 
     /// Path of a turn in the client's words.
     fn path(&self, at: usize) -> String {
-        self.places.get(at).map_or_else(String::new, |place| place.turn.clone())
+        self.places
+            .get(at)
+            .map_or_else(String::new, |place| place.turn.clone())
     }
 
     /// A message's parts with their paths in the client's words.
@@ -127,7 +129,8 @@ impl Writing<'_> {
         for (at, message) in turn {
             self.about(*at, message);
         }
-        let mut parts: Vec<(String, &Part)> = turn.iter().flat_map(|turn| self.parts_of(turn)).collect();
+        let mut parts: Vec<(String, &Part)> =
+            turn.iter().flat_map(|turn| self.parts_of(turn)).collect();
         // The API wants results and reasoning before all else.
         parts.sort_by_key(|(_, part)| {
             !matches!(part.kind, PartKind::ToolResult(_) | PartKind::Reasoning(_))

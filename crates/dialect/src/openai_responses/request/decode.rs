@@ -52,7 +52,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let extra = &mut request.extra;
     let kept = |name: &&str| extra.get(name).is_some_and(|value| !value.is_null());
     if input.is_none() {
-        if !KEPT.iter().any(|name| kept(name)) {
+        if !KEPT.iter().any(kept) {
             return Err(Invalid::new("field required").under("input"));
         }
         extra.note(spelled::NO_INPUT);
@@ -93,11 +93,7 @@ impl Idle {
     }
 }
 
-fn include(
-    request: &mut Request,
-    idle: &mut Idle,
-    reader: &mut Reader<'_>,
-) -> Result<(), Invalid> {
+fn include(request: &mut Request, idle: &mut Idle, reader: &mut Reader<'_>) -> Result<(), Invalid> {
     let mut whole = reader.clone();
     idle.include = true;
     reader.array(|_, element| {

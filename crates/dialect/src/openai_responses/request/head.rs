@@ -111,18 +111,11 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
             });
             tool.skip().map(drop)
         })?,
-        ("text", Kind::Object) => reader.object(|key, member| {
-            if key == "format" && member.peek()? == Kind::Object {
-                match &*kind_of(member)? {
-                    "json_object" => head.needs.add(Need::Json),
-                    "json_schema" => head.needs.add(Need::JsonSchema),
-                    _ => {}
-                }
-            }
-            member.skip().map(drop)
-        })?,
+        ("text", Kind::Object) => form(head, reader)?,
         ("reasoning", Kind::Object) => reader.object(|key, member| {
-            if key == "effort" && member.peek()? == Kind::String && member.clone().string()? != "none"
+            if key == "effort"
+                && member.peek()? == Kind::String
+                && member.clone().string()? != "none"
             {
                 head.needs.add(Need::Reasoning);
             }
@@ -138,6 +131,20 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Reads what form of the answer `text` asks for.
+fn form(head: &mut Head, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+    reader.object(|key, member| {
+        if key == "format" && member.peek()? == Kind::Object {
+            match &*kind_of(member)? {
+                "json_object" => head.needs.add(Need::Json),
+                "json_schema" => head.needs.add(Need::JsonSchema),
+                _ => {}
+            }
+        }
+        member.skip().map(drop)
+    })
 }
 
 /// The edits that make the client's own bytes right for a target.

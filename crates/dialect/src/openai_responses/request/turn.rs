@@ -36,8 +36,15 @@ impl Pen<'_> {
         if self.ours && extra.noted(spelled::NO_INPUT) {
             return;
         }
-        if let ([(_, only)], true) = (rest.as_slice(), self.ours && extra.noted(spelled::BARE_INPUT))
-            && let [Part { kind: PartKind::Text(words), .. }] = only.parts.as_slice()
+        if let ([(_, only)], true) = (
+            rest.as_slice(),
+            self.ours && extra.noted(spelled::BARE_INPUT),
+        ) && let [
+            Part {
+                kind: PartKind::Text(words),
+                ..
+            },
+        ] = only.parts.as_slice()
         {
             out.key("input").text(words);
             return;
@@ -64,13 +71,7 @@ impl Pen<'_> {
 
     /// Writes one message as one item or several, and tells what is lost in the words of the
     /// place where it stood.
-    fn turn(
-        &mut self,
-        out: &mut Writer,
-        message: &Message,
-        stood: &Place,
-        custom: &HashSet<&str>,
-    ) {
+    fn turn(&mut self, out: &mut Writer, message: &Message, stood: &Place, custom: &HashSet<&str>) {
         if !self.ours {
             report_extra(&message.extra, &format!("{}.", stood.turn), self.losses);
             if message.name.is_some() {
@@ -85,13 +86,12 @@ impl Pen<'_> {
         let mut rest = Vec::new();
         for (place, part) in message.parts.iter().enumerate() {
             let at = stood.part(place).to_owned();
-            match &part.kind {
-                // An answer must follow its call, so it comes before what else was said.
-                PartKind::ToolResult(result) => {
-                    let custom = custom.contains(result.call_id.as_str());
-                    self.result(out, (part, result), &at, custom);
-                }
-                _ => rest.push((at, part)),
+            // An answer must follow its call, so it comes before what else was said.
+            if let PartKind::ToolResult(result) = &part.kind {
+                let custom = custom.contains(result.call_id.as_str());
+                self.result(out, (part, result), &at, custom);
+            } else {
+                rest.push((at, part));
             }
         }
         if rest.is_empty() && !message.parts.is_empty() {
@@ -154,7 +154,11 @@ impl Pen<'_> {
             self.losses.tuning(path, LossKind::Dropped, why);
         }
         let ours = self.ours;
-        let custom = if ours { part.extra.noted(spelled::CUSTOM) } else { custom };
+        let custom = if ours {
+            part.extra.noted(spelled::CUSTOM)
+        } else {
+            custom
+        };
         let mut items = self.items();
         if !ours {
             items.beside(part, at);
@@ -201,9 +205,10 @@ impl Pen<'_> {
 }
 
 fn text(part: &Part) -> Option<&str> {
-    match &part.kind {
-        PartKind::Text(words) => Some(words.as_str()),
-        _ => None,
+    if let PartKind::Text(words) = &part.kind {
+        Some(words.as_str())
+    } else {
+        None
     }
 }
 
@@ -223,10 +228,14 @@ pub(crate) fn places(request: &Request) -> Vec<Place> {
         }
         if message.role != Role::Assistant {
             let turn = next();
-            let parts = (0..message.parts.len()).map(|at| match message.role {
-                Role::Tool => turn.clone(),
-                _ if message.bare => format!("{turn}.content"),
-                _ => format!("{turn}.content[{at}]"),
+            let parts = (0..message.parts.len()).map(|at| {
+                if message.role == Role::Tool {
+                    turn.clone()
+                } else if message.bare {
+                    format!("{turn}.content")
+                } else {
+                    format!("{turn}.content[{at}]")
+                }
             });
             return Place {
                 parts: parts.collect(),
@@ -268,9 +277,13 @@ fn alone(path: &str, message: &Message) -> Place {
 /// Ids of the calls of custom tools, whose results are items of another type.
 fn custom_calls(request: &Request) -> HashSet<&str> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let custom = parts.filter_map(|part| match &part.kind {
-        PartKind::ToolCall(call) if call.kind == ToolCallKind::Custom => Some(call.id.as_str()),
-        _ => None,
+    let calls = parts.filter_map(|part| {
+        if let PartKind::ToolCall(call) = &part.kind {
+            Some(call)
+        } else {
+            None
+        }
     });
-    custom.collect()
+    let custom = calls.filter(|call| call.kind == ToolCallKind::Custom);
+    custom.map(|call| call.id.as_str()).collect()
 }

@@ -66,7 +66,9 @@ impl Ending {
     pub(crate) fn failed(&self) -> Option<Broken> {
         let error = self.error.as_ref()?;
         let said = failure::reported(error);
-        Some(Broken::new(format!("the provider reported an error: {said}")))
+        Some(Broken::new(format!(
+            "the provider reported an error: {said}"
+        )))
     }
 }
 
@@ -233,9 +235,11 @@ impl Envelope<'_> {
             }
             self.null(out, "error");
             let detailed = self.ours
-                && [self.extra, last]
-                    .iter()
-                    .any(|extra| extra.get("incomplete_details").is_some_and(|d| !d.is_null()));
+                && [self.extra, last].iter().any(|extra| {
+                    extra
+                        .get("incomplete_details")
+                        .is_some_and(|d| !d.is_null())
+                });
             let mut written: &[&str] = &[];
             match reason {
                 Some(reason) if !detailed => {
@@ -256,7 +260,8 @@ impl Envelope<'_> {
             out.key("object").string("response");
         }
         if !(self.ours && self.extra.get("created_at").is_some()) {
-            out.key("created_at").number(self.created.unwrap_or_default());
+            out.key("created_at")
+                .number(self.created.unwrap_or_default());
         }
         out.key("status").string(status);
         out.key("model").string(self.model);

@@ -5,22 +5,20 @@
 //! it. The end is written for the hub's own end and nothing else.
 
 use super::piece::{
-    Call, Content, Form, Line, Open, Thought, about, write_call, write_message,
+    Call, Content, Form, Line, Open, Thought, about, id_of, weight, write_call, write_message,
 };
-use crate::chat::{
-    Citation, Delta, Extra, Finish, Opaque, PartStart, Reasoning, Start, StreamEvent, ToolCallKind,
-    Usage,
-};
+use super::told::{Told, call_delta};
+use crate::chat::{Delta, Extra, Finish, PartStart, Reasoning, Start, StreamEvent, Usage};
 use crate::codec::{EncoderOptions, EventEncoder};
 use crate::failure::ClientFailure;
-use crate::json::{Json, Kind, Writer};
+use crate::json::Json;
 use crate::loss::{LossKind, Losses};
 use crate::openai_responses::failure;
 use crate::openai_responses::response::envelope::{COMPLETED, Envelope, report_finish, status};
 use crate::openai_responses::response::probability_list;
 use crate::openai_responses::wire::reasoning::{write_reasoning, write_summary};
 use crate::openai_responses::wire::write::{
-    UNKNOWN, call_words, item_id, report_citation, report_extra, write_citation,
+    UNKNOWN, call_words, item_id, report_citation, report_extra,
 };
 use crate::openai_responses::wire::{CONTENT, OWN, spelled};
 
@@ -167,7 +165,12 @@ impl Encoder {
             let id = item_id("msg", &self.start.id, self.items.len());
             self.add(id, Form::Message(Vec::new()), out);
         }
-        let Some(Open { index, id, form: Form::Message(list) }) = self.open.last_mut() else {
+        let Some(Open {
+            index,
+            id,
+            form: Form::Message(list),
+        }) = self.open.last_mut()
+        else {
             return;
         };
         let place = list.len();
@@ -197,13 +200,17 @@ impl Encoder {
             (Form::Message(list), delta) => {
                 let place = list.iter().position(|content| content.part == part);
                 if let Some((place, content)) = place.and_then(|p| Some((p, list.get_mut(p)?))) {
-                    let at = Place { index, id, content: place };
-                    grow(content, delta, &at, line, out, &mut self.losses);
+                    let mut at = Told { index, id, line };
+                    at.grow(content, place, delta, out);
+                    if let Delta::Citation(citation) = delta {
+                        let form = at.cite(content, place, citation, out);
+                        report_citation(citation, form, "annotations", &mut self.losses);
+                    }
                 }
             }
             (Form::Call(call), Delta::Arguments(words)) => {
                 call.arguments.push_str(words);
-                line.write(out, call_event(call.kind, "delta"), |out| {
+                line.write(out, call_delta(call.kind), |out| {
                     about(out, index, id);
                     out.key("delta").string(words);
                 });
@@ -246,11 +253,12 @@ impl Encoder {
                 self.add_thought(thought, out);
                 if let Some(Open { index, id, .. }) = self.open.last() {
                     let (index, id) = (*index, id.as_str());
-                    self.line.write(out, "response.reasoning_summary_part.added", |out| {
-                        about(out, index, id);
-                        out.key("summary_index").number(0);
-                        write_summary(out.key("part"), "");
-                    });
+                    self.line
+                        .write(out, "response.reasoning_summary_part.added", |out| {
+                            about(out, index, id);
+                            out.key("summary_index").number(0);
+                            write_summary(out.key("part"), "");
+                        });
                 }
                 self.delta(part, delta, out);
             }
@@ -304,20 +312,18 @@ impl Encoder {
             return;
         }
         let Open { index, id, form } = self.open.remove(at);
-        let (line, ours) = (&mut self.line, self.ours);
+        let mut told = Told {
+            index,
+            id: &id,
+            line: &mut self.line,
+        };
         let item = match form {
-            Form::Message(list) => {
-                for (place, content) in list.iter().enumerate() {
-                    let at = Place { index, id: &id, content: place };
-                    close_content(content, &at, line, out);
-                }
-                Json::written(|out| write_message(out, &id, COMPLETED, &list))
-            }
-            Form::Call(call) => close_call(call, ours, (index, &id), line, out),
-            Form::Reasoning(thought) => close_thought(thought, (index, &id), line, out),
+            Form::Message(list) => told.close_message(&list, out),
+            Form::Call(call) => told.close_call(call, self.ours, out),
+            Form::Reasoning(thought) => told.close_thought(thought, out),
             Form::Opaque { value, .. } => value,
         };
-        line.write(out, "response.output_item.done", |out| {
+        self.line.write(out, "response.output_item.done", |out| {
             out.key("output_index").number(index);
             out.key("item").json(&item);
         });
@@ -347,10 +353,14 @@ impl Encoder {
             self.lose_lightly("logprobs", "another dialect's probabilities");
             return;
         };
-        let messages = self.open.iter_mut().rev().filter_map(|open| match &mut open.form {
-            Form::Message(list) => list.iter_mut().rfind(|content| !content.refusal),
-            Form::Call(_) | Form::Reasoning(_) | Form::Opaque { .. } => None,
-        });
+        let messages = self
+            .open
+            .iter_mut()
+            .rev()
+            .filter_map(|open| match &mut open.form {
+                Form::Message(list) => list.iter_mut().rfind(|content| !content.refusal),
+                Form::Call(_) | Form::Reasoning(_) | Form::Opaque { .. } => None,
+            });
         if let Some(content) = messages.into_iter().next() {
             self.kept = self.kept.saturating_add(list.text().len());
             content.logprobs.push(list);
@@ -394,182 +404,6 @@ impl Encoder {
         if !self.losses.as_slice().iter().any(|loss| loss.path == path) {
             self.losses.tuning(path, LossKind::Dropped, why);
         }
-    }
-}
-
-/// Where a piece of content stands.
-struct Place<'a> {
-    index: usize,
-    id: &'a str,
-    content: usize,
-}
-
-impl Place<'_> {
-    fn write(&self, out: &mut Writer) {
-        about(out, self.index, self.id);
-        out.key("content_index").number(self.content);
-    }
-}
-
-fn grow(
-    content: &mut Content,
-    delta: &Delta,
-    at: &Place<'_>,
-    line: &mut Line,
-    out: &mut Vec<u8>,
-    losses: &mut Losses,
-) {
-    match delta {
-        Delta::Text(words) => {
-            content.text.push_str(words);
-            let kind = if content.refusal {
-                "response.refusal.delta"
-            } else {
-                "response.output_text.delta"
-            };
-            line.write(out, kind, |out| {
-                at.write(out);
-                out.key("delta").string(words);
-                if !content.refusal {
-                    out.key("logprobs").array(|_| ());
-                }
-            });
-        }
-        Delta::Citation(citation) => cite(content, citation, at, line, out, losses),
-        Delta::Raw(value) if content.raw.is_some() => content.raw = Some(value.clone()),
-        // A delta that does not fit its part is refused by the decoder before it gets here.
-        Delta::Raw(_) | Delta::Arguments(_) | Delta::Opaque(_) => {}
-    }
-}
-
-fn cite(
-    content: &mut Content,
-    citation: &Citation,
-    at: &Place<'_>,
-    line: &mut Line,
-    out: &mut Vec<u8>,
-    losses: &mut Losses,
-) {
-    let mut form = Writer::default();
-    let known = write_citation(&mut form, citation);
-    report_citation(citation, known, "annotations", losses);
-    if !known {
-        return;
-    }
-    let written = Json::written(|out| {
-        write_citation(out, citation);
-    });
-    let place = content.citations.len();
-    line.write(out, "response.output_text.annotation.added", |out| {
-        at.write(out);
-        out.key("annotation_index").number(place);
-        out.key("annotation").json(&written);
-    });
-    content.citations.push(written);
-}
-
-fn close_content(content: &Content, at: &Place<'_>, line: &mut Line, out: &mut Vec<u8>) {
-    if content.raw.is_none() && content.refusal {
-        line.write(out, "response.refusal.done", |out| {
-            at.write(out);
-            out.key("refusal").string(&content.text);
-        });
-    } else if content.raw.is_none() {
-        line.write(out, "response.output_text.done", |out| {
-            at.write(out);
-            out.key("text").string(&content.text);
-            content.write_logprobs(out);
-        });
-    }
-    line.write(out, "response.content_part.done", |out| {
-        at.write(out);
-        content.write(out.key("part"));
-    });
-}
-
-fn close_call(
-    mut call: Call,
-    ours: bool,
-    (index, id): (usize, &str),
-    line: &mut Line,
-    out: &mut Vec<u8>,
-) -> Json {
-    if !ours && call.kind == ToolCallKind::Function && call.arguments.trim().is_empty() {
-        // A call without arguments has none, however that is written.
-        call.arguments = "{}".to_owned();
-        line.write(out, call_event(call.kind, "delta"), |out| {
-            about(out, index, id);
-            out.key("delta").string("{}");
-        });
-    }
-    let (_, field, _) = call_words(call.kind);
-    line.write(out, call_event(call.kind, "done"), |out| {
-        about(out, index, id);
-        if call.kind == ToolCallKind::Function {
-            out.key("name").string(&call.name);
-        }
-        out.key(field).string(&call.arguments);
-    });
-    Json::written(|out| write_call(out, id, COMPLETED, &call))
-}
-
-fn close_thought(
-    thought: Thought,
-    (index, id): (usize, &str),
-    line: &mut Line,
-    out: &mut Vec<u8>,
-) -> Json {
-    if !thought.text.is_empty() {
-        line.write(out, "response.reasoning_summary_text.done", |out| {
-            about(out, index, id);
-            out.key("summary_index").number(0);
-            out.key("text").string(&thought.text);
-        });
-        line.write(out, "response.reasoning_summary_part.done", |out| {
-            about(out, index, id);
-            out.key("summary_index").number(0);
-            write_summary(out.key("part"), &thought.text);
-        });
-    }
-    let reasoning = Reasoning {
-        text: thought.text,
-        summary: false,
-        opaque: thought.opaque,
-    };
-    Json::written(|out| write_reasoning(out, &reasoning, &Extra::default(), id))
-}
-
-/// The event by which a call grows or is complete.
-fn call_event(kind: ToolCallKind, step: &str) -> &'static str {
-    match (kind, step) {
-        (ToolCallKind::Function, "delta") => "response.function_call_arguments.delta",
-        (ToolCallKind::Function, _) => "response.function_call_arguments.done",
-        (ToolCallKind::Custom, "delta") => "response.custom_tool_call_input.delta",
-        (ToolCallKind::Custom, _) => "response.custom_tool_call_input.done",
-    }
-}
-
-/// The id that an item of our own says it has.
-fn id_of(item: &Json) -> Option<String> {
-    let mut id = None;
-    let read = item.reader().object(|key, member| {
-        if key == "id" && member.peek()? == Kind::String {
-            id = Some(member.string()?.into_owned());
-            return Ok(());
-        }
-        member.skip().map(drop)
-    });
-    read.ok().and(id)
-}
-
-/// What a delta adds to what is kept.
-fn weight(delta: &Delta) -> usize {
-    let opaque = |opaque: &Opaque| opaque.value.text().len();
-    match delta {
-        Delta::Text(text) | Delta::Arguments(text) => text.len(),
-        Delta::Opaque(value) => opaque(value),
-        Delta::Citation(citation) => opaque(&citation.raw),
-        Delta::Raw(raw) => raw.text().len(),
     }
 }
 

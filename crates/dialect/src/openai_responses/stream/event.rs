@@ -24,11 +24,7 @@ pub(super) struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Reads the data of an event of that kind.
-    pub(super) fn read(
-        data: &'a str,
-        kind: &str,
-        unknown: &mut Unknown,
-    ) -> Result<Self, Invalid> {
+    pub(super) fn read(data: &'a str, kind: &str, unknown: &mut Unknown) -> Result<Self, Invalid> {
         let mut event = Self::default();
         let mut reader = Reader::over(data);
         let mut typed = false;

@@ -21,10 +21,20 @@ pub(super) struct Open {
 #[derive(Clone, Debug)]
 pub(super) enum Form {
     Message(Vec<Content>),
-    Call { part: u64, kind: ToolCallKind, heard: usize },
-    Reasoning { part: u64, heard: usize, piece: Option<(bool, u64)> },
+    Call {
+        part: u64,
+        kind: ToolCallKind,
+        heard: usize,
+    },
+    Reasoning {
+        part: u64,
+        heard: usize,
+        piece: Option<(bool, u64)>,
+    },
     /// One that only this dialect knows.
-    Opaque { part: u64 },
+    Opaque {
+        part: u64,
+    },
 }
 
 /// A piece of a message's content.
@@ -77,7 +87,8 @@ impl Told<'_> {
     }
 
     pub(super) fn end(&mut self, part: u64) {
-        self.events.push(StreamEvent::PartEnd { candidate: 0, part });
+        self.events
+            .push(StreamEvent::PartEnd { candidate: 0, part });
     }
 
     pub(super) fn logprobs(&mut self, list: &str) {

@@ -3,9 +3,9 @@
 //! Each item is kept as it grows, since its last event and the answer's tell it
 //! whole. An event's data is one line; nothing here may break that.
 
-use crate::chat::{Opaque, ToolCallKind};
+use crate::chat::{Delta, Opaque, ToolCallKind};
 use crate::frame::sse::one_line;
-use crate::json::{Json, Writer};
+use crate::json::{Json, Kind, Writer};
 use crate::openai_responses::wire::write::call_words;
 
 /// An item on its way out.
@@ -24,7 +24,10 @@ pub(super) enum Form {
     Call(Call),
     Reasoning(Thought),
     /// One of our own dialect, as it stands so far.
-    Opaque { part: u64, value: Json },
+    Opaque {
+        part: u64,
+        value: Json,
+    },
 }
 
 /// A piece of a message's content.
@@ -151,12 +154,7 @@ pub(super) struct Line {
 
 impl Line {
     /// Appends one event whose data has that type, its number and the members that `inner` writes.
-    pub(super) fn write(
-        &mut self,
-        out: &mut Vec<u8>,
-        kind: &str,
-        inner: impl FnOnce(&mut Writer),
-    ) {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, kind: &str, inner: impl FnOnce(&mut Writer)) {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(b"\ndata: ");
@@ -178,4 +176,28 @@ impl Line {
 pub(super) fn about(out: &mut Writer, index: usize, id: &str) {
     out.key("output_index").number(index);
     out.key("item_id").string(id);
+}
+
+/// The id that an item of our own says it has.
+pub(super) fn id_of(item: &Json) -> Option<String> {
+    let mut id = None;
+    let read = item.reader().object(|key, member| {
+        if key == "id" && member.peek()? == Kind::String {
+            id = Some(member.string()?.into_owned());
+            return Ok(());
+        }
+        member.skip().map(drop)
+    });
+    read.ok().and(id)
+}
+
+/// What a delta adds to what is kept.
+pub(super) fn weight(delta: &Delta) -> usize {
+    let opaque = |opaque: &Opaque| opaque.value.text().len();
+    match delta {
+        Delta::Text(text) | Delta::Arguments(text) => text.len(),
+        Delta::Opaque(value) => opaque(value),
+        Delta::Citation(citation) => opaque(&citation.raw),
+        Delta::Raw(raw) => raw.text().len(),
+    }
 }

@@ -4,9 +4,7 @@
 //! must never be half understood.
 
 use super::{CONTENT, OWN, item_extra, own, spelled, text};
-use crate::chat::{
-    CacheMarker, Citation, Extra, Media, MediaSource, Part, PartKind, given,
-};
+use crate::chat::{CacheMarker, Citation, Extra, Media, MediaSource, Part, PartKind, given};
 use crate::json::{Invalid, Json, Kind, Reader, Text};
 
 /// Reads content, a string or a list; says whether it was bare.

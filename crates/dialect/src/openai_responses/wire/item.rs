@@ -6,9 +6,7 @@
 use super::content::content;
 use super::reasoning::reasoning;
 use super::{ITEM, MESSAGE, item_extra, kind_of, own, required, spelled, text};
-use crate::chat::{
-    Extra, Message, Part, PartKind, Role, ToolCall, ToolCallKind, ToolResult,
-};
+use crate::chat::{Extra, Message, Part, PartKind, Role, ToolCall, ToolCallKind, ToolResult};
 use crate::json::{Invalid, Reader};
 
 /// What an item is.

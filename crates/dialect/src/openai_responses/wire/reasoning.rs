@@ -141,8 +141,9 @@ pub(crate) fn write_summary(out: &mut Writer, text: &str) {
 
 /// The words of a reasoning part.
 pub(crate) fn words(part: &Part) -> &str {
-    match &part.kind {
-        PartKind::Reasoning(reasoning) => &reasoning.text,
-        _ => "",
+    if let PartKind::Reasoning(reasoning) = &part.kind {
+        &reasoning.text
+    } else {
+        ""
     }
 }

@@ -4,6 +4,7 @@
 //! is a reported loss; nothing may be left out without one.
 
 use super::content::in_content;
+use super::media::{document, image, plain};
 use super::reasoning::write_reasoning;
 use super::{ITEM, MESSAGE, OWN, spelled};
 use crate::chat::{
@@ -142,7 +143,7 @@ impl Items<'_> {
             self.call(out, &call, extra);
             return;
         }
-        let generated = self.answer.is_some() && !(self.ours && !extra.is_empty());
+        let generated = self.answer.is_some() && (!self.ours || extra.is_empty());
         let id = self.id(prefix);
         out.object(|out| {
             out.key("type").string(kind);
@@ -235,12 +236,17 @@ impl Items<'_> {
                 } else {
                     assistant || self.ours && part.extra.noted(spelled::OUTPUT_TEXT)
                 };
-                self.node(out, if output { "output_text" } else { "input_text" }, part, |pen, out| {
-                    out.key("text").text(words);
-                    if output {
-                        pen.beside_text(out, part, at);
-                    }
-                });
+                self.node(
+                    out,
+                    if output { "output_text" } else { "input_text" },
+                    part,
+                    |pen, out| {
+                        out.key("text").text(words);
+                        if output {
+                            pen.beside_text(out, part, at);
+                        }
+                    },
+                );
                 return self.done(part, at);
             }
             PartKind::Refusal(words) => {
@@ -261,7 +267,8 @@ impl Items<'_> {
                     self.losses.tuning(at, LossKind::Approximated, why);
                     if media.name.is_some() {
                         let why = "the words alone are sent";
-                        self.losses.tuning(format!("{at}.title"), LossKind::Dropped, why);
+                        self.losses
+                            .tuning(format!("{at}.title"), LossKind::Dropped, why);
                     }
                     self.node(out, "input_text", part, |_, out| {
                         out.key("text").string(&words);
@@ -306,7 +313,8 @@ impl Items<'_> {
             inner(self, out);
             if self.ours {
                 if let Some(CacheMarker { extra, .. }) = &part.cache {
-                    out.key("prompt_cache_breakpoint").object(|out| extra.write(out));
+                    out.key("prompt_cache_breakpoint")
+                        .object(|out| extra.write(out));
                 }
                 part.extra.write_but(out, &[ITEM, MESSAGE, "input_audio"]);
             }
@@ -398,74 +406,11 @@ pub(crate) fn call_words(kind: ToolCallKind) -> (&'static str, &'static str, &'s
 
 /// Writes the words of a part as a string.
 fn bare(out: &mut Writer, part: &Part) {
-    match &part.kind {
-        PartKind::Text(words) => out.text(words),
-        _ => out.string(""),
-    };
-}
-
-type Words = Vec<(&'static str, String)>;
-
-fn image(media: &Media, ours: bool) -> Result<Words, &'static str> {
-    let mut members = match &media.source {
-        MediaSource::Url(url) => vec![("image_url", url.clone())],
-        MediaSource::Base64(data) => vec![("image_url", data_url(media, data))],
-        MediaSource::File(id) if ours => vec![("file_id", id.clone())],
-        MediaSource::File(_) => return Err("the file is stored at another provider"),
-        MediaSource::Text(_) | MediaSource::Parts(_) => return Err("it is no picture"),
-    };
-    match &media.detail {
-        Some(detail) => members.push(("detail", detail.clone())),
-        // The API's own schema wants it said.
-        None if !ours => members.push(("detail", "auto".to_owned())),
-        None => {}
+    if let PartKind::Text(words) = &part.kind {
+        out.text(words);
+    } else {
+        out.string("");
     }
-    Ok(members)
-}
-
-fn document(media: &Media, ours: bool) -> Result<Words, &'static str> {
-    let mut members = match &media.source {
-        MediaSource::Url(url) => vec![("file_url", url.clone())],
-        MediaSource::Base64(data) if media.media_type.is_none() => {
-            vec![("file_data", data.clone())]
-        }
-        MediaSource::Base64(data) => vec![("file_data", data_url(media, data))],
-        MediaSource::File(id) if ours => vec![("file_id", id.clone())],
-        MediaSource::File(_) => return Err("the file is stored at another provider"),
-        MediaSource::Text(_) | MediaSource::Parts(_) => return Err("it is no file"),
-    };
-    let is_data = matches!(media.source, MediaSource::Base64(_));
-    let made = match media.media_type.as_deref() {
-        Some("application/pdf") => "document.pdf",
-        Some(_) | None => "document",
-    };
-    match &media.name {
-        Some(name) => members.push(("filename", name.clone())),
-        // The API wants a name beside data.
-        None if is_data && !ours => members.push(("filename", made.to_owned())),
-        None => {}
-    }
-    Ok(members)
-}
-
-/// The text of a document that is no file; none for any other.
-fn plain(media: &Media) -> Option<String> {
-    match &media.source {
-        MediaSource::Text(text) => Some(text.clone()),
-        MediaSource::Parts(parts) => {
-            let words = parts.iter().map(|part| match &part.kind {
-                PartKind::Text(words) => Some(words.as_str()),
-                _ => None,
-            });
-            Some(words.collect::<Option<Vec<_>>>()?.join("\n"))
-        }
-        MediaSource::Base64(_) | MediaSource::Url(_) | MediaSource::File(_) => None,
-    }
-}
-
-fn data_url(media: &Media, data: &str) -> String {
-    let kind = media.media_type.as_deref().unwrap_or("image/png");
-    format!("data:{kind};base64,{data}")
 }
 
 /// Writes a source as an entry of `annotations`; says whether there is a form for it.
@@ -483,7 +428,8 @@ pub(crate) fn write_citation(out: &mut Writer, citation: &Citation) -> bool {
         out.key("start_index").number(0);
         out.key("end_index").number(0);
         out.key("url").string(url);
-        out.key("title").string(citation.title.as_deref().unwrap_or_default());
+        out.key("title")
+            .string(citation.title.as_deref().unwrap_or_default());
     });
     true
 }

@@ -276,10 +276,7 @@ fn schema(dialect: Dialect) -> Option<(Value, Value)> {
             "openai-openapi.json",
             "/components/schemas/CreateChatCompletionRequest",
         ),
-        Dialect::OpenaiResponses => (
-            "openai-openapi.json",
-            "/components/schemas/CreateResponse",
-        ),
+        Dialect::OpenaiResponses => ("openai-openapi.json", "/components/schemas/CreateResponse"),
         Dialect::AnthropicMessages => ("anthropic_MessageCreateParams.json", ""),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/schemas");

@@ -76,7 +76,9 @@ fn edited(sample: &Sample) -> Option<String> {
 fn a_model_that_is_named_elsewhere_stands_in_the_edited_body_whatever_it_named() {
     for dialect in dialect::Dialect::ALL {
         for own in ["", r#""model":"theirs","#, r#""model":"ours","#] {
-            let body = Bytes::from(format!(r#"{{{own}"max_tokens":9,"messages":[],"input":[]}}"#));
+            let body = Bytes::from(format!(
+                r#"{{{own}"max_tokens":9,"messages":[],"input":[]}}"#
+            ));
             let codec = dialect.server();
             let mut head = codec.head(&body).unwrap();
             head.name_model("ours".to_owned());

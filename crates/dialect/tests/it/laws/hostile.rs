@@ -238,7 +238,9 @@ fn what_is_read_costs_no_more_than_its_size() {
         format!(r#"{{"type":"message_start","message":{{{members}"usage":{{{members}"a":1}}}}}}"#),
         format!(r#"{{"type":"message_start",{members}"message":{{}}}}"#),
         format!(r#"{{"type":"message_delta","delta":{{{members}"stop_reason":"end_turn"}}}}"#),
-        format!(r#"{{"type":"response.created","response":{{{members}"usage":{{{members}"a":1}}}}}}"#),
+        format!(
+            r#"{{"type":"response.created","response":{{{members}"usage":{{{members}"a":1}}}}}}"#
+        ),
         format!(r#"{{"type":"response.created",{members}"response":{{}}}}"#),
     ];
     for dialect in Dialect::ALL {

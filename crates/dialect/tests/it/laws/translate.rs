@@ -136,26 +136,27 @@ fn missing(sample: &Sample, after: &[u8], losses: &[Loss]) -> Option<String> {
         .into_iter()
         .map(|(_, text)| text)
         .collect();
-    deep(&before)
-        .into_iter()
-        .find_map(|(path, text)| {
-            let path = in_content(&path, &firsts);
-            let last = path.rsplit(['.', ']']).next().unwrap_or_default();
-            // Usage crosses as counts; its other members are bookkeeping of the provider.
-            let passed = text.is_empty()
-                || path.starts_with("usage.")
-                || firsts.is_some() && ECHO.iter().any(|name| path.starts_with(name))
-                || WORDS.contains(&last)
-                || there.iter().any(|found| found.contains(&text))
-                || losses.iter().any(|loss| covers(&loss.path, &path))
-                || path.starts_with("include[") && ANYHOW.contains(&text.as_str())
-                || in_data_url(&text, &there);
-            (!passed).then(|| format!("{path} is gone: {text:.120}"))
-        })
+    deep(&before).into_iter().find_map(|(path, text)| {
+        let path = in_content(&path, &firsts);
+        let last = path.rsplit(['.', ']']).next().unwrap_or_default();
+        // Usage crosses as counts; its other members are bookkeeping of the provider.
+        let passed = text.is_empty()
+            || path.starts_with("usage.")
+            || firsts.is_some() && ECHO.iter().any(|name| path.starts_with(name))
+            || WORDS.contains(&last)
+            || there.iter().any(|found| found.contains(&text))
+            || losses.iter().any(|loss| covers(&loss.path, &path))
+            || path.starts_with("include[") && ANYHOW.contains(&text.as_str())
+            || in_data_url(&text, &there);
+        (!passed).then(|| format!("{path} is gone: {text:.120}"))
+    })
 }
 
 /// What a request of responses may include that is told, or asked for, anyhow.
-const ANYHOW: [&str; 2] = ["message.output_text.logprobs", "reasoning.encrypted_content"];
+const ANYHOW: [&str; 2] = [
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+];
 
 /// What an answer of responses repeats of its request, or tells of its provider, and the end
 /// that crosses as a word.
@@ -209,8 +210,11 @@ fn in_content(path: &str, firsts: &Option<Vec<usize>>) -> String {
     let whole = || {
         let (item, rest) = path.strip_prefix("output[")?.split_once(']')?;
         let first = firsts.as_ref()?.get(item.parse::<usize>().ok()?)?;
-        let inner = rest.strip_prefix(".content[").and_then(|r| r.split_once(']'));
-        let (place, rest) = match inner.and_then(|(n, rest)| Some((n.parse::<usize>().ok()?, rest))) {
+        let inner = rest
+            .strip_prefix(".content[")
+            .and_then(|r| r.split_once(']'));
+        let (place, rest) = match inner.and_then(|(n, rest)| Some((n.parse::<usize>().ok()?, rest)))
+        {
             Some((place, rest)) => (first + place, rest),
             None => (*first, rest),
         };
@@ -231,7 +235,10 @@ fn in_data_url(text: &str, there: &[String]) -> bool {
     else {
         return false;
     };
-    let words = STANDARD.decode(data).ok().filter(|_| kind.starts_with("text/"));
+    let words = STANDARD
+        .decode(data)
+        .ok()
+        .filter(|_| kind.starts_with("text/"));
     let words = words.and_then(|words| String::from_utf8(words).ok());
     there
         .iter()
@@ -249,7 +256,11 @@ fn covers(loss: &str, path: &str) -> bool {
         Some(_) => (loss, false),
         None => (loss, false),
     };
-    if beside && loss.strip_suffix(".content").is_some_and(|item| path.starts_with(item)) {
+    if beside
+        && loss
+            .strip_suffix(".content")
+            .is_some_and(|item| path.starts_with(item))
+    {
         return true;
     }
     let (loss, path) = (hub_path(loss), hub_path(path));
