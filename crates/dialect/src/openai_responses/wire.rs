@@ -51,7 +51,7 @@ pub(super) mod spelled {
     pub(crate) const LOGPROBS: &str = "responses: logprobs";
     /// A result of a custom tool.
     pub(crate) const CUSTOM: &str = "responses: custom result";
-    /// The format of the text beside which nothing stood.
+    /// An answer without `usage`.
     pub(crate) const NO_USAGE: &str = "responses: no usage";
 }
 
