@@ -99,9 +99,7 @@ pub(crate) fn write_usage(out: &mut Writer, usage: &Usage, ours: bool) {
         out.key("input_tokens").number(input);
         out.key("input_tokens_details").object(|out| {
             out.key("cached_tokens").number(usage.cache_read);
-            if written > 0 {
-                out.key("cache_write_tokens").number(written);
-            }
+            out.key("cache_write_tokens").number(written);
         });
         out.key("output_tokens").number(output);
         out.key("output_tokens_details").object(|out| {
