@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::chat::{Request, Response, StreamEvent, Usage, Words};
+use crate::chat::{Place, Request, Response, StreamEvent, Usage, Words, places_in_messages};
 use crate::failure::{ClientFailure, ProviderError};
 use crate::frame::{Frame, Framing};
 use crate::head::Head;
@@ -40,6 +40,18 @@ pub trait ServerCodec: Sync {
 
     /// What the dialect calls the parts of a request.
     fn words(&self) -> &'static Words;
+
+    /// Where each turn of a request of this dialect stands in its document, so that losses are
+    /// told in the client's words.
+    fn places(&self, request: &Request) -> Vec<Place> {
+        places_in_messages(request)
+    }
+
+    /// Top-level fields of a request without a word in the hub that mean the same, by the same
+    /// name, in each dialect that lists them.
+    fn shared_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Writes a whole answer.
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8>;

@@ -21,6 +21,7 @@ pub mod loss;
 pub mod media;
 pub mod needs;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod patch;
 
 use codec::{ClientCodec, ServerCodec};
@@ -30,6 +31,8 @@ use codec::{ClientCodec, ServerCodec};
 pub enum Dialect {
     /// OpenAI's chat completions.
     OpenaiChat,
+    /// OpenAI's responses.
+    OpenaiResponses,
     /// Anthropic's messages.
     AnthropicMessages,
     /// Converse of Amazon Bedrock.
@@ -40,9 +43,10 @@ pub enum Dialect {
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 4] = [
+    pub const ALL: [Dialect; 5] = [
         Dialect::OpenaiChat,
         Dialect::AnthropicMessages,
+        Dialect::OpenaiResponses,
         Dialect::BedrockConverse,
         Dialect::Cohere,
     ];
@@ -52,6 +56,7 @@ impl Dialect {
     pub fn name(self) -> &'static str {
         match self {
             Dialect::OpenaiChat => "openai-chat",
+            Dialect::OpenaiResponses => "openai-responses",
             Dialect::AnthropicMessages => "anthropic-messages",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::Cohere => "cohere",
@@ -69,6 +74,7 @@ impl Dialect {
     pub fn server(self) -> &'static dyn ServerCodec {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
             Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,
@@ -80,6 +86,7 @@ impl Dialect {
     pub fn client(self) -> &'static dyn ClientCodec {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
             Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 pub use request::{Dress, Wanted};
 
-use crate::chat::{Request, Response, Words};
+use crate::chat::{Place, Request, Response, Words, places_in_blocks};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
     ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed, percent_encoded,
@@ -57,6 +57,10 @@ impl ServerCodec for Anthropic {
 
     fn words(&self) -> &'static Words {
         &request::WORDS
+    }
+
+    fn places(&self, request: &Request) -> Vec<Place> {
+        places_in_blocks(request)
     }
 
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {
@@ -167,6 +171,10 @@ impl ServerCodec for Dressed {
 
     fn words(&self) -> &'static Words {
         &request::WORDS
+    }
+
+    fn places(&self, request: &Request) -> Vec<Place> {
+        places_in_blocks(request)
     }
 
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {

@@ -18,7 +18,7 @@ mod wire;
 
 use std::borrow::Cow;
 
-use crate::chat::{Request, Response, Words};
+use crate::chat::{Place, Request, Response, Words, places_in_blocks};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
     ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed, percent_encoded,
@@ -54,6 +54,10 @@ impl ServerCodec for BedrockConverse {
 
     fn words(&self) -> &'static Words {
         &request::WORDS
+    }
+
+    fn places(&self, request: &Request) -> Vec<Place> {
+        places_in_blocks(request)
     }
 
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {

@@ -28,6 +28,8 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// Whether the content stood as a bare string instead of a list of parts.
     pub bare: bool,
+    /// Whether it stood in a member of its own and not among the turns, as instructions do in some dialects.
+    pub apart: bool,
     /// The participant's name, where one was given.
     pub name: Option<String>,
     /// What else stood there.
@@ -35,15 +37,6 @@ pub struct Message {
 }
 
 impl Message {
-    /// Note on instructions that stood in a member of their own and not among the turns.
-    pub const APART: &'static str = "stands apart";
-
-    /// Whether it stood in a member of its own and not among the turns.
-    #[must_use]
-    pub fn stands_apart(&self) -> bool {
-        self.extra.noted(Self::APART)
-    }
-
     /// A message of that role.
     #[must_use]
     pub fn new(role: Role, parts: Vec<Part>) -> Self {
@@ -51,6 +44,7 @@ impl Message {
             role,
             parts,
             bare: false,
+            apart: false,
             name: None,
             extra: Extra::default(),
         }

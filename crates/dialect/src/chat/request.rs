@@ -13,8 +13,6 @@ pub struct Request {
     pub model: String,
     /// The conversation, instructions included, in the order in which it stood.
     pub messages: Vec<Message>,
-    /// Whether the first message stood apart from the conversation, as instructions do in some dialects.
-    pub instructions_apart: bool,
     /// Tools the model may ask for.
     pub tools: Vec<Tool>,
     /// Whether and which tool must be asked for.
@@ -57,7 +55,6 @@ impl Request {
             origin,
             model: model.into(),
             messages: Vec::new(),
-            instructions_apart: false,
             tools: Vec::new(),
             tool_choice: None,
             parallel_tool_calls: None,

@@ -88,6 +88,7 @@ fn a_mebibyte_of_text_crosses_whole() {
         "model": "m",
         "max_tokens": 5,
         "messages": [{"role": "user", "content": [{"type": "text", "text": text}]}],
+        "input": text,
     })
     .to_string();
     for from in Dialect::ALL {
@@ -97,8 +98,11 @@ fn a_mebibyte_of_text_crosses_whole() {
                 .client()
                 .encode_request(&hub, &target("m"), &mut Losses::default());
             let out: Value = serde_json::from_slice(&out).unwrap();
-            let content = &out["messages"][0]["content"];
-            let found = content.as_str().or(content[0]["text"].as_str());
+            let content = [&out["messages"][0]["content"], &out["input"][0]["content"]];
+            let found = content
+                .into_iter()
+                .find_map(|content| content.as_str().or(content[0]["text"].as_str()));
+            let found = found.or(out["input"].as_str());
             assert_eq!(found, Some(text.as_str()), "{from:?} {to:?}");
         }
     }

@@ -26,6 +26,7 @@ mod goldens;
 mod json;
 mod laws;
 mod openai_chat;
+mod openai_responses;
 mod patch;
 mod recordings;
 mod sse;

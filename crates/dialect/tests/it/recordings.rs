@@ -37,6 +37,26 @@ pub(crate) struct Recording {
 /// Recordings that hold no single exchange of their dialect, and why.
 const EXCLUDED: &[(&str, &str)] = &[
     ("bulk-00642", "the streams of several exchanges in one file"),
+    (
+        "azure-responses-007",
+        "the streams of several exchanges in one file",
+    ),
+    ("bulk-00743", "the streams of several exchanges in one file"),
+    ("bulk-04129", "the streams of several exchanges in one file"),
+    ("bulk-04679", "chunks of chat, filed under responses"),
+    ("bulk-04681", "chunks of chat, filed under responses"),
+    (
+        "bulk-03874",
+        "put off to the background: it tells no answer",
+    ),
+    (
+        "bulk-03879",
+        "put off to the background: it tells no answer",
+    ),
+    (
+        "bulk-03903",
+        "written by hand, with a status that the API does not have",
+    ),
     ("bulk-02380", "a transcription, filed under chat"),
     ("bulk-02807", "a transcription, filed under chat"),
     (
@@ -161,6 +181,7 @@ fn recording(line: &str) -> Option<Recording> {
     let line: Line = serde_json::from_str(line).unwrap();
     let dialect = match line.api.as_str() {
         "chat" => Dialect::OpenaiChat,
+        "responses" => Dialect::OpenaiResponses,
         // OpenAI's threads have messages too, of another kind.
         "messages" if line.provider != "openai" => Dialect::AnthropicMessages,
         // The first version of Cohere's chat is another dialect.

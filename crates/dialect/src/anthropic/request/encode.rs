@@ -6,7 +6,7 @@
 
 use crate::anthropic::wire::write::{Blocks, lose_extra};
 use crate::anthropic::wire::{OWN, spelled, write_cache};
-use crate::chat::{Extra, OutputFormat, Request, Tool, ToolChoice, ToolKind};
+use crate::chat::{Extra, OutputFormat, Place, Request, Tool, ToolChoice, ToolKind};
 use crate::codec::TargetModel;
 use crate::json::{Json, Writer};
 use crate::loss::{LossKind, Losses};
@@ -15,6 +15,7 @@ use crate::loss::{LossKind, Losses};
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
     let mut writing = Writing {
         request,
+        places: request.places(),
         ours: request.origin == OWN,
         max_tokens: request
             .max_output_tokens
@@ -41,6 +42,8 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
 /// A request on its way out.
 pub(super) struct Writing<'a> {
     pub(super) request: &'a Request,
+    /// Where its turns stood.
+    pub(super) places: Vec<Place>,
     /// Whether it came from this dialect.
     pub(super) ours: bool,
     pub(super) max_tokens: u64,
@@ -321,7 +324,11 @@ impl Writing<'_> {
 }
 
 /// Fields of other dialects without which the answer is another one.
-const FUNCTIONAL: [&str; 7] = [
+const FUNCTIONAL: [&str; 11] = [
+    "previous_response_id",
+    "conversation",
+    "prompt",
+    "background",
     "audio",
     "modalities",
     "web_search_options",

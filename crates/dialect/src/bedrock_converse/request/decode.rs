@@ -35,7 +35,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
         Some(parts) if parts.is_empty() => request.extra.note(spelled::NO_SYSTEM),
         Some(parts) => {
             let mut message = Message::new(Role::System, parts);
-            message.extra.note(Message::APART);
+            message.apart = true;
             request.messages.insert(0, message);
         }
         None => {}

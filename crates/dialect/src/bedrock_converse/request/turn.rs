@@ -7,12 +7,12 @@
 use super::encode::Writing;
 use crate::bedrock_converse::wire::spelled;
 use crate::bedrock_converse::wire::write::{Blocks, lose_extra};
-use crate::chat::{Message, Part, PartKind, Role};
+use crate::chat::{Message, Part, PartKind, Place, Role};
 use crate::json::Writer;
 use crate::loss::{LossKind, Losses};
 
-/// A message and its path in the client's words.
-type Turn<'a> = (String, &'a Message);
+/// A message and where it stood.
+type Turn<'a> = (Place, &'a Message);
 
 impl Writing<'_> {
     /// Writes the instructions and the turns.
@@ -22,27 +22,20 @@ impl Writing<'_> {
             self.own_messages(out);
             return;
         }
-        let mut turn = 0usize;
-        let placed = request.messages.iter().map(|message| {
-            if message.stands_apart() {
-                return ("system".to_owned(), message);
-            }
-            turn += 1;
-            (format!("messages[{}]", turn - 1), message)
-        });
         let mut begun = false;
         let (mut system, mut turns) = (Vec::new(), Vec::new());
-        for (path, message) in placed {
-            self.about(&path, message);
+        for (place, message) in request.places().into_iter().zip(&request.messages) {
+            self.about(&place.turn, message);
             if side(message.role) == SYSTEM {
                 if begun {
                     let why = "instructions stand before the conversation";
-                    self.losses.tuning(path.as_str(), LossKind::Moved, why);
+                    self.losses
+                        .tuning(place.turn.as_str(), LossKind::Moved, why);
                 }
-                system.push((path, message));
+                system.push((place, message));
             } else {
                 begun = true;
-                turns.push((path, message));
+                turns.push((place, message));
             }
         }
         let mut blocks = Blocks::new((false, false), self.losses);
@@ -58,7 +51,7 @@ impl Writing<'_> {
         let request = self.request;
         let mut blocks = Blocks::new((true, false), self.losses);
         let (system, turns): (Vec<&Message>, Vec<&Message>) =
-            request.messages.iter().partition(|m| m.stands_apart());
+            request.messages.iter().partition(|m| m.apart);
         let mut list = |out: &mut Writer, parts: &[Part]| {
             out.array(|out| {
                 for part in parts {
@@ -106,19 +99,16 @@ fn side(role: Role) -> &'static str {
 
 /// Writes instructions from wherever they stood: text, and nothing else.
 fn write_system(out: &mut Writer, system: &[Turn<'_>], blocks: &mut Blocks<'_>) {
-    let parts: Vec<(String, &Part)> = system.iter().flat_map(parts_of).collect();
-    let texts = |losses: &mut Losses, (path, part): &(String, &Part)| {
+    let parts = system.iter().flat_map(parts_of);
+    let texts = |losses: &mut Losses, (path, part): &(&str, &Part)| {
         let text = matches!(part.kind, PartKind::Text(_));
         if !text {
             let why = "instructions are text";
-            losses.functional(path.as_str(), LossKind::Dropped, why);
+            losses.functional(*path, LossKind::Dropped, why);
         }
         text
     };
-    let written: Vec<_> = parts
-        .into_iter()
-        .filter(|part| texts(blocks.losses, part))
-        .collect();
+    let written: Vec<_> = parts.filter(|part| texts(blocks.losses, part)).collect();
     out.attempt(|out| {
         let mut wrote = false;
         out.key("system").array(|out| {
@@ -132,10 +122,10 @@ fn write_system(out: &mut Writer, system: &[Turn<'_>], blocks: &mut Blocks<'_>) 
 
 /// Writes one turn made of one or several messages of one side.
 fn write_turn(out: &mut Writer, turns: &[Turn<'_>], blocks: &mut Blocks<'_>) {
-    let Some((path, first)) = turns.first() else {
+    let Some((place, first)) = turns.first() else {
         return;
     };
-    let mut parts: Vec<(String, &Part)> = turns.iter().flat_map(parts_of).collect();
+    let mut parts: Vec<(&str, &Part)> = turns.iter().flat_map(parts_of).collect();
     // Models want results and reasoning before all else.
     parts.sort_by_key(|(_, part)| {
         !matches!(part.kind, PartKind::ToolResult(_) | PartKind::Reasoning(_))
@@ -156,30 +146,12 @@ fn write_turn(out: &mut Writer, turns: &[Turn<'_>], blocks: &mut Blocks<'_>) {
         let why = "the API takes no empty messages";
         blocks
             .losses
-            .functional(path.as_str(), LossKind::Dropped, why);
+            .functional(place.turn.as_str(), LossKind::Dropped, why);
     }
 }
 
 /// A message's parts with their paths in the client's words.
-fn parts_of<'a>((at, message): &Turn<'a>) -> Vec<(String, &'a Part)> {
-    let mut calls = 0;
-    let content = if message.stands_apart() {
-        ""
-    } else {
-        ".content"
-    };
-    let path = |(index, part): (usize, &'a Part)| {
-        let path = if matches!(part.kind, PartKind::ToolCall(_)) {
-            calls += 1;
-            format!("{at}.tool_calls[{}]", calls - 1)
-        } else if matches!(part.kind, PartKind::ToolResult(_)) && message.role == Role::Tool {
-            at.clone()
-        } else if message.bare {
-            format!("{at}{content}")
-        } else {
-            format!("{at}{content}[{index}]")
-        };
-        (path, part)
-    };
-    message.parts.iter().enumerate().map(path).collect()
+fn parts_of<'a>((place, message): &'a Turn<'_>) -> impl Iterator<Item = (&'a str, &'a Part)> {
+    let parts = message.parts.iter().enumerate();
+    parts.map(|(index, part)| (place.part(index), part))
 }

@@ -4,7 +4,7 @@
 //! is fitted to what the API takes; each step that changes something is a reported
 //! loss, and nothing may be left out without one.
 
-use crate::chat::{OutputFormat, Request, Role, Tool, ToolChoice, ToolKind};
+use crate::chat::{OutputFormat, Request, Tool, ToolChoice, ToolKind};
 use crate::codec::TargetModel;
 use crate::cohere::wire::{NO_FIELD, OWN, lose_extra, spelled};
 use crate::json::{Json, Writer};
@@ -30,7 +30,6 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
     let mut writing = Writing {
         request,
         ours: request.origin == OWN,
-        beside: request.messages.iter().any(|m| m.role == Role::Tool),
         losses,
     };
     let mut out = Writer::with_capacity(1024);
@@ -52,8 +51,6 @@ pub(super) struct Writing<'a> {
     pub(super) request: &'a Request,
     /// Whether it came from this dialect.
     pub(super) ours: bool,
-    /// Whether calls of tools stand beside the content where it came from.
-    pub(super) beside: bool,
     pub(super) losses: &'a mut Losses,
 }
 

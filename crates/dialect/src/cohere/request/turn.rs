@@ -7,7 +7,7 @@
 use super::encode::Writing;
 use std::borrow::Cow;
 
-use crate::chat::{MediaSource, Message, Part, PartKind, Role, ToolCallKind, ToolResult};
+use crate::chat::{MediaSource, Message, Part, PartKind, Place, Role, ToolCallKind, ToolResult};
 use crate::cohere::wire::block::{words, write_block};
 use crate::cohere::wire::message::{result, role_word, write_beside, write_own_message};
 use crate::cohere::wire::{lose_extra, planned};
@@ -19,31 +19,29 @@ impl Writing<'_> {
     pub(super) fn messages(&mut self, out: &mut Writer) {
         let request = self.request;
         out.key("messages").array(|out| {
-            for (at, message) in request.messages.iter().enumerate() {
-                if self.ours {
-                    write_own_message(out, message);
-                    continue;
-                }
-                // Instructions that stand apart are the first message of the hub.
-                let path = match (request.instructions_apart, at) {
-                    (true, 0) => "system".to_owned(),
-                    (true, at) => format!("messages[{}]", at - 1),
-                    (false, at) => format!("messages[{at}]"),
-                };
-                self.message(out, message, &path);
+            if self.ours {
+                let own = request.messages.iter();
+                own.for_each(|message| write_own_message(out, message));
+                return;
+            }
+            for (message, place) in request.messages.iter().zip(request.places()) {
+                self.message(out, message, &place);
             }
         });
     }
 
-    /// Writes another dialect's message, as one or several; `at` is its path.
-    fn message(&mut self, out: &mut Writer, message: &Message, at: &str) {
+    /// Writes another dialect's message, as one or several, and tells what is lost in the words
+    /// of the place where it stood.
+    fn message(&mut self, out: &mut Writer, message: &Message, stood: &Place) {
+        let at = &stood.turn;
         lose_extra(self.losses, at, &message.extra);
         if message.name.is_some() {
             self.left(format!("{at}.name"), "Cohere's chat names nobody");
         }
         let mut moved = Vec::new();
         let (mut content, mut beside) = (Vec::new(), Vec::new());
-        let parts = self.paths(message, at);
+        let parts = message.parts.iter().enumerate();
+        let parts: Vec<(&str, &Part)> = parts.map(|(at, part)| (stood.part(at), part)).collect();
         // A tool's answer must follow its call at once, so it comes before what else was said.
         for (path, part) in &parts {
             if let Some(result) = result(part) {
@@ -53,7 +51,7 @@ impl Writing<'_> {
                 self.choose(message.role, part, path, (&mut content, &mut beside));
             }
         }
-        let answers = |(_, part): &(String, &Part)| result(part).is_some();
+        let answers = |(_, part): &(&str, &Part)| result(part).is_some();
         let unsaid = content.is_empty() && beside.is_empty() && moved.is_empty();
         if unsaid && parts.iter().any(answers) {
             return;
@@ -72,25 +70,6 @@ impl Writing<'_> {
             }
             write_beside(out, beside.iter().copied(), false);
         });
-    }
-
-    /// A message's parts with their paths in the client's words.
-    fn paths<'p>(&self, message: &'p Message, at: &str) -> Vec<(String, &'p Part)> {
-        let mut calls = 0;
-        let path = |(index, part): (usize, &'p Part)| {
-            let path = if self.beside && matches!(part.kind, PartKind::ToolCall(_)) {
-                calls += 1;
-                format!("{at}.tool_calls[{}]", calls - 1)
-            } else if message.role == Role::Tool && result(part).is_some() {
-                at.to_owned()
-            } else if message.bare {
-                format!("{at}.content")
-            } else {
-                format!("{at}.content[{index}]")
-            };
-            (path, part)
-        };
-        message.parts.iter().enumerate().map(path).collect()
     }
 
     /// Puts a part where it stands here, in the content or beside it, or reports it.

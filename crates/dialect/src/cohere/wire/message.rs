@@ -101,6 +101,7 @@ impl Members {
             role,
             parts,
             bare: self.bare,
+            apart: false,
             name: None,
             extra: self.extra,
         })

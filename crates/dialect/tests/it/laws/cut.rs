@@ -69,7 +69,7 @@ fn proof(sample: &Sample) -> Proof {
             continue;
         }
         let value: Value = serde_json::from_str(line.data).unwrap_or(Value::Null);
-        proof.broken |= value["error"].is_object();
+        proof.broken |= value["error"].is_object() || value["response"]["error"].is_object();
         match sample.dialect {
             Dialect::OpenaiChat => {
                 for choice in value["choices"].as_array().into_iter().flatten() {
@@ -84,6 +84,13 @@ fn proof(sample: &Sample) -> Proof {
             Dialect::Cohere => {
                 let reason = value["delta"]["finish_reason"].as_str();
                 if value["type"] == "message-end" && reason.is_some() {
+                    proof.clean = proof.clean.min(line.end);
+                    proof.cut = proof.cut.min(line.whole);
+                }
+            }
+            Dialect::OpenaiResponses => {
+                let kind = value["type"].as_str();
+                if matches!(kind, Some("response.completed" | "response.incomplete")) {
                     proof.clean = proof.clean.min(line.end);
                     proof.cut = proof.cut.min(line.whole);
                 }

@@ -86,6 +86,23 @@ const USUAL: &[(&str, &str)] = &[
     ("/thinking/type", r#""enabled""#),
     ("/thinking", r#"{"type":"adaptive"}"#),
     ("/reasoning/enabled", "true"),
+    ("/thinking/type", r#""adaptive""#),
+    // What an item is goes without saying, and so does that it is known by its place.
+    ("/input/*/type", r#""message""#),
+    ("/input/*/id", "*"),
+    ("/input/*/status", "*"),
+    ("/prompt_cache_breakpoint/mode", r#""explicit""#),
+    ("/store", "false"),
+    // Without it the request is none.
+    ("/prompt/id", "*"),
+    ("/prompt/version", "*"),
+    ("/prompt/variables", "*"),
+    // Named with the item that it belongs to.
+    ("/input/*/role", r#""developer""#),
+    ("/input/*/tools", "*"),
+    // What it asks for is told, or asked for, anyhow.
+    ("/include", r#"["reasoning.encrypted_content"]"#),
+    ("/include", r#"["message.output_text.logprobs"]"#),
     // Named with what it belongs to.
     ("/top_logprobs", "*"),
     // The same reasoning under another of its names.
@@ -283,6 +300,13 @@ fn least(dialect: Dialect) -> Value {
         Dialect::OpenaiChat | Dialect::Cohere => {
             json!({"type": "function", "function": {"name": "f"}})
         }
+        Dialect::OpenaiResponses => {
+            return json!({
+                "model": "m",
+                "input": [{"role": "user", "content": "Go"}],
+                "tools": [{"type": "function", "name": "f"}],
+            });
+        }
         Dialect::AnthropicMessages => json!({"name": "f", "input_schema": {"type": "object"}}),
         Dialect::BedrockConverse => {
             let spec = json!({"name": "f", "inputSchema": {"json": {"type": "object"}}});
@@ -310,6 +334,7 @@ fn schema(dialect: Dialect) -> Option<(Value, Value)> {
             "openai-openapi.json",
             "/components/schemas/CreateChatCompletionRequest",
         ),
+        Dialect::OpenaiResponses => ("openai-openapi.json", "/components/schemas/CreateResponse"),
         Dialect::AnthropicMessages => ("anthropic_MessageCreateParams.json", ""),
         Dialect::BedrockConverse => return service_model(),
         // There are schemas of its answers alone.

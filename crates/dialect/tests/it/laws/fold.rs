@@ -109,6 +109,7 @@ fn normal(mut response: Response) -> Response {
             finish.raw = match response.origin {
                 Dialect::OpenaiChat => "stop".into(),
                 Dialect::AnthropicMessages | Dialect::BedrockConverse => "end_turn".into(),
+                Dialect::OpenaiResponses => "completed".into(),
                 Dialect::Cohere => "COMPLETE".into(),
             };
         }

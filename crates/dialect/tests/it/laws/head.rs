@@ -78,7 +78,9 @@ fn a_model_that_is_named_elsewhere_stands_in_the_edited_body_whatever_it_named()
     let named = dialect::Dialect::ALL.into_iter();
     for dialect in named.filter(|dialect| !super::names_model_in_path(*dialect)) {
         for own in ["", r#""model":"theirs","#, r#""model":"ours","#] {
-            let body = Bytes::from(format!(r#"{{{own}"max_tokens":9,"messages":[]}}"#));
+            let body = Bytes::from(format!(
+                r#"{{{own}"max_tokens":9,"messages":[],"input":[]}}"#
+            ));
             let codec = dialect.server();
             let mut head = codec.head(&body).unwrap();
             head.name_model("ours".to_owned());
@@ -88,7 +90,7 @@ fn a_model_that_is_named_elsewhere_stands_in_the_edited_body_whatever_it_named()
                 max_output_tokens: None,
             };
             let out = codec.patch(&head, &edits).apply(&body);
-            let expected = r#"{"model":"ours","max_tokens":9,"messages":[]}"#;
+            let expected = r#"{"model":"ours","max_tokens":9,"messages":[],"input":[]}"#;
             assert_eq!(String::from_utf8_lossy(&out), expected, "{dialect:?} {own}");
             codec.decode_request(&body).unwrap();
         }

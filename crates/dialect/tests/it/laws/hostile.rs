@@ -192,6 +192,23 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
         r#"{"output":{"message":{"role":"assistant","content":7}},"stopReason":"end_turn"}"#
             .to_owned(),
     ];
+    const RESPONSE: &str = r#""object":"response","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hi"}]}]"#;
+    let responses = [
+        format!(r#"{{{RESPONSE}}}"#),
+        format!(r#"{{{RESPONSE},"status":""}}"#),
+        format!(r#"{{{RESPONSE},"status":null}}"#),
+        format!(r#"{{{RESPONSE},"status":"in_progress"}}"#),
+        format!(r#"{{{RESPONSE},"status":"queued"}}"#),
+        format!(r#"{{{RESPONSE},"status":"cancelled"}}"#),
+        format!(r#"{{{RESPONSE},"status":"failed","error":{{"message":"no"}}}}"#),
+        format!(r#"{{{RESPONSE},"status":"completed","error":{{"message":"no"}}}}"#),
+        format!(r#"{{{RESPONSE},"status":"completed","status":"in_progress"}}"#),
+        format!(r#"{{{RESPONSE},"status":"completed","output":[]}}"#),
+        r#"{"status":"completed"}"#.to_owned(),
+        r#"{"status":"completed","output":7}"#.to_owned(),
+        r#"{"status":"completed","output":["Hi"]}"#.to_owned(),
+        format!(r#"{{{RESPONSE},"status":"completed"}} x"#),
+    ];
     for dialect in Dialect::ALL {
         let (good, broken) = match dialect {
             Dialect::OpenaiChat => (format!(r#"{{"choices":[{CHOICE}]}}"#), &chat[..]),
@@ -202,6 +219,10 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
             Dialect::BedrockConverse => (
                 format!(r#"{{{CONVERSED},"stopReason":"end_turn"}}"#),
                 &converse[..],
+            ),
+            Dialect::OpenaiResponses => (
+                format!(r#"{{{RESPONSE},"status":"completed"}}"#),
+                &responses[..],
             ),
             Dialect::Cohere => (
                 format!(r#"{{{SAID},"finish_reason":"COMPLETE"}}"#),
@@ -262,6 +283,10 @@ fn what_is_read_costs_no_more_than_its_size() {
         format!(r#"{{"type":"message-start",{members}"id":"a"}}"#),
         format!(r#"{{"type":"message-start","delta":{{"message":{{{members}"role":"a"}}}}}}"#),
         format!(r#"{{"type":"message-end","delta":{{{members}"usage":{{{members}"a":1}}}}}}"#),
+        format!(
+            r#"{{"type":"response.created","response":{{{members}"usage":{{{members}"a":1}}}}}}"#
+        ),
+        format!(r#"{{"type":"response.created",{members}"response":{{}}}}"#),
     ];
     for dialect in Dialect::ALL {
         for data in &datas {
@@ -276,7 +301,8 @@ fn what_is_read_costs_no_more_than_its_size() {
             let kept = decoder.unknown_fields();
             assert!(kept.iter().map(String::len).sum::<usize>() < 8192);
         }
-        let body = format!(r#"{{"model":"m","max_tokens":1,"messages":[],{members}"z":1}}"#);
+        let body =
+            format!(r#"{{"model":"m","max_tokens":1,"messages":[],"input":[],{members}"z":1}}"#);
         assert!(dialect.server().head(body.as_bytes()).is_ok());
         assert!(dialect.server().decode_request(body.as_bytes()).is_ok());
     }

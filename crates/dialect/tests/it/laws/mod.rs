@@ -111,20 +111,23 @@ pub(crate) fn others(
 
 /// Whether the bytes of a stream hold its dialect's mark of success.
 pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
-    let mark: &[u8] = match dialect {
-        Dialect::OpenaiChat => b"data: [DONE]",
-        Dialect::AnthropicMessages => b"event: message_stop",
+    let marks: &[&str] = match dialect {
+        Dialect::OpenaiChat => &["data: [DONE]"],
+        Dialect::OpenaiResponses => &["event: response.completed", "event: response.incomplete"],
+        Dialect::AnthropicMessages => &["event: message_stop"],
         Dialect::BedrockConverse => {
             let mark = b":event-type\x07\x00\x0bmessageStop";
             return out.windows(mark.len()).any(|bytes| bytes == mark);
         }
-        Dialect::Cohere => br#"data: {"type":"message-end""#,
+        Dialect::Cohere => &[r#"data: {"type":"message-end""#],
     };
     // The one event that ends a stream of Cohere's tells of failures too.
     let failed: &[u8] = br#""finish_reason":"ERROR""#;
     let fails = |line: &[u8]| line.windows(failed.len()).any(|at| at == failed);
-    out.split(|byte| *byte == b'\n')
-        .any(|line| line.starts_with(mark) && !(dialect == Dialect::Cohere && fails(line)))
+    out.split(|byte| *byte == b'\n').any(|line| {
+        marks.iter().any(|mark| line.starts_with(mark.as_bytes()))
+            && !(dialect == Dialect::Cohere && fails(line))
+    })
 }
 
 pub(crate) fn failure() -> ClientFailure {

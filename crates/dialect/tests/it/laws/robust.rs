@@ -121,6 +121,7 @@ fn before_the_proof(sample: &Sample) -> Option<usize> {
         Dialect::OpenaiChat => ["\"finish_reason\":", "[DONE]"],
         Dialect::AnthropicMessages => ["message_delta", "message_stop"],
         Dialect::BedrockConverse => ["messageStop", "stopReason"],
+        Dialect::OpenaiResponses => ["response.completed", "response.incomplete"],
         Dialect::Cohere => ["message-end", "finish_reason"],
     };
     let said = |frame: &str| {
@@ -219,7 +220,8 @@ proptest! {
     #[test]
     fn arbitrary_frames_are_no_panic(
         event in prop::sample::select(vec!["", "ping", "message_start", "content_block_delta", "message-end", "error",
-            "messageStart", "contentBlockDelta", "contentBlockStop", "metadata", "exception:throttlingException"]),
+            "messageStart", "contentBlockDelta", "contentBlockStop", "metadata", "exception:throttlingException",
+            "response.created"]),
         data in ".{0,40}",
     ) {
         for dialect in Dialect::ALL {

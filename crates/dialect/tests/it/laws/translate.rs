@@ -31,6 +31,8 @@ const WORDS: &[&str] = &[
     "toolUseId",
     "tool_choice",
     "ttl",
+    "mode",
+    "item_id",
     "service_tier",
     "id",
     "model",
@@ -88,7 +90,7 @@ fn request_words(sample: &Sample) -> Option<String> {
     others(sample.dialect).find_map(|(other, codec)| {
         let mut losses = Losses::default();
         let out = codec.encode_request(&hub, &target("m"), &mut losses);
-        let missing = missing(&sample.text, &out, losses.as_slice())?;
+        let missing = missing(sample, &out, losses.as_slice())?;
         Some(format!(
             "{} as {}: {missing}\n    {:?}",
             sample.id,
@@ -124,38 +126,127 @@ fn answer_words(sample: &Sample) -> Option<String> {
         if let Some(difference) = difference(&parsed(&out), &parsed(&twice)) {
             return complain(difference);
         }
-        let missing = missing(&sample.text, &out, losses.as_slice())?;
+        let missing = missing(sample, &out, losses.as_slice())?;
         complain(format!("{missing}\n    {:?}", losses.as_slice()))
     })
 }
 
 /// The first string of a document that neither came across nor is named.
-fn missing(before: &str, after: &[u8], losses: &[Loss]) -> Option<String> {
+fn missing(sample: &Sample, after: &[u8], losses: &[Loss]) -> Option<String> {
+    let before = canon(&sample.text).unwrap();
+    let firsts = firsts(&before);
     let there: Vec<String> = deep(&parsed(after))
         .into_iter()
         .map(|(_, text)| text)
         .collect();
-    deep(&canon(before).unwrap())
-        .into_iter()
-        .find_map(|(path, text)| {
-            let last = path.rsplit(['.', ']']).next().unwrap_or_default();
-            // Usage crosses as counts; its other members are bookkeeping of the provider.
-            let passed = text.is_empty()
-                || path.starts_with("usage.")
-                || WORDS.contains(&last)
-                || there.iter().any(|found| found.contains(&text))
-                || losses.iter().any(|loss| covers(&loss.path, &path))
-                || in_data_url(&text, &there)
-                || in_base64(&text, &there);
-            (!passed).then(|| format!("{path} is gone: {text:.120}"))
-        })
+    deep(&before).into_iter().find_map(|(path, text)| {
+        let path = in_content(&path, &firsts);
+        let last = path.rsplit(['.', ']']).next().unwrap_or_default();
+        // Usage crosses as counts; its other members are bookkeeping of the provider.
+        let passed = text.is_empty()
+            || path.starts_with("usage.")
+            || firsts.is_some() && ECHO.iter().any(|name| path.starts_with(name))
+            || WORDS.contains(&last)
+            || there.iter().any(|found| found.contains(&text))
+            || losses.iter().any(|loss| covers(&loss.path, &path))
+            || path.starts_with("include[") && ANYHOW.contains(&text.as_str())
+            || in_data_url(&text, &there)
+            || in_base64(&text, &there);
+        (!passed).then(|| format!("{path} is gone: {text:.120}"))
+    })
 }
 
-/// A data URL may come across as its media type and its data.
+/// What a request of responses may include that is told, or asked for, anyhow.
+const ANYHOW: [&str; 2] = [
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+];
+
+/// What an answer of responses repeats of its request, or tells of its provider, and the end
+/// that crosses as a word.
+const ECHO: &[&str] = &[
+    "tools[",
+    "tool_choice",
+    "text.",
+    "truncation",
+    "reasoning.",
+    "instructions",
+    "incomplete_details.reason",
+    "metadata.",
+    "billing.",
+    "moderation",
+    "content_filters",
+    "conversation.",
+    "previous_response_id",
+    "prompt",
+    "safety_identifier",
+    "user",
+    "output_text",
+];
+
+/// Of an answer of responses: for each item, the number of its first part in the hub.
+fn firsts(answer: &Canon) -> Option<Vec<usize>> {
+    let Canon::Object(members) = answer else {
+        return None;
+    };
+    let Canon::Array(items) = members.get("output")? else {
+        return None;
+    };
+    let mut next = 0;
+    let first = |item: &Canon| {
+        let first = next;
+        next += match item {
+            Canon::Object(item) if item.get("type") == Some(&Canon::String("message".into())) => {
+                match &item["content"] {
+                    Canon::Array(content) => content.len().max(1),
+                    _ => 1,
+                }
+            }
+            _ => 1,
+        };
+        first
+    };
+    Some(items.iter().map(first).collect())
+}
+
+/// A path into the items of an answer of responses, as one into the hub's list of parts.
+fn in_content(path: &str, firsts: &Option<Vec<usize>>) -> String {
+    let whole = || {
+        let (item, rest) = path.strip_prefix("output[")?.split_once(']')?;
+        let first = firsts.as_ref()?.get(item.parse::<usize>().ok()?)?;
+        let inner = rest
+            .strip_prefix(".content[")
+            .and_then(|r| r.split_once(']'));
+        let (place, rest) = match inner.and_then(|(n, rest)| Some((n.parse::<usize>().ok()?, rest)))
+        {
+            Some((place, rest)) => (first + place, rest),
+            None => (*first, rest),
+        };
+        let rest = rest.replace(".annotations[", ".citations[");
+        Some(match rest.strip_prefix(".logprobs") {
+            Some(rest) => format!("logprobs{rest}"),
+            None => format!("content[{place}]{rest}"),
+        })
+    };
+    whole().unwrap_or_else(|| path.to_owned())
+}
+
+/// A data URL may come across as its media type and its data, or as the text that it holds.
 fn in_data_url(text: &str, there: &[String]) -> bool {
-    text.strip_prefix("data:")
+    let Some((kind, data)) = text
+        .strip_prefix("data:")
         .and_then(|url| url.split_once(";base64,"))
-        .is_some_and(|(_, data)| there.iter().any(|found| found == data))
+    else {
+        return false;
+    };
+    let words = STANDARD
+        .decode(data)
+        .ok()
+        .filter(|_| kind.starts_with("text/"));
+    let words = words.and_then(|words| String::from_utf8(words).ok());
+    there
+        .iter()
+        .any(|found| found == data || Some(found) == words.as_ref())
 }
 
 /// Text in base64 may come across as text.
@@ -208,6 +299,10 @@ fn hub_path(path: &str) -> String {
         .replace("toolConfig.", "")
         .replace("choices[0].", "")
         .replace("message.", "")
+        .replace("annotations", "citations")
+        .replace("encrypted_content", "signature")
+        .replace(".tool_call_id", ".id")
+        .replace(".call_id", ".id")
         .replace(".function.", ".")
         .replace("thinking.", "reasoning.")
         .replace("metadata.user_id", "user")
