@@ -26,6 +26,11 @@ pub struct Head {
     pub max_output_tokens: Option<u64>,
     /// Where that number stands.
     pub max_output_tokens_span: Option<Span>,
+    /// Where the object that holds that number stands, in dialects that nest it; told where the
+    /// object stands, be the number in it or not.
+    pub limits_span: Option<Span>,
+    /// Whether nothing is in that object, so that what is put there needs no comma.
+    pub limits_empty: bool,
     /// The same limit under a second name, where the client said it twice: a provider
     /// may know only this one.
     pub second_limit: Option<(u64, Span)>,

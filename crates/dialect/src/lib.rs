@@ -13,6 +13,7 @@ pub mod codec;
 pub mod failure;
 pub mod fold;
 pub mod frame;
+pub mod gemini;
 pub mod head;
 pub mod json;
 pub mod loss;
@@ -30,11 +31,17 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// Google's generateContent, of the Gemini API and of Vertex.
+    Gemini,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+    pub const ALL: [Dialect; 3] = [
+        Dialect::OpenaiChat,
+        Dialect::AnthropicMessages,
+        Dialect::Gemini,
+    ];
 
     /// Its name in configuration and records.
     #[must_use]
@@ -42,6 +49,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => "openai-chat",
             Dialect::AnthropicMessages => "anthropic-messages",
+            Dialect::Gemini => "gemini",
         }
     }
 
@@ -57,6 +65,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::Gemini => &gemini::Gemini,
         }
     }
 
@@ -66,6 +75,7 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::Gemini => &gemini::Gemini,
         }
     }
 }

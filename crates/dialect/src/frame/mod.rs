@@ -3,6 +3,7 @@
 //! Frames are cut on bytes and become text only when they are whole, so that a
 //! character split between two reads is never harmed.
 
+pub mod json_array;
 pub mod sse;
 
 use std::borrow::Cow;

@@ -1,0 +1,240 @@
+//! A stream as one JSON array, cut into its elements.
+//!
+//! Google answers so where `alt=sse` was not asked for. Pieces come out as they came
+//! in, brackets and commas included, so that together they are the body; only a piece
+//! split between chunks is copied. What is held is bounded, and where the chunks were
+//! split never changes what the pieces say. It must not read what an element means:
+//! it only counts brackets outside strings.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::Frame;
+pub use super::sse::FrameError;
+
+/// Name of the event of an element.
+pub const ELEMENT: &str = "element";
+/// Name of the event of the bracket that closes the array.
+pub const CLOSE: &str = "close";
+
+/// Cuts a body into the elements of the array that it is.
+#[derive(Clone)]
+pub struct Framer {
+    max_event: usize,
+    chunk: Bytes,
+    /// Where in the chunk the piece that is due begins.
+    start: usize,
+    /// How far the chunk was looked at.
+    at: usize,
+    /// What earlier chunks held of that piece.
+    tail: Vec<u8>,
+    place: Place,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    failed: bool,
+}
+
+/// Where in the array the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Before,
+    Between,
+    Element,
+    Behind,
+}
+
+impl Framer {
+    /// A framer at the start of a body whose pieces may have `max_event` bytes each.
+    #[must_use]
+    pub fn new(max_event: usize) -> Self {
+        Self {
+            max_event,
+            chunk: Bytes::new(),
+            start: 0,
+            at: 0,
+            tail: Vec::new(),
+            place: Place::Before,
+            depth: 0,
+            in_string: false,
+            escaped: false,
+            failed: false,
+        }
+    }
+
+    /// Takes a chunk in, once the pieces of the one before are pulled; where they
+    /// were not, what is left of it is copied.
+    pub fn push(&mut self, chunk: Bytes) {
+        let left = self.chunk.get(self.start..).unwrap_or_default();
+        self.at = self.at.saturating_sub(self.start);
+        self.chunk = if left.is_empty() {
+            chunk
+        } else {
+            [left, &chunk].concat().into()
+        };
+        self.start = 0;
+    }
+
+    /// The next piece that is whole: an element with what stands before it, or the
+    /// bracket that closes the array.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLarge`] where the piece that is due is larger than the bound;
+    /// the same again from then on.
+    pub fn next_frame(&mut self) -> Result<Option<RawFrame>, FrameError> {
+        if self.failed {
+            return Err(self.fail());
+        }
+        while let Some(byte) = self.chunk.get(self.at).copied() {
+            self.at += 1;
+            if let Some(event) = self.step(byte) {
+                return self.cut(event).map(Some);
+            }
+        }
+        if self.buffered() > self.max_event {
+            return Err(self.fail());
+        }
+        let rest = self.chunk.get(self.start..).unwrap_or_default();
+        self.tail.extend_from_slice(rest);
+        self.chunk = Bytes::new();
+        self.start = 0;
+        self.at = 0;
+        Ok(None)
+    }
+
+    /// Takes one byte in; names the piece that it ends, if it ends one.
+    fn step(&mut self, byte: u8) -> Option<&'static str> {
+        if self.in_string {
+            if self.escaped {
+                self.escaped = false;
+            } else if byte == b'\\' {
+                self.escaped = true;
+            } else if byte == b'"' {
+                self.in_string = false;
+            }
+            return None;
+        }
+        match (self.place, byte) {
+            (Place::Before, b'[') => self.place = Place::Between,
+            (Place::Between, b']') => {
+                self.place = Place::Behind;
+                return Some(CLOSE);
+            }
+            (Place::Between, b'{') => {
+                self.place = Place::Element;
+                self.depth = 1;
+            }
+            (Place::Between | Place::Element, b'"') => self.in_string = true,
+            (Place::Element, b'{' | b'[') => self.depth += 1,
+            (Place::Element, b'}' | b']') => {
+                self.depth -= 1;
+                if self.depth == 0 {
+                    self.place = Place::Between;
+                    return Some(ELEMENT);
+                }
+            }
+            (Place::Before | Place::Between | Place::Element | Place::Behind, _) => {}
+        }
+        None
+    }
+
+    /// Bytes held: the unfinished piece, and what was pushed and not pulled.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.tail.len() + self.chunk.len().saturating_sub(self.start)
+    }
+
+    /// Ends the body: what stands behind the last whole piece, if that is more than
+    /// white space. A decoder refuses it.
+    #[must_use]
+    pub fn finish(mut self) -> Option<RawFrame> {
+        let rest = self.chunk.get(self.start..).unwrap_or_default();
+        self.tail.extend_from_slice(rest);
+        let said = self.tail.iter().any(|byte| !byte.is_ascii_whitespace());
+        said.then(|| RawFrame {
+            bytes: self.tail.into(),
+            event: ELEMENT,
+        })
+    }
+
+    fn cut(&mut self, event: &'static str) -> Result<RawFrame, FrameError> {
+        if self.tail.len() + (self.at - self.start) > self.max_event {
+            return Err(self.fail());
+        }
+        let bytes = if self.tail.is_empty() {
+            self.chunk.slice(self.start..self.at)
+        } else {
+            let rest = self.chunk.get(self.start..self.at).unwrap_or_default();
+            self.tail.extend_from_slice(rest);
+            std::mem::take(&mut self.tail).into()
+        };
+        self.start = self.at;
+        Ok(RawFrame { bytes, event })
+    }
+
+    fn fail(&mut self) -> FrameError {
+        self.failed = true;
+        self.chunk = Bytes::new();
+        self.start = 0;
+        self.at = 0;
+        self.tail = Vec::new();
+        FrameError::TooLarge {
+            limit: self.max_event,
+        }
+    }
+}
+
+impl fmt::Debug for Framer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framer")
+            .field("buffered", &self.buffered())
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One piece as it came: what separates it from the one before, and itself.
+#[derive(Clone, Debug)]
+pub struct RawFrame {
+    bytes: Bytes,
+    event: &'static str,
+}
+
+impl RawFrame {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its bytes, shared with the chunk they came in.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// What it says: an element's text, or the bracket that closes the array.
+    ///
+    /// # Errors
+    /// [`FrameError::NotUtf8`].
+    pub fn frame(&self) -> Result<Option<Frame<'_>>, FrameError> {
+        let text = simdutf8::basic::from_utf8(&self.bytes).map_err(|_| FrameError::NotUtf8)?;
+        let data = match self.event {
+            CLOSE => text.trim_ascii(),
+            _ => between(text),
+        };
+        Ok(Some(Frame {
+            event: Cow::Borrowed(self.event),
+            data: Cow::Borrowed(data),
+        }))
+    }
+}
+
+/// An element without the one bracket or comma that may stand before it.
+fn between(text: &str) -> &str {
+    let text = text.trim_ascii();
+    let inner = text.strip_prefix(['[', ',']).unwrap_or(text);
+    inner.trim_ascii_start()
+}
