@@ -65,5 +65,11 @@ mod tests {
         let media = Dialect::AnthropicMessages.server().media(messages);
         assert_eq!((media.images, media.documents), (1, 1));
         assert!(media.unbounded.is_some());
+
+        let contents = br#"{"contents":[{"parts":[{"inline_data":{"data":"x"}},
+            {"fileData":{"fileUri":"gs://b/f"}}]}]}"#;
+        let media = Dialect::Gemini.server().media(contents);
+        assert_eq!((media.images, media.documents), (1, 1));
+        assert!(media.unbounded.is_some());
     }
 }

@@ -73,6 +73,17 @@ impl Request {
             extra: Extra::default(),
         }
     }
+
+    /// The messages with their numbers in the application's words, by which losses are told:
+    /// one that stood apart has none of its own.
+    pub fn numbered(&self) -> impl Iterator<Item = (usize, &Message)> {
+        let mut next = 0usize;
+        self.messages.iter().map(move |message| {
+            let at = next;
+            next += usize::from(!message.apart);
+            (at, message)
+        })
+    }
 }
 
 /// How the next token is drawn; numbers keep the text they were written with.

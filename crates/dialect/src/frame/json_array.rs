@@ -31,6 +31,8 @@ pub struct Framer {
     /// What earlier chunks held of that piece.
     tail: Vec<u8>,
     place: Place,
+    /// Whether no piece was cut yet.
+    first: bool,
     depth: usize,
     in_string: bool,
     escaped: bool,
@@ -57,6 +59,7 @@ impl Framer {
             at: 0,
             tail: Vec::new(),
             place: Place::Before,
+            first: true,
             depth: 0,
             in_string: false,
             escaped: false,
@@ -156,6 +159,7 @@ impl Framer {
         said.then(|| RawFrame {
             bytes: self.tail.into(),
             event: ELEMENT,
+            opens: self.first,
         })
     }
 
@@ -171,7 +175,11 @@ impl Framer {
             std::mem::take(&mut self.tail).into()
         };
         self.start = self.at;
-        Ok(RawFrame { bytes, event })
+        Ok(RawFrame {
+            bytes,
+            event,
+            opens: std::mem::take(&mut self.first),
+        })
     }
 
     fn fail(&mut self) -> FrameError {
@@ -200,6 +208,8 @@ impl fmt::Debug for Framer {
 pub struct RawFrame {
     bytes: Bytes,
     event: &'static str,
+    /// Whether it is the first, behind the bracket that opens the array.
+    opens: bool,
 }
 
 impl RawFrame {
@@ -223,7 +233,7 @@ impl RawFrame {
         let text = simdutf8::basic::from_utf8(&self.bytes).map_err(|_| FrameError::NotUtf8)?;
         let data = match self.event {
             CLOSE => text.trim_ascii(),
-            _ => between(text),
+            _ => element(text, self.opens),
         };
         Ok(Some(Frame {
             event: Cow::Borrowed(self.event),
@@ -232,9 +242,9 @@ impl RawFrame {
     }
 }
 
-/// An element without the one bracket or comma that may stand before it.
-fn between(text: &str) -> &str {
-    let text = text.trim_ascii();
-    let inner = text.strip_prefix(['[', ',']).unwrap_or(text);
-    inner.trim_ascii_start()
+/// An element without the bracket or comma that has to stand before it; nothing without one.
+fn element(text: &str, opens: bool) -> &str {
+    let before = if opens { '[' } else { ',' };
+    let inner = text.trim_ascii().strip_prefix(before);
+    inner.unwrap_or_default().trim_ascii_start()
 }

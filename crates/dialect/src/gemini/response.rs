@@ -14,7 +14,7 @@ use usage::{read_usage, write_usage};
 
 use super::wire::write::lose_extra;
 use super::wire::{OWN, spelled, text, with_asides};
-use crate::chat::{Candidate, Response};
+use crate::chat::{Candidate, Extra, Response};
 use crate::codec::{Broken, ModelEntry, Weighed};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::loss::Losses;
@@ -76,6 +76,11 @@ pub(super) fn decode(body: &[u8]) -> Result<Response, Broken> {
         return Err(Broken::new(NOT_FINISHED));
     }
     Ok(answer)
+}
+
+/// Whether an envelope tells that the prompt was refused, so that no candidate stands beside it.
+pub(super) fn is_refused(envelope: &Extra) -> bool {
+    envelope.noted(spelled::BLOCKED) && envelope.get("promptFeedback").is_some()
 }
 
 /// The answer to a prompt that was refused.
@@ -171,7 +176,7 @@ pub(super) fn encode(response: &Response, losses: &mut Losses) -> Vec<u8> {
     let ours = response.origin == OWN;
     let mut out = Writer::with_capacity(512);
     out.object(|out| {
-        if !(ours && response.extra.noted(spelled::BLOCKED)) {
+        if !(ours && is_refused(&response.extra)) {
             out.key("candidates").array(|out| {
                 for candidate in &response.candidates {
                     write_candidate(out, candidate, ours, losses);

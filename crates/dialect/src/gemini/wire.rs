@@ -49,8 +49,6 @@ pub(crate) mod spelled {
     pub(crate) const BLOCKED: &str = "gemini: blocked";
     /// The model's name in the body.
     pub(crate) const MODEL: &str = "gemini: model";
-    /// Instructions that stood in `systemInstruction`.
-    pub(crate) const SYSTEM: &str = "gemini: system";
     /// Instructions, a content or contents that stood as a bare string.
     pub(crate) const STRING: &str = "gemini: string";
     /// Contents that stood as one content or string instead of a list.
@@ -114,10 +112,9 @@ pub(crate) mod spelled {
 }
 
 /// Members of an answer, of its candidates and its tools that say nothing to an application.
-pub(crate) const ASIDES: [&str; 8] = [
+pub(crate) const ASIDES: [&str; 7] = [
     "createTime",
     "modelStatus",
-    "promptFeedback",
     "avgLogprobs",
     "safetyRatings",
     "tokenCount",

@@ -114,10 +114,17 @@ fn candidates(request: &str) -> u64 {
     #[derive(Deserialize)]
     struct Asked {
         n: Option<u64>,
+        #[serde(rename = "generationConfig")]
+        config: Option<Config>,
+    }
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(rename = "candidateCount")]
+        candidates: Option<u64>,
     }
     serde_json::from_str::<Asked>(request)
         .ok()
-        .and_then(|asked| asked.n)
+        .and_then(|asked| asked.n.or(asked.config?.candidates))
         .unwrap_or(1)
 }
 

@@ -18,6 +18,7 @@
 mod anthropic;
 mod canon;
 mod corpus;
+mod gemini;
 mod goldens;
 mod json;
 mod laws;

@@ -17,7 +17,7 @@ type Turn<'a> = (usize, &'a Message);
 impl Writing<'_> {
     /// Writes the instructions and the turns.
     pub(super) fn messages(&mut self, out: &mut Writer) {
-        let turns = self.request.messages.iter().enumerate();
+        let turns = self.request.numbered();
         if self.ours {
             let (system, turns): (Vec<Turn<'_>>, Vec<Turn<'_>>) =
                 turns.partition(|(_, message)| message.extra.noted(spelled::SYSTEM));

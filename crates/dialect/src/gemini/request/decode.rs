@@ -172,6 +172,6 @@ fn read_system(reader: &mut Reader<'_>) -> Result<Message, Invalid> {
         message.extra.push("role", Json::string("model"));
     }
     message.role = Role::System;
-    message.extra.note(spelled::SYSTEM);
+    message.apart = true;
     Ok(message)
 }

@@ -24,7 +24,7 @@ impl Writing<'_> {
     pub(super) fn turns(&mut self, out: &mut Writer) {
         let request = self.request;
         let called = called(&request.messages);
-        let turns = request.messages.iter().enumerate();
+        let turns = request.numbered();
         if self.ours {
             self.own_turns(out, turns.collect(), &called);
             return;
@@ -44,9 +44,8 @@ impl Writing<'_> {
 
     fn own_turns(&mut self, out: &mut Writer, turns: Vec<Turn<'_>>, called: &Called<'_>) {
         let notes = &self.request.extra;
-        let (system, turns): (Vec<Turn<'_>>, Vec<Turn<'_>>) = turns
-            .into_iter()
-            .partition(|(_, message)| message.extra.noted(spelled::SYSTEM));
+        let (system, turns): (Vec<Turn<'_>>, Vec<Turn<'_>>) =
+            turns.into_iter().partition(|(_, message)| message.apart);
         if let Some((_, message)) = system.first() {
             out.key(names::write("systemInstruction", notes));
             self.own_content(out, message, called);
@@ -201,7 +200,7 @@ fn own_role(message: &Message) -> Option<&'static str> {
         _ if extra.noted(spelled::NO_ROLE) || extra.get("role").is_some() => None,
         (None, Role::Assistant) => Some("model"),
         (None, Role::User | Role::Tool) => Some("user"),
-        (None, Role::System | Role::Developer) => None,
+        (None, Role::System | Role::Developer) => (!message.apart).then_some("system"),
     }
 }
 

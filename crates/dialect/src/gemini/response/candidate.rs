@@ -207,12 +207,17 @@ pub(crate) fn write_candidate(
             extra.write(out);
             return;
         }
-        let cited: Vec<&Citation> = foreign(candidate.parts.iter().flat_map(|p| &p.citations));
-        write_citations(out, &cited);
-        if !cited.is_empty() {
-            let path = format!("choices[{}].annotations", candidate.index);
-            losses.tuning(path, LossKind::Approximated, CITED);
+        let mut cited = Vec::new();
+        for (at, part) in candidate.parts.iter().enumerate() {
+            let before = cited.len();
+            let foreign = |citation: &&Citation| citation.raw.origin != OWN;
+            cited.extend(part.citations.iter().filter(foreign));
+            if cited.len() > before {
+                let path = format!("content[{at}].citations");
+                losses.tuning(path, LossKind::Approximated, CITED);
+            }
         }
+        write_citations(out, &cited);
     });
     if !ours {
         let path = format!("choices[{}]", candidate.index);
@@ -223,12 +228,6 @@ pub(crate) fn write_candidate(
 
 /// Why another dialect's citations are not what they were.
 pub(crate) const CITED: &str = "addresses and titles alone are cited";
-
-fn foreign<'a>(citations: impl Iterator<Item = &'a Citation>) -> Vec<&'a Citation> {
-    citations
-        .filter(|citation| citation.raw.origin != OWN)
-        .collect()
-}
 
 /// Writes the sources that another dialect's answer cites.
 pub(crate) fn write_citations(out: &mut Writer, citations: &[&Citation]) {
@@ -295,8 +294,8 @@ pub(crate) fn write_finish(
     }
     let (word, lost) = finish_word(end);
     out.string(word);
-    if let Some(why) = lost {
-        let path = format!("choices[{index}].stop_reason");
+    if let Some((field, why)) = lost {
+        let path = format!("choices[{index}].{field}");
         losses.tuning(path, LossKind::Approximated, why);
     }
 }

@@ -70,25 +70,28 @@ pub(crate) fn blocked(raw: String) -> Finish {
 }
 
 /// Google's word for the end of another dialect's answer, and what it cannot tell of it.
-pub(crate) fn finish_word(end: &Finish) -> (&str, Option<&'static str>) {
-    let stop = end.stop_sequence.is_some() || end.reason == FinishReason::StopSequence;
+pub(crate) fn finish_word(end: &Finish) -> (&str, Option<(&'static str, &'static str)>) {
+    const REASON: &str = "stop_reason";
+    if end.stop_sequence.is_some() || end.reason == FinishReason::StopSequence {
+        let why = "the API does not tell which stop text was met";
+        return ("STOP", Some(("stop_sequence", why)));
+    }
     match end.reason {
-        _ if stop => (
-            "STOP",
-            Some("the API does not tell which stop text was met"),
-        ),
         FinishReason::Stop | FinishReason::ToolCalls | FinishReason::StopSequence => ("STOP", None),
         FinishReason::Length => ("MAX_TOKENS", None),
         FinishReason::ContentFilter => {
-            let known = REASONS.iter().any(|(word, _)| *word == end.raw);
+            let known = REASONS.contains(&(end.raw.as_str(), FinishReason::ContentFilter));
             (if known { &end.raw } else { "SAFETY" }, None)
         }
-        FinishReason::Refusal => ("SAFETY", Some("the API tells a refusal as a filter's")),
-        FinishReason::Pause => ("STOP", Some("the API knows no paused turn")),
-        FinishReason::ContextWindow => (
-            "MAX_TOKENS",
-            Some("the API does not tell which limit was met"),
-        ),
-        FinishReason::Other => ("OTHER", Some("the API has no such word")),
+        FinishReason::Refusal => {
+            let why = "the API tells a refusal as a filter's";
+            ("SAFETY", Some((REASON, why)))
+        }
+        FinishReason::Pause => ("STOP", Some((REASON, "the API knows no paused turn"))),
+        FinishReason::ContextWindow => {
+            let why = "the API does not tell which limit was met";
+            ("MAX_TOKENS", Some((REASON, why)))
+        }
+        FinishReason::Other => ("OTHER", Some((REASON, "the API has no such word"))),
     }
 }

@@ -112,16 +112,20 @@ pub(crate) fn write_usage(out: &mut Writer, usage: &Usage, ours: bool, tier: Opt
                 out.key(name).array(|out| write_sound(out, tokens));
             }
         }
-        match tier {
-            Some("default" | "standard") => {
-                out.key("serviceTier").string("standard");
-            }
-            Some(known @ ("flex" | "priority")) => {
-                out.key("serviceTier").string(known);
-            }
-            Some(_) | None => {}
+        if let Some(tier) = tier.and_then(tier_word) {
+            out.key("serviceTier").string(tier);
         }
     });
+}
+
+/// Google's word for the tier that served, where it has one.
+pub(crate) fn tier_word(tier: &str) -> Option<&'static str> {
+    match tier {
+        "default" | "standard" => Some("standard"),
+        "flex" => Some("flex"),
+        "priority" => Some("priority"),
+        _ => None,
+    }
 }
 
 fn write_sound(out: &mut Writer, tokens: u64) {

@@ -37,6 +37,8 @@ pub(crate) struct Decoder {
     voices: Vec<Voice>,
     /// Whether the prompt was refused, so that no candidate comes.
     blocked: bool,
+    /// Whether usage was told.
+    counted: bool,
     /// Whether the stream is one array, which has to be closed.
     array: bool,
     unknown: Vec<String>,
@@ -75,6 +77,7 @@ impl Decoder {
             started: false,
             voices: Vec::new(),
             blocked: false,
+            counted: false,
             array: false,
             unknown: Vec::new(),
         }
@@ -88,6 +91,9 @@ impl Decoder {
         }
         self.array |= frame.event == json_array::ELEMENT;
         if frame.event == json_array::CLOSE {
+            if frame.data != "]" {
+                return Err(Broken::new("something stands between the array's elements"));
+            }
             if !self.is_proven() {
                 return Err(Broken::new(
                     "the array closed before every candidate had ended",
@@ -216,7 +222,9 @@ impl Decoder {
         if let Some(reason) = chunk.block {
             self.refused(reason, events)?;
         }
-        if let Some(usage) = chunk.usage.filter(counts_something) {
+        // A chunk may tell of usage without counting anything, be it before or behind one that does.
+        if let Some(usage) = chunk.usage.filter(|u| !self.counted || counts_something(u)) {
+            self.counted = true;
             events.push(StreamEvent::Usage(Box::new(usage)));
         }
         Ok(())

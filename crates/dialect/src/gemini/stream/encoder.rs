@@ -15,7 +15,8 @@ use crate::failure::ClientFailure;
 use crate::frame::sse::one_line;
 use crate::gemini::failure;
 use crate::gemini::response::candidate::{CITED, write_citations, write_finish};
-use crate::gemini::response::usage::write_usage;
+use crate::gemini::response::is_refused;
+use crate::gemini::response::usage::{tier_word, write_usage};
 use crate::gemini::wire::write::{args, lose_extra};
 use crate::gemini::wire::{OWN, envelope, is_stand_in, opaque, spelled};
 use crate::json::{Json, Writer};
@@ -39,6 +40,8 @@ pub(crate) struct Encoder {
     /// Fields of this dialect for the first chunk.
     first: Extra,
     tier: Option<String>,
+    /// Whether the first chunk was written, which tells the tier.
+    begun: bool,
     voices: Vec<Voice>,
     usage: Option<Box<Usage>>,
     waiting_bytes: usize,
@@ -68,7 +71,7 @@ impl Encoder {
 
     fn start(&mut self, start: &Start) {
         self.ours = start.extra.noted(spelled::ANSWER);
-        self.blocked = self.ours && start.extra.noted(spelled::BLOCKED);
+        self.blocked = self.ours && is_refused(&start.extra);
         self.tier.clone_from(&start.service_tier);
         if self.ours {
             self.first = start.extra.clone();
@@ -97,16 +100,24 @@ impl Encoder {
         out.extend_from_slice(b"\r\n\r\n");
     }
 
-    /// Writes a chunk with what `inner` writes, and the envelope behind it.
-    fn chunk(&mut self, out: &mut Vec<u8>, inner: impl FnOnce(&mut Writer)) {
+    /// Writes a chunk with what `inner` writes, which says whether that has usage, and the
+    /// envelope behind it.
+    fn chunk(&mut self, out: &mut Vec<u8>, inner: impl FnOnce(&mut Writer) -> bool) {
         let first = mem::take(&mut self.first);
+        let begun = mem::replace(&mut self.begun, true);
+        let tier = self.tier.as_deref().and_then(tier_word).filter(|_| !begun);
         let (model, id) = (
             mem::take(&mut self.start.model),
             mem::take(&mut self.start.id),
         );
         self.frame(out, |out| {
             out.object(|out| {
-                inner(out);
+                let counted = inner(out);
+                if let (Some(tier), false) = (tier, counted) {
+                    out.key("usageMetadata").object(|out| {
+                        out.key("serviceTier").string(tier);
+                    });
+                }
                 if !model.is_empty() {
                     out.key("modelVersion").string(&model);
                 }
@@ -131,6 +142,7 @@ impl Encoder {
                     out.key("index").number(index);
                 });
             });
+            false
         });
     }
 
@@ -341,6 +353,7 @@ impl Encoder {
                 out.key("usageMetadata");
                 write_usage(out, usage, ours, tier.as_deref());
             }
+            usage.is_some()
         });
         self.losses = losses;
         self.close(out);
@@ -408,6 +421,7 @@ impl EventEncoder for Encoder {
                             out.key("logprobsResult").json(value);
                         });
                     });
+                    false
                 });
             }
             StreamEvent::Logprobs { candidate, .. } => {

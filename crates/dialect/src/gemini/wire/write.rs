@@ -281,10 +281,15 @@ impl<'a> Parts<'a> {
                     }
                     parts.response(out, (result, &texts), extra, path);
                     if !others.is_empty() {
-                        out.key("parts").array(|out| {
-                            for (at, part) in &others {
-                                parts.write(out, part, &format!("{path}.content[{at}]"));
-                            }
+                        out.attempt(|out| {
+                            let mut wrote = false;
+                            out.key("parts").array(|out| {
+                                for (at, part) in &others {
+                                    let path = format!("{path}.content[{at}]");
+                                    wrote |= parts.write(out, part, &path);
+                                }
+                            });
+                            wrote
                         });
                     }
                     if parts.ours {

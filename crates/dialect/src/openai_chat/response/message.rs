@@ -159,6 +159,7 @@ impl Members {
             role,
             parts,
             bare: self.bare,
+            apart: false,
             name: self.name,
             extra: self.extra,
         })

@@ -55,6 +55,15 @@ const USUAL: &[(&str, &str)] = &[
     ("/reasoning/enabled", "true"),
     // Named with what it belongs to.
     ("/top_logprobs", "*"),
+    // Who speaks, where nobody else does.
+    ("/contents/*/role", r#""user""#),
+    ("/system_instruction/role", "*"),
+    ("/systemInstruction/role", "*"),
+    ("/parts", r#"[{"text":""}]"#),
+    ("/parts/*", r#"{"text":""}"#),
+    // A result belongs to its call by name and order, too.
+    ("/functionResponse/id", "*"),
+    ("/function_response/id", "*"),
     // The same reasoning under another of its names.
     ("/reasoning", "*"),
     ("/reasoning_content", "*"),
@@ -89,7 +98,7 @@ fn no_field_of_the_vendors_schemas_is_passed_over() {
             panic!("{} has no properties", dialect.name());
         };
         for (name, property) in properties {
-            for example in examples(property, &root, 0) {
+            for example in examples(property, &root, shallow(dialect)) {
                 let mut request = least(dialect);
                 request[name] = example;
                 complaints.extend(passed_over(dialect, &request, Some(name), &mut seen));
@@ -97,6 +106,14 @@ fn no_field_of_the_vendors_schemas_is_passed_over() {
         }
     }
     none(&complaints, seen.len());
+}
+
+/// How deep examples begin: Google's schemas hold one another.
+fn shallow(dialect: Dialect) -> u8 {
+    match dialect {
+        Dialect::OpenaiChat | Dialect::AnthropicMessages => 0,
+        Dialect::Gemini => 4,
+    }
 }
 
 /// A request and what is known of the fields looked at so far.
@@ -231,6 +248,12 @@ fn remove(value: &mut Value, pointer: &str) {
 /// The smallest request in which a field may stand.
 fn least(dialect: Dialect) -> Value {
     let tool = match dialect {
+        Dialect::Gemini => {
+            return json!({
+                "contents": [{"role": "user", "parts": [{"text": "Go"}]}],
+                "tools": [{"functionDeclarations": [{"name": "f"}]}],
+            });
+        }
         Dialect::OpenaiChat => json!({"type": "function", "function": {"name": "f"}}),
         Dialect::AnthropicMessages => json!({"name": "f", "input_schema": {"type": "object"}}),
     };
@@ -253,6 +276,10 @@ fn schema(dialect: Dialect) -> Option<(Value, Value)> {
             "/components/schemas/CreateChatCompletionRequest",
         ),
         Dialect::AnthropicMessages => ("anthropic_MessageCreateParams.json", ""),
+        Dialect::Gemini => (
+            "aiplatform.v1.json",
+            "/schemas/GoogleCloudAiplatformV1GenerateContentRequest",
+        ),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/schemas");
     let root: Value = serde_json::from_str(&fs::read_to_string(folder.join(file)).ok()?).unwrap();
@@ -263,7 +290,10 @@ fn schema(dialect: Dialect) -> Option<(Value, Value)> {
 /// A schema with the parts that it is made of put together.
 fn merged(schema: &Value, root: &Value) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
-        return merged(root.pointer(&reference[1..]).unwrap(), root);
+        // Google names its schemas, others point at them.
+        let named = root["schemas"].get(reference);
+        let found = named.or_else(|| root.pointer(reference.strip_prefix('#')?));
+        return merged(found.unwrap(), root);
     }
     let mut all = Map::new();
     let mut properties = Map::new();

@@ -160,14 +160,34 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
         r#"{"type":"message","content":7,"stop_reason":"end_turn"}"#.to_owned(),
         r#"{"content":[],"stop_reason":"end_turn"}"#.to_owned(),
     ];
+    const CANDIDATE: &str = r#"{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}"#;
+    let contents = [
+        format!(r#"{{"candidates":[{CANDIDATE}],"candidates":[]}}"#),
+        r#"{"candidates":[]}"#.to_owned(),
+        r#"{"usageMetadata":{"promptTokenCount":1}}"#.to_owned(),
+        r#"{"promptFeedback":{"safetyRatings":[]}}"#.to_owned(),
+        r#"{"promptFeedback":{"blockReason":"BLOCKED_REASON_UNSPECIFIED"}}"#.to_owned(),
+        r#"{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP","finishReason":null}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{},"finishReason":"FINISH_REASON_UNSPECIFIED"}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{},"finishReason":""}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{},"finishReason":0}]}"#.to_owned(),
+        r#"{"candidates":[{"content":"Hi","finishReason":"STOP"}]}"#.to_owned(),
+        r#"{"candidates":["Hi"]}"#.to_owned(),
+        format!(r#"{{"error":{{"message":"no"}},"candidates":[{CANDIDATE}]}}"#),
+        format!(r#"{{"candidates":[{CANDIDATE},{{"content":{{}},"index":1}}]}}"#),
+        format!(r#"{{"candidates":[{CANDIDATE}]}} x"#),
+        format!(r#"[{{"candidates":[{CANDIDATE}]}}]"#),
+    ];
     let good = [
         format!(r#"{{"choices":[{CHOICE}]}}"#),
         format!(r#"{{{MESSAGE},"stop_reason":"end_turn"}}"#),
+        format!(r#"{{"candidates":[{CANDIDATE}]}}"#),
     ];
     let all = Dialect::ALL
         .into_iter()
         .zip(good)
-        .zip([&chat[..], &messages[..]]);
+        .zip([&chat[..], &messages[..], &contents[..]]);
     for ((dialect, good), broken) in all {
         let codec = dialect.client();
         assert!(codec.decode_response(good.as_bytes()).is_ok(), "{good}");
@@ -220,6 +240,9 @@ fn what_is_read_costs_no_more_than_its_size() {
         format!(r#"{{"type":"message_start","message":{{{members}"usage":{{{members}"a":1}}}}}}"#),
         format!(r#"{{"type":"message_start",{members}"message":{{}}}}"#),
         format!(r#"{{"type":"message_delta","delta":{{{members}"stop_reason":"end_turn"}}}}"#),
+        format!(r#"{{{members}"candidates":[]}}"#),
+        format!(r#"{{"candidates":[{{{members}"content":{{}}}}]}}"#),
+        format!(r#"{{"candidates":[{{"content":{{"parts":[{{{members}"text":"Hi"}}]}}}}]}}"#),
     ];
     for dialect in Dialect::ALL {
         for data in &datas {
@@ -234,7 +257,8 @@ fn what_is_read_costs_no_more_than_its_size() {
             let kept = decoder.unknown_fields();
             assert!(kept.iter().map(String::len).sum::<usize>() < 8192);
         }
-        let body = format!(r#"{{"model":"m","max_tokens":1,"messages":[],{members}"z":1}}"#);
+        let body =
+            format!(r#"{{"model":"m","max_tokens":1,"messages":[],"contents":[],{members}"z":1}}"#);
         assert!(dialect.server().head(body.as_bytes()).is_ok());
         assert!(dialect.server().decode_request(body.as_bytes()).is_ok());
     }

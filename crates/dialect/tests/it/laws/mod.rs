@@ -16,7 +16,7 @@ mod weigh;
 use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat::StreamEvent;
-use dialect::codec::{Broken, ClientCodec, End, EventDecoder, TargetModel};
+use dialect::codec::{Broken, ClientCodec, EncoderOptions, End, EventDecoder, TargetModel};
 use dialect::failure::{ClientFailure, FailureDetails};
 use dialect::fold::Accumulator;
 use dialect::frame::sse::{Framer, MAX_EVENT};
@@ -102,14 +102,29 @@ pub(crate) fn others(
         .map(|other| (other, other.client()))
 }
 
+/// A writer that tells usage.
+pub(crate) fn with_usage() -> EncoderOptions {
+    EncoderOptions {
+        include_usage: true,
+        ..EncoderOptions::default()
+    }
+}
+
 /// Whether the bytes of a stream hold its dialect's mark of success.
 pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
-    let mark: &[u8] = match dialect {
-        Dialect::OpenaiChat => b"data: [DONE]",
-        Dialect::AnthropicMessages => b"event: message_stop",
-    };
-    out.split(|byte| *byte == b'\n')
-        .any(|line| line.starts_with(mark))
+    let mut lines = out.split(|byte| *byte == b'\n');
+    match dialect {
+        Dialect::OpenaiChat => lines.any(|line| line.starts_with(b"data: [DONE]")),
+        Dialect::AnthropicMessages => lines.any(|line| line.starts_with(b"event: message_stop")),
+        // There is no event for it; the reason in the last one is what a client goes by.
+        Dialect::Gemini => lines.any(|line| {
+            let line = String::from_utf8_lossy(line);
+            let data = line.strip_prefix("data: ").unwrap_or_default();
+            let chunk: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
+            chunk["promptFeedback"]["blockReason"].is_string()
+                || chunk["candidates"][0].get("finishReason").is_some()
+        }),
+    }
 }
 
 pub(crate) fn failure() -> ClientFailure {

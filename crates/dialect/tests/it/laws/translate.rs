@@ -1,11 +1,12 @@
 //! What crosses from one dialect to another is there, or its loss is named.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dialect::Dialect;
 use dialect::chat::{FinishReason, PartKind};
-use dialect::codec::EncoderOptions;
 use dialect::loss::{Loss, Losses};
 
-use super::{events, fold, others, target};
+use super::{events, fold, others, target, with_usage};
 use crate::canon::{Canon, canon, difference, strings};
 use crate::corpus::{Sample, none, requests, streams, wholes};
 
@@ -32,7 +33,24 @@ const WORDS: &[&str] = &[
     "system_fingerprint",
     "provider",
     "native_finish_reason",
+    "mode",
+    "mimeType",
+    "finishReason",
+    "thinkingLevel",
+    "responseMimeType",
+    "modelVersion",
+    "responseId",
+    "createTime",
+    // Said again by why the answer ended.
+    "blockReason",
+    "category",
+    "probability",
+    "response_mime_type",
+    "thinking_level",
 ];
+
+/// What stands for a signature where another model called, so that it is not missed.
+const UNSIGNED: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
 
 #[test]
 fn a_request_is_stable_once_it_crossed() {
@@ -137,9 +155,12 @@ fn missing(before: &str, after: &[u8], losses: &[Loss]) -> Option<String> {
             // Usage crosses as counts; its other members are bookkeeping of the provider.
             let passed = text.is_empty()
                 || path.starts_with("usage.")
+                || path.starts_with("usageMetadata.")
                 || WORDS.contains(&last)
                 || there.iter().any(|found| found.contains(&text))
                 || losses.iter().any(|loss| covers(&loss.path, &path))
+                || text == UNSIGNED
+                || in_other_letters(&text, &there)
                 || in_data_url(&text, &there);
             (!passed).then(|| format!("{path} is gone: {text:.120}"))
         })
@@ -152,22 +173,69 @@ fn in_data_url(text: &str, there: &[String]) -> bool {
         .is_some_and(|(_, data)| there.iter().any(|found| found == data))
 }
 
+/// Base64 may come across in its other alphabet, and a document in it as its words.
+fn in_other_letters(text: &str, there: &[String]) -> bool {
+    let standard = text.replace('-', "+").replace('_', "/");
+    let words = STANDARD.decode(&standard).unwrap_or_default();
+    let words = String::from_utf8(words).unwrap_or_default();
+    let found = |wanted: &str| there.iter().any(|found| found.contains(wanted));
+    found(&standard) || !words.is_empty() && found(&words)
+}
+
 /// Whether the loss names what stood at the path, or what it stood in.
 fn covers(loss: &str, path: &str) -> bool {
     let (loss, path) = (hub_path(loss), hub_path(path));
     path.strip_prefix(&loss)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         || of_reasoning(&path).is_some_and(|turn| loss.starts_with(&format!("{turn}content")))
-        || path.starts_with("annotations") && loss.ends_with("annotations")
+        || is_behind_a_signature(&loss, &path)
+        || path == "metadata.user_id" && loss == "user"
+        || of_signature(&path)
+            .is_some_and(|turn| loss.starts_with(turn) && loss.contains("content["))
+        || path.starts_with("annotations")
+            && (loss.ends_with("annotations") || loss.ends_with("citations"))
         || path.starts_with("audio") && loss == "content[0]"
 }
 
 /// A path without what only one dialect puts between: losses name places as the hub knows them.
 fn hub_path(path: &str) -> String {
-    path.replace("choices[0].", "")
+    path.replace("candidates[", "choices[")
+        .replace("choices[0].", "")
+        .replace("contents[", "messages[")
+        .replace("content.parts[", "content[")
+        .replace("logprobsResult", "logprobs")
+        .replace("parts[", "content[")
         .replace("message.", "")
         .replace(".function.", ".")
         .replace("thinking.", "reasoning.")
+}
+
+/// Whether the loss names the part at the path, moved by signatures before it or a result's
+/// words: those are parts of their own in the hub.
+fn is_behind_a_signature(loss: &str, path: &str) -> bool {
+    let path = path
+        .replace("functionResponse.", "")
+        .replace("function_response.", "");
+    let index = |text: &str| {
+        text.split_once(']')
+            .and_then(|(n, _)| n.parse::<usize>().ok())
+    };
+    loss.rmatch_indices("content[")
+        .next()
+        .is_some_and(|(at, mark)| {
+            let (turn, lost) = loss.split_at(at + mark.len());
+            let stood = path.strip_prefix(turn).and_then(index);
+            index(lost)
+                .zip(stood)
+                .is_some_and(|(lost, stood)| lost > stood && lost - stood < 4)
+        })
+}
+
+/// The turn that a signature belongs to: in the hub it stands on a part of its own.
+fn of_signature(path: &str) -> Option<&str> {
+    let part = path.strip_suffix(".thoughtSignature");
+    let part = part.or(path.strip_suffix(".thought_signature"))?;
+    Some(part.split_once("content[").map_or("", |(turn, _)| turn))
 }
 
 /// The turn that reasoning beside its content belongs to.
@@ -181,14 +249,22 @@ fn of_reasoning(path: &str) -> Option<&str> {
 fn deep(value: &Canon) -> Vec<(String, String)> {
     strings(value)
         .into_iter()
+        .map(|(path, text)| (path, unwrapped(&text).unwrap_or(text)))
         .flat_map(|(path, text)| match canon(&text) {
-            Ok(inner @ Canon::Object(_)) => strings(&inner)
+            Ok(inner @ Canon::Object(_)) => deep(&inner)
                 .into_iter()
                 .map(|(_, text)| (path.clone(), text))
                 .collect(),
             _ => vec![(path, text)],
         })
         .collect()
+}
+
+/// What another dialect's signature is wrapped around.
+fn unwrapped(text: &str) -> Option<String> {
+    let bytes = STANDARD.decode(text).ok()?;
+    let inner = bytes.strip_prefix(b"bondgate:")?;
+    String::from_utf8(inner.to_vec()).ok()
 }
 
 fn parsed(bytes: &[u8]) -> Canon {
@@ -206,9 +282,7 @@ fn stream(sample: &Sample) -> Option<String> {
     let expected = said(sample.dialect, &told);
     Dialect::ALL.into_iter().find_map(|other| {
         let complain = |what: String| Some(format!("{} as {}: {what}", sample.id, other.name()));
-        let mut writer = other.server().encoder(EncoderOptions {
-            include_usage: true,
-        });
+        let mut writer = other.server().encoder(with_usage());
         let mut out = Vec::new();
         told.iter().for_each(|event| writer.push(event, &mut out));
         let losses = writer.losses().as_slice();
@@ -263,6 +337,10 @@ fn said(
             // Some dialects tell a refusal by its part, some by the end.
             let reason = candidate.finish.map(|finish| match refused {
                 true => format!("{:?}", FinishReason::Refusal),
+                // Some know a refusal only as a filter's, or the reverse.
+                false if finish.reason == FinishReason::ContentFilter => {
+                    format!("{:?}", FinishReason::Refusal)
+                }
                 false => format!("{:?}", finish.reason),
             });
             (text, calls, reason.unwrap_or_default())

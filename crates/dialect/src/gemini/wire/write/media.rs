@@ -25,9 +25,8 @@ impl<'a> Parts<'a> {
             self.losses.tuning(path, LossKind::Dropped, why);
         }
         if media.name.is_some() && !self.ours {
-            let why = "the API knows media by their type alone";
-            let path = format!("{path}.title");
-            self.losses.tuning(path, LossKind::Dropped, why);
+            let why = "it goes without its name";
+            self.losses.tuning(path, LossKind::Approximated, why);
         }
         match &media.source {
             MediaSource::Text(words) => self.as_text(out, part, words, path),
