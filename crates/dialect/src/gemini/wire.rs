@@ -99,6 +99,10 @@ pub(crate) mod spelled {
     pub(crate) const BESIDE: &str = "gemini: beside";
     /// A schema of Google's own form: `parameters`, `responseSchema`.
     pub(crate) const SCHEMA: &str = "gemini: schema";
+    /// `responseModalities` that asked for text alone.
+    pub(crate) const TEXT_ONLY: &str = "gemini: text only";
+    /// `toolConfig` was given.
+    pub(crate) const TOOL_CONFIG: &str = "gemini: tool config";
     /// `generationConfig` was given.
     pub(crate) const CONFIG: &str = "gemini: config";
     /// A list of stop texts that was given and empty.
@@ -120,6 +124,20 @@ pub(crate) const ASIDES: [&str; 7] = [
     "tokenCount",
     "parameters",
     "responseSchema",
+];
+
+/// Fields of a request without which the answer is another one.
+pub(crate) const WEIGHTY: [&str; 10] = [
+    "cachedContent",
+    "generationConfig.responseModalities",
+    "generationConfig.speechConfig",
+    "generationConfig.imageConfig",
+    "generationConfig.responseFormat",
+    "generationConfig.responseMimeType",
+    "generationConfig.responseSchema",
+    "generationConfig.responseJsonSchema",
+    "generationConfig.translationConfig",
+    "modelArmorConfig",
 ];
 
 /// A value of our own dialect that travels unchanged.

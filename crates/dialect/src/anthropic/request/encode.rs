@@ -314,7 +314,7 @@ impl Writing<'_> {
             .said()
             .filter(|(n, v)| !(idle(v) || usual(n, v)))
         {
-            if FUNCTIONAL.contains(&name) {
+            if FUNCTIONAL.contains(&name) || request.extra.is_weighty(name) {
                 let why = "messages have no such field";
                 self.losses.functional(name, LossKind::Dropped, why);
             } else {

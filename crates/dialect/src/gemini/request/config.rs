@@ -4,7 +4,7 @@
 //! again.
 
 use super::decode::Once;
-use super::encode::Writing;
+use super::encode::{Writing, keep_members, write_members};
 use super::head::candidates;
 use super::tools::own_schema;
 use crate::chat::{Effort, Extra, Logprobs, OutputFormat, ReasoningRequest, Request};
@@ -13,6 +13,8 @@ use crate::gemini::wire::{names, number, spelled, text, with_asides};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::loss::LossKind;
 
+/// The member that this page is about.
+const CONFIG: &str = "generationConfig";
 /// The media type of answers in JSON.
 const JSON: &str = "application/json";
 /// Most stop texts that the API takes.
@@ -72,6 +74,10 @@ pub(super) fn read_config(request: &mut Request, reader: &mut Reader<'_>) -> Res
             "responseMimeType" => form.media_type = Some(string(member)?),
             "responseJsonSchema" => form.json_schema = Some(member.json()?),
             "responseSchema" => form.own_schema = Some(member.json()?),
+            "responseModalities" if is_text(member) => {
+                request.extra.note(spelled::TEXT_ONLY);
+                member.skip()?;
+            }
             _ => rest.push(key, member.json()?),
         }
         Ok(())
@@ -87,8 +93,14 @@ pub(super) fn read_config(request: &mut Request, reader: &mut Reader<'_>) -> Res
         (None, None) => {}
     }
     read_form(request, form, &mut rest);
-    request.extra.keep_inner("generationConfig", &rest);
+    keep_members(&mut request.extra, CONFIG, &rest);
     Ok(())
+}
+
+/// Whether text alone is asked for, as goes without saying.
+fn is_text(reader: &Reader<'_>) -> bool {
+    let said = reader.clone().raw().unwrap_or_default();
+    said.split_whitespace().collect::<String>() == "[\"TEXT\"]"
 }
 
 fn string(reader: &mut Reader<'_>) -> Result<Json, Invalid> {
@@ -202,8 +214,8 @@ impl Writing<'_> {
             self.limits(out);
             self.form(out);
             self.thinking(out);
-            if let Some(rest) = notes.get("generationConfig").filter(|_| given) {
-                rest.write_members(out, &[]);
+            if given {
+                write_members(out, notes, CONFIG);
             }
         });
         let config = config.into_bytes();
@@ -289,6 +301,11 @@ impl Writing<'_> {
 
     fn form(&mut self, out: &mut Writer) {
         let request = self.request;
+        if self.ours && request.extra.noted(spelled::TEXT_ONLY) {
+            out.key(self.name("responseModalities")).array(|out| {
+                out.string("TEXT");
+            });
+        }
         match &request.output {
             Some(OutputFormat::Text) if self.ours => {
                 out.key(self.name("responseMimeType")).string("text/plain");

@@ -9,7 +9,9 @@ use super::head::bare;
 use super::tools::{read_choice, read_tools};
 use crate::chat::{Extra, Message, Part, Request, Role, given};
 use crate::gemini::wire::read::{Calls, parts};
-use crate::gemini::wire::{OWN, is_empty, names, repeated, required, spelled, text, with_asides};
+use crate::gemini::wire::{
+    OWN, WEIGHTY, is_empty, names, repeated, required, spelled, text, with_asides,
+};
 use crate::json::{Invalid, Json, Kind, Reader};
 
 /// Reads a whole request into the hub.
@@ -17,6 +19,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut reader = Reader::new(body)?.with_unique_keys();
     let mut request = Request::new(OWN, String::new());
     request.extra = with_asides();
+    request.extra.set_weighty(&WEIGHTY);
     request.stream_usage = true;
     let (mut contents, mut system) = (None, None);
     let mut seen = Once::default();

@@ -5,7 +5,7 @@
 //! nothing may be left out without one.
 
 use super::resource;
-use crate::chat::{Request, Role};
+use crate::chat::{Extra, Request, Role};
 use crate::codec::TargetModel;
 use crate::gemini::wire::write::idle;
 use crate::gemini::wire::{OWN, names, spelled};
@@ -40,7 +40,7 @@ pub(super) struct Writing<'a> {
     pub(super) losses: &'a mut Losses,
 }
 
-/// Members of which the hub understands a part; the rest of them is kept under their name.
+/// Members of which the hub understands a part; each of their others is kept under its path.
 const SHARED: [&str; 2] = ["toolConfig", "generationConfig"];
 
 /// Fields of other dialects without which the answer is another one.
@@ -67,7 +67,8 @@ impl Writing<'_> {
                 out.key(names::write("serviceTier", extra)).string(tier);
             }
             for (name, value) in extra.iter() {
-                if SHARED.contains(&name) && !value.is_null() {
+                let inner = |shared: &&str| member_of(name, shared).is_some();
+                if SHARED.iter().any(inner) {
                     continue;
                 }
                 out.key(written(name, extra)).json(value);
@@ -95,7 +96,7 @@ impl Writing<'_> {
                 continue;
             }
             let why = "contents have no such field";
-            if FUNCTIONAL.contains(&name) {
+            if FUNCTIONAL.contains(&name) || extra.is_weighty(name) {
                 self.losses.functional(name, LossKind::Dropped, why);
             } else {
                 self.lost(name, why);
@@ -109,8 +110,29 @@ impl Writing<'_> {
     }
 }
 
+/// Keeps what else stood in an object that is understood in part, each member under its path.
+pub(super) fn keep_members(extra: &mut Extra, under: &str, rest: &Extra) {
+    for (name, value) in rest.iter() {
+        extra.push(&format!("{under}.{name}"), value.clone());
+    }
+}
+
+/// Writes what was kept so as members of the object being written.
+pub(super) fn write_members(out: &mut Writer, extra: &Extra, under: &str) {
+    for (name, value) in extra.iter() {
+        if let Some(member) = member_of(name, under) {
+            out.key(written(member, extra)).json(value);
+        }
+    }
+}
+
+/// The member's name, where the path leads into that object.
+pub(super) fn member_of<'n>(path: &'n str, under: &str) -> Option<&'n str> {
+    path.strip_prefix(under)?.strip_prefix('.')
+}
+
 /// A member's name as it was written at the top of the request.
-fn written<'n>(name: &'n str, notes: &crate::chat::Extra) -> &'n str {
+fn written<'n>(name: &'n str, notes: &Extra) -> &'n str {
     match name {
         "cachedContent" => names::write("cachedContent", notes),
         "safetySettings" => names::write("safetySettings", notes),
@@ -118,6 +140,12 @@ fn written<'n>(name: &'n str, notes: &crate::chat::Extra) -> &'n str {
         "toolConfig" => names::write("toolConfig", notes),
         "generationConfig" => names::write("generationConfig", notes),
         "serviceTier" => names::write("serviceTier", notes),
+        "responseMimeType" => names::write("responseMimeType", notes),
+        "responseSchema" => names::write("responseSchema", notes),
+        "responseJsonSchema" => names::write("responseJsonSchema", notes),
+        "responseModalities" => names::write("responseModalities", notes),
+        "speechConfig" => names::write("speechConfig", notes),
+        "mediaResolution" => names::write("mediaResolution", notes),
         other => other,
     }
 }

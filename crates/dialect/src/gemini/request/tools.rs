@@ -3,7 +3,7 @@
 //! Google keeps functions in lists and hosted tools beside them; each tool notes where
 //! it stood, so that the same lists are written again.
 
-use super::encode::Writing;
+use super::encode::{Writing, keep_members, write_members};
 use crate::chat::{Extra, Request, Tool, ToolChoice, ToolKind, given};
 use crate::gemini::wire::write::lose_extra;
 use crate::gemini::wire::{names, repeated, required, schema, spelled, text, with_asides};
@@ -120,14 +120,8 @@ pub(super) fn read_choice(request: &mut Request, reader: &mut Reader<'_>) -> Res
         }
         Ok(())
     })?;
-    if request.tool_choice.is_none() || !rest.is_empty() {
-        request.extra.push(
-            "toolConfig",
-            Json::written(|out| {
-                out.object(|out| rest.write(out));
-            }),
-        );
-    }
+    request.extra.note(spelled::TOOL_CONFIG);
+    keep_members(&mut request.extra, "toolConfig", &rest);
     Ok(())
 }
 
@@ -247,23 +241,15 @@ impl Writing<'_> {
             self.lost("parallel_tool_calls", "the API cannot switch it off");
         }
         let notes = &request.extra;
-        let rest = notes
-            .get("toolConfig")
-            .filter(|rest| self.ours && !rest.is_null());
         let (mode, name) = match &request.tool_choice {
             Some(ToolChoice::Auto) => ("AUTO", None),
             Some(ToolChoice::None) => ("NONE", None),
             Some(ToolChoice::Required) => ("ANY", None),
             Some(ToolChoice::Tool(name)) => ("ANY", Some(name)),
             Some(ToolChoice::Other(raw)) if self.ours => {
-                out.key(names::write("toolConfig", notes)).object(|out| {
-                    out.key(names::write("functionCallingConfig", notes))
-                        .json(raw);
-                    if let Some(rest) = rest {
-                        rest.write_members(out, &[]);
-                    }
+                return self.choose(out, |out| {
+                    out.json(raw);
                 });
-                return;
             }
             Some(ToolChoice::Other(_)) => {
                 let why = "only its own dialect knows it";
@@ -272,25 +258,33 @@ impl Writing<'_> {
                 return;
             }
             None => {
-                if let Some(rest) = rest {
-                    out.key(names::write("toolConfig", notes)).json(rest);
+                if self.ours && notes.noted(spelled::TOOL_CONFIG) {
+                    out.key(names::write("toolConfig", notes))
+                        .object(|out| write_members(out, notes, "toolConfig"));
                 }
                 return;
             }
         };
+        self.choose(out, |out| {
+            out.object(|out| {
+                out.key("mode").string(mode);
+                if let Some(name) = name {
+                    out.key(names::write("allowedFunctionNames", notes))
+                        .array(|out| {
+                            out.string(name);
+                        });
+                }
+            });
+        });
+    }
+
+    /// Writes `toolConfig` around what says which tools may be called.
+    fn choose(&self, out: &mut Writer, calling: impl FnOnce(&mut Writer)) {
+        let notes = &self.request.extra;
         out.key(names::write("toolConfig", notes)).object(|out| {
-            out.key(names::write("functionCallingConfig", notes))
-                .object(|out| {
-                    out.key("mode").string(mode);
-                    if let Some(name) = name {
-                        out.key(names::write("allowedFunctionNames", notes))
-                            .array(|out| {
-                                out.string(name);
-                            });
-                    }
-                });
-            if let Some(rest) = rest {
-                rest.write_members(out, &[]);
+            calling(out.key(names::write("functionCallingConfig", notes)));
+            if self.ours {
+                write_members(out, notes, "toolConfig");
             }
         });
     }

@@ -57,6 +57,17 @@ const USUAL: &[(&str, &str)] = &[
     ("/top_logprobs", "*"),
     // Who speaks, where nobody else does.
     ("/contents/*/role", r#""user""#),
+    ("/contents/*/role", r#""function""#),
+    ("/responseModalities", r#"["TEXT"]"#),
+    // That there is no signature, where nobody else wants one.
+    (
+        "/thoughtSignature",
+        r#""c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=""#,
+    ),
+    // What an address leads to, where a document is told by where it stands.
+    ("/fileData/mimeType", "*"),
+    ("/fileData/mime_type", "*"),
+    ("/file_data/mime_type", "*"),
     ("/system_instruction/role", "*"),
     ("/systemInstruction/role", "*"),
     ("/parts", r#"[{"text":""}]"#),
