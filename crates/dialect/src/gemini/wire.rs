@@ -93,10 +93,8 @@ pub(crate) mod spelled {
     pub(crate) const ONE_TOOL: &str = "gemini: one tool";
     /// A list of tools that was given and empty.
     pub(crate) const NO_TOOLS: &str = "gemini: no tools";
-    /// The first function of a list of declarations.
-    pub(crate) const FIRST: &str = "gemini: first declaration";
-    /// A hosted tool in the object of the functions before it.
-    pub(crate) const BESIDE: &str = "gemini: beside";
+    /// The first tool of an object of tools.
+    pub(crate) const FIRST: &str = "gemini: first tool";
     /// A schema of Google's own form: `parameters`, `responseSchema`.
     pub(crate) const SCHEMA: &str = "gemini: schema";
     /// `responseModalities` that asked for text alone.

@@ -1,7 +1,7 @@
 //! Tools and which of them must be called.
 //!
-//! Google keeps functions in lists and hosted tools beside them; each tool notes where
-//! it stood, so that the same lists are written again.
+//! Google keeps functions in lists and hosted tools beside them, in one object or in
+//! several; the first of each object is noted, so that the same ones are written again.
 
 use super::encode::{Writing, keep_members, write_members};
 use crate::chat::{Extra, Request, Tool, ToolChoice, ToolKind, given};
@@ -34,22 +34,26 @@ fn read_tool(reader: &mut Reader<'_>, tools: &mut Vec<Tool>) -> Result<(), Inval
         rest.push(key, member.json()?);
         Ok(())
     })?;
-    let Some(first) = functions.first_mut() else {
-        let raw = whole.json()?;
-        tools.push(hosted(raw));
+    if functions.is_empty() && rest.is_empty() {
+        tools.push(hosted(whole.json()?));
         return Ok(());
-    };
-    first.extra.note(spelled::FIRST);
-    if notes.noted("function_declarations") {
+    }
+    let before = tools.len();
+    if let Some(first) = functions.first_mut()
+        && notes.noted("function_declarations")
+    {
         first.extra.note("function_declarations");
     }
     tools.append(&mut functions);
-    if !rest.is_empty() {
-        let mut tool = hosted(Json::written(|out| {
-            out.object(|out| rest.write(out));
-        }));
-        tool.extra.note(spelled::BESIDE);
-        tools.push(tool);
+    tools.extend(rest.iter().map(|(name, value)| {
+        hosted(Json::written(|out| {
+            out.object(|out| {
+                out.key(name).json(value);
+            });
+        }))
+    }));
+    if let Some(first) = tools.get_mut(before) {
+        first.extra.note(spelled::FIRST);
     }
     Ok(())
 }
@@ -168,10 +172,7 @@ impl Writing<'_> {
         let request = self.request;
         if self.ours {
             let said = !request.tools.is_empty() || request.extra.noted(spelled::NO_TOOLS);
-            let starts = |tool: &Tool| match tool.kind {
-                ToolKind::Hosted { .. } => !tool.extra.noted(spelled::BESIDE),
-                ToolKind::Function { .. } => tool.extra.noted(spelled::FIRST),
-            };
+            let starts = |tool: &Tool| tool.extra.noted(spelled::FIRST);
             let groups = request.tools.chunk_by(|_, next| !starts(next));
             if request.extra.noted(spelled::ONE_TOOL) {
                 out.key("tools");
@@ -298,19 +299,21 @@ fn own_group(out: &mut Writer, group: &[Tool]) {
         ToolKind::Hosted { raw, .. } => Some(raw.clone()),
         ToolKind::Function { .. } => None,
     };
-    let Some(first) = functions.first() else {
-        hosted.iter().filter_map(|tool| raw(tool)).for_each(|raw| {
+    if let ([], [only]) = (functions.as_slice(), hosted.as_slice()) {
+        if let Some(raw) = raw(only) {
             out.json(&raw);
-        });
+        }
         return;
-    };
+    }
     out.object(|out| {
-        out.key(names::write("functionDeclarations", &first.extra))
-            .array(|out| {
-                functions
-                    .iter()
-                    .for_each(|tool| write_function(out, tool, true));
-            });
+        if let Some(first) = functions.first() {
+            out.key(names::write("functionDeclarations", &first.extra))
+                .array(|out| {
+                    functions
+                        .iter()
+                        .for_each(|tool| write_function(out, tool, true));
+                });
+        }
         for raw in hosted.iter().filter_map(|tool| raw(tool)) {
             raw.write_members(out, &[]);
         }

@@ -59,6 +59,7 @@ const USUAL: &[(&str, &str)] = &[
     ("/contents/*/role", r#""user""#),
     ("/contents/*/role", r#""function""#),
     ("/responseModalities", r#"["TEXT"]"#),
+    ("/generationConfig", r#"{"responseModalities":["TEXT"]}"#),
     // That there is no signature, where nobody else wants one.
     (
         "/thoughtSignature",
