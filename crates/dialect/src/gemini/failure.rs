@@ -128,7 +128,9 @@ impl Found {
             ("code", Kind::Number) => self.number = Some(reader.number()?.to_owned()),
             ("code", Kind::String) => self.reason = Some(text(reader)?),
             ("details", Kind::Array) => reader.array(|_, detail| self.detail(detail))?,
-            _ => drop(reader.skip()?),
+            _ => {
+                reader.skip()?;
+            }
         }
         Ok(())
     }

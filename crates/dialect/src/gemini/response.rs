@@ -123,7 +123,9 @@ pub(super) fn weigh(body: &[u8]) -> Result<Weighed<'_>, Broken> {
                 error = true;
                 member.skip()?;
             }
-            _ => drop(member.skip()?),
+            _ => {
+                member.skip()?;
+            }
         }
         Ok(())
     })?;
@@ -147,12 +149,16 @@ fn is_open(reader: &mut Reader<'_>) -> Result<Option<&'static str>, Invalid> {
                 ("finishReason", Kind::String | Kind::Number) => {
                     finished = ended(member)?.is_some();
                 }
-                ("content", Kind::Null | Kind::Object) => drop(member.skip()?),
+                ("content", Kind::Null | Kind::Object) => {
+                    member.skip()?;
+                }
                 ("content", _) => member.object(|_, _| Ok(()))?,
                 ("error", kind) if kind != Kind::Null => {
                     return Err(Invalid::new("an error in place of a candidate"));
                 }
-                _ => drop(member.skip()?),
+                _ => {
+                    member.skip()?;
+                }
             }
             Ok(())
         })?;

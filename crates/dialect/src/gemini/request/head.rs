@@ -86,7 +86,9 @@ pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
                     config(&mut head, key, member)
                 })?;
             }
-            _ => drop(member.skip()?),
+            _ => {
+                member.skip()?;
+            }
         }
         Ok(())
     })?;
@@ -158,7 +160,9 @@ fn config(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<(), Inv
                 head.needs.add(Need::Reasoning);
             }
         }
-        _ => drop(member.skip()?),
+        _ => {
+            member.skip()?;
+        }
     }
     Ok(())
 }

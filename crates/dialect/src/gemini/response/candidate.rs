@@ -167,7 +167,9 @@ fn address(
             ("web" | "retrievedContext" | "maps", Kind::Object) if outer => {
                 address(member, url, title, false)?;
             }
-            _ => drop(member.skip()?),
+            _ => {
+                member.skip()?;
+            }
         }
         Ok(())
     })

@@ -49,10 +49,10 @@ pub(crate) fn ended(reader: &mut Reader<'_>) -> Result<Option<String>, Invalid> 
 pub(crate) fn finish(raw: String, calls: bool) -> Finish {
     let mut known = REASONS.iter().chain(&NUMBERS);
     let reason = known.find(|(word, _)| *word == raw);
-    let reason = match reason.map_or(FinishReason::Other, |(_, reason)| *reason) {
-        FinishReason::Stop if calls => FinishReason::ToolCalls,
-        other => other,
-    };
+    let mut reason = reason.map_or(FinishReason::Other, |(_, reason)| *reason);
+    if calls && reason == FinishReason::Stop {
+        reason = FinishReason::ToolCalls;
+    }
     Finish {
         reason,
         raw,

@@ -26,7 +26,9 @@ pub(crate) fn read_usage(reader: &mut Reader<'_>) -> Result<(Usage, Option<Strin
     let (mut counts, mut tier) = (Counts::default(), None);
     let raw = reader.kept_object(|key, member| {
         match (key, member.peek()?) {
-            (_, Kind::Null) => drop(member.skip()?),
+            (_, Kind::Null) => {
+                member.skip()?;
+            }
             ("promptTokenCount", _) => counts.prompt = member.u64()?,
             ("cachedContentTokenCount", _) => counts.cached = member.u64()?,
             ("candidatesTokenCount", _) => counts.candidates = member.u64()?,
@@ -36,7 +38,9 @@ pub(crate) fn read_usage(reader: &mut Reader<'_>) -> Result<(Usage, Option<Strin
             ("cacheTokensDetails", Kind::Array) => counts.sound_cached = sound(member)?,
             ("candidatesTokensDetails", Kind::Array) => counts.sound_out = sound(member)?,
             ("serviceTier", Kind::String) => tier = Some(member.string()?.into_owned()),
-            _ => drop(member.skip()?),
+            _ => {
+                member.skip()?;
+            }
         }
         Ok(())
     })?;
@@ -73,7 +77,9 @@ fn sound(reader: &mut Reader<'_>) -> Result<u64, Invalid> {
             match (key, member.peek()?) {
                 ("modality", _) => is_sound = SOUND.contains(&member.raw()?),
                 ("tokenCount", Kind::Number) => tokens = member.u64()?,
-                _ => drop(member.skip()?),
+                _ => {
+                    member.skip()?;
+                }
             }
             Ok(())
         })?;

@@ -29,7 +29,9 @@ impl<'a> Turn<'a> {
         let mut turn = Self::default();
         reader.object(|key, member| {
             match (key, member.peek()?) {
-                (_, Kind::Null) => drop(member.skip()?),
+                (_, Kind::Null) => {
+                    member.skip()?;
+                }
                 ("index", _) => turn.index = member.u64()?,
                 ("content", _) => turn.content(member)?,
                 ("finishReason", _) => turn.finish = ended(member)?,
@@ -62,7 +64,9 @@ impl<'a> Turn<'a> {
                     self.parts = Some(parts).filter(|parts| !is_empty(parts));
                 }
                 ("parts", kind) if kind != Kind::Null => member.array(|_, _| Ok(()))?,
-                ("role" | "parts", _) => drop(member.skip()?),
+                ("role" | "parts", _) => {
+                    member.skip()?;
+                }
                 (other, _) => {
                     self.unknown = Some(format!("content.{other}"));
                     member.skip()?;

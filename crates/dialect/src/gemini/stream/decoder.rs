@@ -154,7 +154,9 @@ impl Decoder {
                         keep(&mut self.start.extra, key, feedback);
                     }
                 }
-                (_, Kind::Null) => drop(member.skip()?),
+                (_, Kind::Null) => {
+                    member.skip()?;
+                }
                 (_, kind) => self.envelope(key, kind, member)?,
             }
             Ok(())

@@ -67,7 +67,9 @@ impl Arguments {
                     ("numberValue" | "boolValue" | "nullValue", _) => {
                         value = Some(Node::Raw(member.json()?));
                     }
-                    _ => drop(member.skip()?),
+                    _ => {
+                        member.skip()?;
+                    }
                 }
                 Ok(())
             })?;

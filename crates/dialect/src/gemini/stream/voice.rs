@@ -172,7 +172,9 @@ impl Voice {
         let mut piece = Piece::default();
         call.object(|key, member| {
             match (key, member.peek()?) {
-                (_, Kind::Null) => drop(member.skip()?),
+                (_, Kind::Null) => {
+                    member.skip()?;
+                }
                 ("id", _) => piece.id = Some(text(member)?).filter(|id| !id.is_empty()),
                 ("name", _) => piece.name = Some(text(member)?),
                 ("args", Kind::Object) => piece.args = Some(member.raw()?.to_owned()),
@@ -182,7 +184,9 @@ impl Voice {
                     member.skip()?;
                 }
                 ("willContinue", _) => piece.goes_on = member.bool()?,
-                _ => drop(member.skip()?),
+                _ => {
+                    member.skip()?;
+                }
             }
             Ok(())
         })?;

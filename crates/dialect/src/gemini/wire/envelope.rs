@@ -48,7 +48,9 @@ fn foreign(signature: &Json) -> Option<Opaque> {
             "origin" => origin = Dialect::by_name(&member.string()?),
             "kind" => kind = Some(text(member)?),
             "value" => value = Some(member.json()?),
-            _ => drop(member.skip()?),
+            _ => {
+                member.skip()?;
+            }
         }
         Ok(())
     });

@@ -261,7 +261,9 @@ fn read_call(
     let mut rest = Extra::default();
     reader.object(|key, member| {
         match (key, member.peek()?) {
-            ("id", Kind::String) if member.clone().string()? != "" => id = Some(text(member)?),
+            ("id", Kind::String) if !member.clone().string()?.is_empty() => {
+                id = Some(text(member)?)
+            }
             ("name", Kind::String) => name = Some(text(member)?),
             ("args", Kind::Object) => args = Some(member.raw()?.to_owned()),
             ("args", kind) if kind != Kind::Null => member.object(|_, _| Ok(()))?,
@@ -301,7 +303,9 @@ fn read_result(
     let mut rest = Extra::default();
     reader.object(|key, member| {
         match (key, member.peek()?) {
-            ("id", Kind::String) if member.clone().string()? != "" => id = Some(text(member)?),
+            ("id", Kind::String) if !member.clone().string()?.is_empty() => {
+                id = Some(text(member)?)
+            }
             ("name", Kind::String) => name = Some(text(member)?),
             ("response", Kind::Object) => response = Some(member.json()?),
             ("response", kind) if kind != Kind::Null => member.object(|_, _| Ok(()))?,
