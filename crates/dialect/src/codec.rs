@@ -300,6 +300,9 @@ pub struct TargetModel<'a> {
 pub struct EncoderOptions {
     /// Whether the client asked for usage in the stream.
     pub include_usage: bool,
+    /// Whether the client asked for the stream as one JSON array, where its dialect has both
+    /// forms; server-sent events otherwise.
+    pub json_array: bool,
 }
 
 /// A model in a list of models.

@@ -15,6 +15,7 @@ pub mod cohere;
 pub mod failure;
 pub mod fold;
 pub mod frame;
+pub mod gemini;
 pub mod head;
 pub mod json;
 pub mod loss;
@@ -31,22 +32,25 @@ use codec::{ClientCodec, ServerCodec};
 pub enum Dialect {
     /// OpenAI's chat completions.
     OpenaiChat,
-    /// OpenAI's responses.
-    OpenaiResponses,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// OpenAI's responses.
+    OpenaiResponses,
     /// Converse of Amazon Bedrock.
     BedrockConverse,
     /// Cohere's chat, version 2.
     Cohere,
+    /// Google's generateContent, of the Gemini API and of Vertex.
+    Gemini,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 5] = [
+    pub const ALL: [Dialect; 6] = [
         Dialect::OpenaiChat,
         Dialect::AnthropicMessages,
         Dialect::OpenaiResponses,
+        Dialect::Gemini,
         Dialect::BedrockConverse,
         Dialect::Cohere,
     ];
@@ -56,8 +60,9 @@ impl Dialect {
     pub fn name(self) -> &'static str {
         match self {
             Dialect::OpenaiChat => "openai-chat",
-            Dialect::OpenaiResponses => "openai-responses",
             Dialect::AnthropicMessages => "anthropic-messages",
+            Dialect::OpenaiResponses => "openai-responses",
+            Dialect::Gemini => "gemini",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::Cohere => "cohere",
         }
@@ -74,8 +79,9 @@ impl Dialect {
     pub fn server(self) -> &'static dyn ServerCodec {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
-            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
+            Dialect::Gemini => &gemini::Gemini,
             Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,
         }
@@ -86,8 +92,9 @@ impl Dialect {
     pub fn client(self) -> &'static dyn ClientCodec {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
-            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
+            Dialect::Gemini => &gemini::Gemini,
             Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,
         }

@@ -315,7 +315,10 @@ impl One<'_> {
         } else {
             Gear::Second(Translation::new(
                 admitted.call.dialect,
-                EncoderOptions { include_usage },
+                EncoderOptions {
+                    include_usage,
+                    ..EncoderOptions::default()
+                },
                 self.outgoing.fidelity(),
             ))
         };

@@ -14,6 +14,8 @@ pub struct Extra {
     notes: Vec<&'static str>,
     /// Names of fields that say nothing to an application.
     asides: &'static [&'static str],
+    /// Names of fields without which the answer is another one.
+    weighty: &'static [&'static str],
 }
 
 impl Extra {
@@ -40,6 +42,17 @@ impl Extra {
     /// They are kept and written like others, but leaving them loses nothing.
     pub fn set_asides(&mut self, names: &'static [&'static str]) {
         self.asides = names;
+    }
+
+    /// Says which fields, should they stand here, change what the answer does.
+    pub fn set_weighty(&mut self, names: &'static [&'static str]) {
+        self.weighty = names;
+    }
+
+    /// Whether leaving the field of that name changes what the answer does.
+    #[must_use]
+    pub fn is_weighty(&self, name: &str) -> bool {
+        self.weighty.contains(&name)
     }
 
     /// The fields that say something: leaving out a `null`, an empty list or object or an aside

@@ -97,6 +97,9 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
                 }
                 match FUNCTIONAL.iter().find(|(known, _)| *known == name) {
                     Some((_, why)) => pen.dropped(name, why),
+                    None if request.extra.is_weighty(name) => {
+                        pen.dropped(name, "chat completions have no such field");
+                    }
                     None => pen.left(name, "chat completions have no such field"),
                 }
             }

@@ -121,7 +121,7 @@ fn gather(kind: &str, recorded: Vec<Sample>) -> Vec<Sample> {
 fn framed(dialect: Dialect, kind: &str, text: String) -> Vec<u8> {
     match dialect.client().framing() {
         Framing::EventStream if kind == "sse" => event_stream::from_sse(&text),
-        Framing::EventStream | Framing::Sse => text.into_bytes(),
+        Framing::EventStream | Framing::Sse | Framing::JsonArray => text.into_bytes(),
     }
 }
 
@@ -129,10 +129,17 @@ fn candidates(request: &str) -> u64 {
     #[derive(Deserialize)]
     struct Asked {
         n: Option<u64>,
+        #[serde(rename = "generationConfig")]
+        config: Option<Config>,
+    }
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(rename = "candidateCount")]
+        candidates: Option<u64>,
     }
     serde_json::from_str::<Asked>(request)
         .ok()
-        .and_then(|asked| asked.n)
+        .and_then(|asked| asked.n.or(asked.config?.candidates))
         .unwrap_or(1)
 }
 

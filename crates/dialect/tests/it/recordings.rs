@@ -34,6 +34,12 @@ pub(crate) struct Recording {
     pub(crate) stream: bool,
 }
 
+impl Recording {
+    fn is_array(&self) -> bool {
+        self.response.trim_ascii_start().starts_with(b"[")
+    }
+}
+
 /// Recordings that hold no single exchange of their dialect, and why.
 const EXCLUDED: &[(&str, &str)] = &[
     ("bulk-00642", "the streams of several exchanges in one file"),
@@ -63,6 +69,38 @@ const EXCLUDED: &[(&str, &str)] = &[
         "bulk-02735",
         "a preview of 2023 that ended answers with `finish_details`, so there is no proof",
     ),
+    (
+        "bulk-01750",
+        "a stream that lost the blank lines between its events",
+    ),
+    (
+        "bulk-01732",
+        "a context put into a cache, filed under generateContent",
+    ),
+    (
+        "bulk-01766",
+        "a context put into a cache, filed under generateContent",
+    ),
+    (
+        "bulk-02118",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02122",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02125",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02129",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02130",
+        "the interactions API, filed under generateContent",
+    ),
 ];
 
 /// All recordings of the dialects.
@@ -71,9 +109,18 @@ pub(crate) fn all() -> &'static [Recording] {
     &ALL
 }
 
-/// Successful streams.
+/// Successful streams of events.
 pub(crate) fn streams() -> impl Iterator<Item = &'static Recording> {
-    all().iter().filter(|r| r.stream && r.status == 200)
+    all()
+        .iter()
+        .filter(|r| r.stream && r.status == 200 && !r.is_array())
+}
+
+/// Successful streams as one JSON array.
+pub(crate) fn arrays() -> impl Iterator<Item = &'static Recording> {
+    all()
+        .iter()
+        .filter(|r| r.stream && r.status == 200 && r.is_array())
 }
 
 /// Successful whole answers.
@@ -187,6 +234,7 @@ fn recording(line: &str) -> Option<Recording> {
         // The first version of Cohere's chat is another dialect.
         "chat-native" if line.provider == "cohere" && !of_v1(&line) => Dialect::Cohere,
         "converse" => Dialect::BedrockConverse,
+        "generateContent" => Dialect::Gemini,
         _ => return None,
     };
     assert!(!line.path.is_some_and(|path| path.contains("/threads/")));

@@ -313,7 +313,7 @@ impl Writing<'_> {
             self.losses.functional("logprobs", LossKind::Dropped, why);
         }
         for (name, _) in request.extra.said().filter(|(n, v)| !usual(n, v)) {
-            if FUNCTIONAL.contains(&name) {
+            if FUNCTIONAL.contains(&name) || request.extra.is_weighty(name) {
                 let why = "messages have no such field";
                 self.losses.functional(name, LossKind::Dropped, why);
             } else {

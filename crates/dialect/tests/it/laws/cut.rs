@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use dialect::Dialect;
 use dialect::chat::StreamEvent;
-use dialect::codec::{EncoderOptions, End, EventEncoder};
+use dialect::codec::{End, EventEncoder};
 use dialect::frame::Framing;
 use dialect::frame::sse::MAX_EVENT;
 use serde_json::Value;
 
-use super::{Stream, failure, has_terminator};
+use super::{Stream, failure, has_terminator, with_usage};
 use crate::corpus::{Sample, none, streams};
 
 /// Offsets from which on a stream may count as whole.
@@ -88,6 +88,17 @@ fn proof(sample: &Sample) -> Proof {
                     proof.cut = proof.cut.min(line.whole);
                 }
             }
+            Dialect::Gemini => {
+                let blocked = value["promptFeedback"]["blockReason"].is_string();
+                for candidate in value["candidates"].as_array().into_iter().flatten() {
+                    if candidate["finishReason"].is_string() {
+                        finished.insert(candidate["index"].as_u64());
+                    }
+                }
+                if blocked || finished.len() as u64 >= sample.candidates {
+                    proof.clean = proof.clean.min(line.end);
+                }
+            }
             Dialect::OpenaiResponses => {
                 let kind = value["type"].as_str();
                 if matches!(kind, Some("response.completed" | "response.incomplete")) {
@@ -141,9 +152,7 @@ struct Sweep<'a> {
 
 impl<'a> Sweep<'a> {
     fn new(sample: &'a Sample) -> Self {
-        let options = EncoderOptions {
-            include_usage: true,
-        };
+        let options = with_usage();
         Self {
             sample,
             proof: proof(sample),
@@ -277,9 +286,7 @@ impl<'a> Sweep<'a> {
 
     /// All that the uncut stream amounts to in each dialect ends in its terminator.
     fn closed(&mut self, last: &[StreamEvent]) {
-        let options = EncoderOptions {
-            include_usage: true,
-        };
+        let options = with_usage();
         let mut all = Stream::new(self.sample.dialect, self.sample.candidates);
         all.push(&self.sample.bytes).unwrap();
         let mut events = all.finish(End::Clean).0;

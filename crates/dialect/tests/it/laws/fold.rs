@@ -4,10 +4,9 @@ use dialect::Dialect;
 use dialect::chat::{
     Candidate, Delta, Extra, FinishReason, Part, PartKind, PartStart, Response, Start, StreamEvent,
 };
-use dialect::codec::EncoderOptions;
 use dialect::loss::Losses;
 
-use super::{events, fold};
+use super::{events, fold, with_usage};
 use crate::canon::{canon, difference};
 use crate::corpus::{Sample, none, streams, wholes};
 
@@ -58,9 +57,7 @@ fn told(sample: &Sample) -> Option<String> {
         Ok(whole) => normal(whole),
         Err(error) => return complain(format!("is refused: {error}")),
     };
-    let mut writer = sample.dialect.server().encoder(EncoderOptions {
-        include_usage: true,
-    });
+    let mut writer = sample.dialect.server().encoder(with_usage());
     let mut out = Vec::new();
     for event in unfold(&whole)? {
         writer.push(&event, &mut out);
@@ -96,7 +93,7 @@ fn same(sample: &Sample, whole: &Response, folded: &Response) -> Option<String> 
 /// What a stream has no place for, left out: fields without a word in the hub, the
 /// usage object's spelling, and parts that say nothing.
 fn normal(mut response: Response) -> Response {
-    response.extra = Extra::default();
+    bare(&mut response.extra);
     if let Some(usage) = &mut response.usage {
         usage.raw = None;
     }
@@ -110,6 +107,7 @@ fn normal(mut response: Response) -> Response {
                 Dialect::OpenaiChat => "stop".into(),
                 Dialect::AnthropicMessages | Dialect::BedrockConverse => "end_turn".into(),
                 Dialect::OpenaiResponses => "completed".into(),
+                Dialect::Gemini => "STOP".into(),
                 Dialect::Cohere => "COMPLETE".into(),
             };
         }
@@ -126,6 +124,12 @@ fn normal(mut response: Response) -> Response {
         });
     }
     response
+}
+
+/// Takes the fields out; how the rest was spelled stays known.
+fn bare(extra: &mut Extra) {
+    let names: Vec<String> = extra.iter().map(|(name, _)| name.to_owned()).collect();
+    names.iter().for_each(|name| drop(extra.take(name)));
 }
 
 fn plain(part: &mut Part) {

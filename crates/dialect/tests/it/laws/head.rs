@@ -60,7 +60,9 @@ fn edited(sample: &Sample) -> Option<String> {
         Err(error) => return Some(format!("{}: refused once edited: {error}", sample.id)),
     };
     let usage = after.stream_usage || !after.stream;
-    let named = super::names_model_in_path(sample.dialect) || after.model == edits.model;
+    // A body names the model, or the path does.
+    let elsewhere = super::names_model_in_path(sample.dialect) && hub.model.is_empty();
+    let named = elsewhere || after.model == edits.model;
     if !named || after.max_output_tokens != Some(bound) || !usage {
         return Some(format!("{}: an edit is missing", sample.id));
     }

@@ -209,6 +209,25 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
         r#"{"status":"completed","output":["Hi"]}"#.to_owned(),
         format!(r#"{{{RESPONSE},"status":"completed"}} x"#),
     ];
+    const CANDIDATE: &str = r#"{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}"#;
+    let contents = [
+        format!(r#"{{"candidates":[{CANDIDATE}],"candidates":[]}}"#),
+        r#"{"candidates":[]}"#.to_owned(),
+        r#"{"usageMetadata":{"promptTokenCount":1}}"#.to_owned(),
+        r#"{"promptFeedback":{"safetyRatings":[]}}"#.to_owned(),
+        r#"{"promptFeedback":{"blockReason":"BLOCKED_REASON_UNSPECIFIED"}}"#.to_owned(),
+        r#"{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP","finishReason":null}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{},"finishReason":"FINISH_REASON_UNSPECIFIED"}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{},"finishReason":""}]}"#.to_owned(),
+        r#"{"candidates":[{"content":{},"finishReason":0}]}"#.to_owned(),
+        r#"{"candidates":[{"content":"Hi","finishReason":"STOP"}]}"#.to_owned(),
+        r#"{"candidates":["Hi"]}"#.to_owned(),
+        format!(r#"{{"error":{{"message":"no"}},"candidates":[{CANDIDATE}]}}"#),
+        format!(r#"{{"candidates":[{CANDIDATE},{{"content":{{}},"index":1}}]}}"#),
+        format!(r#"{{"candidates":[{CANDIDATE}]}} x"#),
+        format!(r#"[{{"candidates":[{CANDIDATE}]}}]"#),
+    ];
     for dialect in Dialect::ALL {
         let (good, broken) = match dialect {
             Dialect::OpenaiChat => (format!(r#"{{"choices":[{CHOICE}]}}"#), &chat[..]),
@@ -216,6 +235,7 @@ fn a_whole_answer_that_two_readers_could_understand_in_two_ways_is_broken() {
                 format!(r#"{{{MESSAGE},"stop_reason":"end_turn"}}"#),
                 &messages[..],
             ),
+            Dialect::Gemini => (format!(r#"{{"candidates":[{CANDIDATE}]}}"#), &contents[..]),
             Dialect::BedrockConverse => (
                 format!(r#"{{{CONVERSED},"stopReason":"end_turn"}}"#),
                 &converse[..],
@@ -287,6 +307,9 @@ fn what_is_read_costs_no_more_than_its_size() {
             r#"{{"type":"response.created","response":{{{members}"usage":{{{members}"a":1}}}}}}"#
         ),
         format!(r#"{{"type":"response.created",{members}"response":{{}}}}"#),
+        format!(r#"{{{members}"candidates":[]}}"#),
+        format!(r#"{{"candidates":[{{{members}"content":{{}}}}]}}"#),
+        format!(r#"{{"candidates":[{{"content":{{"parts":[{{{members}"text":"Hi"}}]}}}}]}}"#),
     ];
     for dialect in Dialect::ALL {
         for data in &datas {
@@ -301,8 +324,9 @@ fn what_is_read_costs_no_more_than_its_size() {
             let kept = decoder.unknown_fields();
             assert!(kept.iter().map(String::len).sum::<usize>() < 8192);
         }
-        let body =
-            format!(r#"{{"model":"m","max_tokens":1,"messages":[],"input":[],{members}"z":1}}"#);
+        let body = format!(
+            r#"{{"model":"m","max_tokens":1,"messages":[],"input":[],"contents":[],{members}"z":1}}"#
+        );
         assert!(dialect.server().head(body.as_bytes()).is_ok());
         assert!(dialect.server().decode_request(body.as_bytes()).is_ok());
     }

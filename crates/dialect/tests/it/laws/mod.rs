@@ -16,7 +16,7 @@ mod weigh;
 use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat::StreamEvent;
-use dialect::codec::{Broken, ClientCodec, End, EventDecoder, TargetModel};
+use dialect::codec::{Broken, ClientCodec, EncoderOptions, End, EventDecoder, TargetModel};
 use dialect::failure::{ClientFailure, FailureDetails};
 use dialect::fold::Accumulator;
 use dialect::frame::Framer;
@@ -109,6 +109,14 @@ pub(crate) fn others(
         .map(|other| (other, other.client()))
 }
 
+/// A writer that tells usage.
+pub(crate) fn with_usage() -> EncoderOptions {
+    EncoderOptions {
+        include_usage: true,
+        ..EncoderOptions::default()
+    }
+}
+
 /// Whether the bytes of a stream hold its dialect's mark of success.
 pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
     let marks: &[&str] = match dialect {
@@ -120,6 +128,16 @@ pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
             return out.windows(mark.len()).any(|bytes| bytes == mark);
         }
         Dialect::Cohere => &[r#"data: {"type":"message-end""#],
+        // There is no event for it; the reason in the last one is what a client goes by.
+        Dialect::Gemini => {
+            return out.split(|byte| *byte == b'\n').any(|line| {
+                let line = String::from_utf8_lossy(line);
+                let data = line.strip_prefix("data: ").unwrap_or_default();
+                let chunk: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
+                chunk["promptFeedback"]["blockReason"].is_string()
+                    || chunk["candidates"][0].get("finishReason").is_some()
+            });
+        }
     };
     // The one event that ends a stream of Cohere's tells of failures too.
     let failed: &[u8] = br#""finish_reason":"ERROR""#;

@@ -122,6 +122,7 @@ fn before_the_proof(sample: &Sample) -> Option<usize> {
         Dialect::AnthropicMessages => ["message_delta", "message_stop"],
         Dialect::BedrockConverse => ["messageStop", "stopReason"],
         Dialect::OpenaiResponses => ["response.completed", "response.incomplete"],
+        Dialect::Gemini => ["finishReason", "blockReason"],
         Dialect::Cohere => ["message-end", "finish_reason"],
     };
     let said = |frame: &str| {

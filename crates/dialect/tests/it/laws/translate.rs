@@ -4,10 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dialect::Dialect;
 use dialect::chat::{FinishReason, PartKind};
-use dialect::codec::EncoderOptions;
 use dialect::loss::{Loss, Losses};
 
-use super::{events, fold, others, target};
+use super::{events, fold, others, target, with_usage};
 use crate::canon::{Canon, canon, difference, strings};
 use crate::corpus::{Sample, none, requests, streams, wholes};
 
@@ -39,7 +38,24 @@ const WORDS: &[&str] = &[
     "system_fingerprint",
     "provider",
     "native_finish_reason",
+    "mode",
+    "mimeType",
+    "finishReason",
+    "thinkingLevel",
+    "responseMimeType",
+    "modelVersion",
+    "responseId",
+    "createTime",
+    // Said again by why the answer ended.
+    "blockReason",
+    "category",
+    "probability",
+    "response_mime_type",
+    "thinking_level",
 ];
+
+/// What stands for a signature where another model called, so that it is not missed.
+const UNSIGNED: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
 
 #[test]
 fn a_request_is_stable_once_it_crossed() {
@@ -145,13 +161,17 @@ fn missing(sample: &Sample, after: &[u8], losses: &[Loss]) -> Option<String> {
         // Usage crosses as counts; its other members are bookkeeping of the provider.
         let passed = text.is_empty()
             || path.starts_with("usage.")
+            || path.starts_with("usageMetadata.")
             || firsts.is_some() && ECHO.iter().any(|name| path.starts_with(name))
             || WORDS.contains(&last)
             || there.iter().any(|found| found.contains(&text))
             || losses.iter().any(|loss| covers(&loss.path, &path))
             || path.starts_with("include[") && ANYHOW.contains(&text.as_str())
+            || text == UNSIGNED
+            // Text goes without saying.
+            || path.ends_with("responseModalities[0]") && text == "TEXT"
             || in_data_url(&text, &there)
-            || in_base64(&text, &there);
+            || in_other_letters(&text, &there);
         (!passed).then(|| format!("{path} is gone: {text:.120}"))
     })
 }
@@ -249,11 +269,13 @@ fn in_data_url(text: &str, there: &[String]) -> bool {
         .any(|found| found == data || Some(found) == words.as_ref())
 }
 
-/// Text in base64 may come across as text.
-fn in_base64(text: &str, there: &[String]) -> bool {
-    let decoded = STANDARD.decode(text).ok();
-    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.is_some_and(|text| there.contains(&text))
+/// Base64 may come across in its other alphabet, and a document in it as its words.
+fn in_other_letters(text: &str, there: &[String]) -> bool {
+    let standard = text.replace('-', "+").replace('_', "/");
+    let words = STANDARD.decode(&standard).unwrap_or_default();
+    let words = String::from_utf8(words).unwrap_or_default();
+    let found = |wanted: &str| there.iter().any(|found| found.contains(wanted));
+    found(&standard) || !words.is_empty() && found(&words)
 }
 
 /// Whether the loss names what stood at the path, or what it stood in.
@@ -270,6 +292,9 @@ fn covers(loss: &str, path: &str) -> bool {
     within(&loss, &path)
         || of_reasoning(&path).is_some_and(|turn| loss.starts_with(&format!("{turn}content")))
         || cites(&path) && loss.rsplit('.').next().is_some_and(cites)
+        || is_behind_a_signature(&loss, &path)
+        || of_signature(&path)
+            .is_some_and(|turn| loss.starts_with(turn) && loss.contains("content["))
         || path.starts_with("audio") && loss == "content[0]"
 }
 
@@ -290,7 +315,12 @@ fn hub_path(path: &str) -> String {
     let path = blocks.iter().fold(path.to_owned(), |path, block| {
         path.replace(&format!("].{block}."), "].")
     });
-    path.replace("output.message.", "")
+    path.replace("candidates[", "choices[")
+        .replace("contents[", "messages[")
+        .replace("content.parts[", "content[")
+        .replace("logprobsResult", "logprobs")
+        .replace("parts[", "content[")
+        .replace("output.message.", "")
         .replace("].text.", "].")
         .replace("].reasoningText.", "].")
         .replace("redactedContent", "signature")
@@ -308,6 +338,34 @@ fn hub_path(path: &str) -> String {
         .replace("metadata.user_id", "user")
 }
 
+/// Whether the loss names the part at the path, moved by signatures before it or a result's
+/// words: those are parts of their own in the hub.
+fn is_behind_a_signature(loss: &str, path: &str) -> bool {
+    let path = path
+        .replace("functionResponse.", "")
+        .replace("function_response.", "");
+    let index = |text: &str| {
+        text.split_once(']')
+            .and_then(|(n, _)| n.parse::<usize>().ok())
+    };
+    loss.rmatch_indices("content[")
+        .next()
+        .is_some_and(|(at, mark)| {
+            let (turn, lost) = loss.split_at(at + mark.len());
+            let stood = path.strip_prefix(turn).and_then(index);
+            index(lost)
+                .zip(stood)
+                .is_some_and(|(lost, stood)| lost > stood && lost - stood < 4)
+        })
+}
+
+/// The turn that a signature belongs to: in the hub it stands on a part of its own.
+fn of_signature(path: &str) -> Option<&str> {
+    let part = path.strip_suffix(".thoughtSignature");
+    let part = part.or(path.strip_suffix(".thought_signature"))?;
+    Some(part.split_once("content[").map_or("", |(turn, _)| turn))
+}
+
 /// The turn that reasoning beside its content belongs to.
 fn of_reasoning(path: &str) -> Option<&str> {
     let at = path.find("reasoning_").or(path.find("reasoning"));
@@ -320,14 +378,22 @@ fn of_reasoning(path: &str) -> Option<&str> {
 fn deep(value: &Canon) -> Vec<(String, String)> {
     strings(value)
         .into_iter()
+        .map(|(path, text)| (path, unwrapped(&text).unwrap_or(text)))
         .flat_map(|(path, text)| match canon(&text) {
-            Ok(inner @ Canon::Object(_)) => strings(&inner)
+            Ok(inner @ Canon::Object(_)) => deep(&inner)
                 .into_iter()
                 .map(|(_, text)| (path.clone(), text))
                 .collect(),
             _ => vec![(path, text)],
         })
         .collect()
+}
+
+/// What another dialect's signature is wrapped around.
+fn unwrapped(text: &str) -> Option<String> {
+    let bytes = STANDARD.decode(text).ok()?;
+    let inner = bytes.strip_prefix(b"bondgate:")?;
+    String::from_utf8(inner.to_vec()).ok()
 }
 
 fn parsed(bytes: &[u8]) -> Canon {
@@ -345,9 +411,7 @@ fn stream(sample: &Sample) -> Option<String> {
     let expected = said(sample.dialect, &told);
     Dialect::ALL.into_iter().find_map(|other| {
         let complain = |what: String| Some(format!("{} as {}: {what}", sample.id, other.name()));
-        let mut writer = other.server().encoder(EncoderOptions {
-            include_usage: true,
-        });
+        let mut writer = other.server().encoder(with_usage());
         let mut out = Vec::new();
         told.iter().for_each(|event| writer.push(event, &mut out));
         let losses = writer.losses().as_slice();
@@ -402,7 +466,7 @@ fn said(
             // Some dialects tell a refusal by its part, some by the end.
             let reason = candidate.finish.map(|finish| match refused {
                 true => format!("{:?}", FinishReason::Refusal),
-                // One dialect has no word for a refusal of the model's own.
+                // Some know a refusal only as a filter's, or the reverse.
                 false if finish.reason == FinishReason::ContentFilter => {
                     format!("{:?}", FinishReason::Refusal)
                 }
