@@ -51,9 +51,9 @@ impl Writing<'_> {
                 self.choose(message.role, part, path, (&mut content, &mut beside));
             }
         }
-        let answers = |(_, part): &(&str, &Part)| result(part).is_some();
         let unsaid = content.is_empty() && beside.is_empty() && moved.is_empty();
-        if unsaid && parts.iter().any(answers) {
+        if unsaid && !parts.is_empty() {
+            // It was an answer of tools alone, or all of it stays behind and is named.
             return;
         }
         let speaker = match message.role {

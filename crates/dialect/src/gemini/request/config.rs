@@ -366,8 +366,18 @@ impl Writing<'_> {
         lose_extra(self.losses, words.reasoning, &reasoning.extra);
         let off = reasoning.enabled == Some(false);
         let budget = match (&reasoning.effort, reasoning.budget_tokens) {
-            _ if off => Some(0),
-            (_, Some(tokens)) => Some(tokens),
+            (Some(effort), _) if off => {
+                if tokens(effort) != Some(0) {
+                    self.lost(words.effort, "reasoning is off");
+                }
+                Some(0)
+            }
+            (None, _) if off => Some(0),
+            (Some(_), Some(tokens)) => {
+                self.lost(words.effort, "the budget says how much");
+                Some(tokens)
+            }
+            (None, Some(tokens)) => Some(tokens),
             (Some(effort), None) => {
                 let known = tokens(effort);
                 match known {

@@ -121,12 +121,17 @@ impl<'a> Parts<'a> {
         if !self.ours {
             lose_extra(self.losses, path, &part.extra);
         }
+        self.uncached(part, path);
+        true
+    }
+
+    /// Reports a cache marker.
+    fn uncached(&mut self, part: &Part, path: &str) {
         if part.cache.is_some() {
             let why = "contents are cached by themselves";
             let path = format!("{path}.cache_control");
             self.losses.tuning(path, LossKind::Dropped, why);
         }
-        true
     }
 
     /// The signature of that kind that waits, if one does.
@@ -311,13 +316,10 @@ impl<'a> Parts<'a> {
         if self.ours && extra.noted(spelled::NO_RESPONSE) {
             return;
         }
-        for part in texts.iter().filter(|_| !self.ours) {
+        let theirs = if self.ours { &[] } else { texts };
+        for part in theirs {
             lose_extra(self.losses, path, &part.extra);
-            if part.cache.is_some() {
-                let why = "contents are cached by themselves";
-                let path = format!("{path}.cache_control");
-                self.losses.tuning(path, LossKind::Dropped, why);
-            }
+            self.uncached(part, path);
         }
         let words: Cow<'_, str> = match texts
             .iter()

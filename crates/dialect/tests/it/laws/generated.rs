@@ -165,6 +165,10 @@ fn request(origin: Dialect) -> impl Strategy<Value = Request> {
                 request.tools = tools;
                 request.max_output_tokens = most;
                 request.stop = stop;
+                if origin == Dialect::OpenaiResponses {
+                    // It has no word for them.
+                    request.stop.clear();
+                }
                 request.sampling.temperature = temperature.map(|text| Json::parse(text).unwrap());
                 // The path says it, where the body does not.
                 request.stream = stream && origin != Dialect::Gemini;

@@ -287,6 +287,13 @@ fn covers(loss: &str, path: &str) -> bool {
     if within(loss, path) {
         return true;
     }
+    // What stands beside the content of an item is named with its first part.
+    if let Some(part) = loss.strip_suffix(".message") {
+        let part = hub_path(part);
+        let item = part.strip_suffix(".content[0]").unwrap_or(&part);
+        let beside = path.strip_prefix(item).or(path.strip_prefix(part.as_str()));
+        return beside.is_some_and(|rest| rest.starts_with('.') && !rest.starts_with(".content"));
+    }
     let (loss, path) = (hub_path(loss), hub_path(path));
     let cites = |place: &str| place.starts_with("annotations") || place.starts_with("citations");
     within(&loss, &path)
@@ -319,6 +326,7 @@ fn hub_path(path: &str) -> String {
         .replace("contents[", "messages[")
         .replace("content.parts[", "content[")
         .replace("logprobsResult", "logprobs")
+        .replace("].output[", "].content[")
         .replace("parts[", "content[")
         .replace("output.message.", "")
         .replace("].text.", "].")

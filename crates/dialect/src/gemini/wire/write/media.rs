@@ -106,6 +106,7 @@ impl<'a> Parts<'a> {
         let why = "the document goes as its parts";
         self.losses.tuning(path, LossKind::Approximated, why);
         lose_extra(self.losses, path, &part.extra);
+        self.uncached(part, path);
         let mut wrote = false;
         for (at, part) in parts.iter().enumerate() {
             wrote |= self.write(out, part, &format!("{path}.source.content[{at}]"));
