@@ -15,7 +15,7 @@ mod wire;
 
 use std::borrow::Cow;
 
-use crate::chat::{Request, Response, Words};
+use crate::chat::{Place, Request, Response, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
     ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed,
@@ -50,6 +50,10 @@ impl ServerCodec for Cohere {
 
     fn words(&self) -> &'static Words {
         &request::WORDS
+    }
+
+    fn places(&self, request: &Request) -> Vec<Place> {
+        request::places(request)
     }
 
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {

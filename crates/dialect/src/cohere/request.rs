@@ -12,6 +12,7 @@ mod turn;
 
 pub(super) use decode::decode;
 pub(super) use encode::encode;
+pub(super) use turn::places;
 
 use super::wire::text;
 use crate::chat::Words;

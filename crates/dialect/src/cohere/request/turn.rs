@@ -7,7 +7,10 @@
 use super::encode::Writing;
 use std::borrow::Cow;
 
-use crate::chat::{MediaSource, Message, Part, PartKind, Place, Role, ToolCallKind, ToolResult};
+use crate::chat::{
+    MediaSource, Message, Part, PartKind, Place, Request, Role, ToolCallKind, ToolResult,
+    places_in_messages,
+};
 use crate::cohere::wire::block::{words, write_block};
 use crate::cohere::wire::message::{result, role_word, write_beside, write_own_message};
 use crate::cohere::wire::{lose_extra, planned};
@@ -206,6 +209,25 @@ impl Writing<'_> {
             write_blocks(out, &texts);
         });
     }
+}
+
+/// Where the turns of a request of this dialect stand: as in lists of messages, with the plan
+/// beside the content.
+pub(crate) fn places(request: &Request) -> Vec<Place> {
+    let mut places = places_in_messages(request);
+    for (place, message) in places.iter_mut().zip(&request.messages) {
+        let mut content = 0usize;
+        for (path, part) in place.parts.iter_mut().zip(&message.parts) {
+            let beside = matches!(part.kind, PartKind::ToolCall(_) | PartKind::ToolResult(_));
+            if planned(part).is_some() {
+                *path = format!("{}.tool_plan", place.turn);
+            } else if !beside && !message.bare {
+                *path = format!("{}.content[{content}]", place.turn);
+                content += 1;
+            }
+        }
+    }
+    places
 }
 
 /// Writes content as a string where it is one text, else as a list of blocks.

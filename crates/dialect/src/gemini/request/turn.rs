@@ -211,7 +211,7 @@ pub(crate) fn places(request: &Request) -> Vec<Place> {
 }
 
 /// Paths of the parts of a content. A signature stands in the part behind it, which it signs,
-/// or in an empty one.
+/// or is a part of its own.
 fn part_places(message: &Message, turn: &str) -> Vec<String> {
     if message.extra.noted(spelled::STRING) {
         return vec![turn.to_owned(); message.parts.len()];
@@ -223,7 +223,10 @@ fn part_places(message: &Message, turn: &str) -> Vec<String> {
             true => format!("{turn}.parts"),
             false => format!("{turn}.parts[{at}]"),
         };
-        at += usize::from(!signs_the_next(part));
+        if signs_the_next(part) {
+            return format!("{path}.thoughtSignature");
+        }
+        at += 1;
         path
     };
     message.parts.iter().map(path).collect()
