@@ -10,7 +10,7 @@ use super::{ITEM, MESSAGE, OWN, spelled};
 use crate::chat::{
     CacheMarker, Citation, Extra, Media, MediaSource, Part, PartKind, ToolCall, ToolCallKind,
 };
-use crate::json::{Json, Writer};
+use crate::json::{Json, Text, Writer};
 use crate::loss::{LossKind, Losses};
 
 /// Why an item or a piece of content of another dialect stays behind.
@@ -231,22 +231,12 @@ impl Items<'_> {
     ) -> bool {
         let media = match &part.kind {
             PartKind::Text(words) => {
-                let output = if self.ours && part.extra.noted(spelled::INPUT_TEXT) {
-                    false
-                } else {
-                    assistant || self.ours && part.extra.noted(spelled::OUTPUT_TEXT)
+                let said = match self.ours {
+                    true if part.extra.noted(spelled::INPUT_TEXT) => false,
+                    true => assistant || part.extra.noted(spelled::OUTPUT_TEXT),
+                    false => assistant,
                 };
-                self.node(
-                    out,
-                    if output { "output_text" } else { "input_text" },
-                    part,
-                    |pen, out| {
-                        out.key("text").text(words);
-                        if output {
-                            pen.beside_text(out, part, at);
-                        }
-                    },
-                );
+                self.words(out, (part, words), at, said);
                 return self.done(part, at);
             }
             PartKind::Refusal(words) => {
@@ -299,6 +289,17 @@ impl Items<'_> {
                 false
             }
         }
+    }
+
+    /// Writes a text; whether it was `said` by the model.
+    fn words(&mut self, out: &mut Writer, (part, words): (&Part, &Text), at: &str, said: bool) {
+        let kind = if said { "output_text" } else { "input_text" };
+        self.node(out, kind, part, |pen, out| {
+            out.key("text").text(words);
+            if said {
+                pen.beside_text(out, part, at);
+            }
+        });
     }
 
     fn node(

@@ -388,7 +388,7 @@ fn tells_itself(path: &str, around: &str) -> bool {
     // PNG, JPEG in both alphabets, PDF, GIF, WebP.
     const BEGINNINGS: [&str; 6] = ["iVBOR", "/9j/", "_9j_", "JVBERi", "R0lGOD", "UklGR"];
     let begins = |word: &&str| around.contains(&format!("\"{word}"));
-    TYPES.iter().any(|end| path.ends_with(end)) && BEGINNINGS.iter().any(|word| begins(&word))
+    TYPES.iter().any(|end| path.ends_with(end)) && BEGINNINGS.iter().any(begins)
 }
 
 /// A pointer as losses name places.

@@ -1,5 +1,6 @@
 //! The laws of translation, held against every recording and fixture.
 
+mod ambiguous;
 mod broken;
 mod chop;
 mod cut;
