@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::chat::{Request, Response, StreamEvent, Usage, Words};
+use crate::chat::{Place, Request, Response, StreamEvent, Usage, Words, places_in_messages};
 use crate::failure::{ClientFailure, ProviderError};
 use crate::frame::{Frame, Framing};
 use crate::head::Head;
@@ -40,6 +40,18 @@ pub trait ServerCodec: Sync {
 
     /// What the dialect calls the parts of a request.
     fn words(&self) -> &'static Words;
+
+    /// Where each turn of a request of this dialect stands in its document, so that losses are
+    /// told in the client's words.
+    fn places(&self, request: &Request) -> Vec<Place> {
+        places_in_messages(request)
+    }
+
+    /// Top-level fields of a request without a word in the hub that mean the same, by the same
+    /// name, in each dialect that lists them.
+    fn shared_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Writes a whole answer.
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8>;
@@ -107,6 +119,20 @@ pub trait ClientCodec: Sync {
 
     /// How else the dialect sits on HTTP.
     fn transport(&self) -> &'static Transport;
+}
+
+/// A word as one segment of a path: all but what RFC 3986 calls unreserved is percent-encoded, as
+/// names of models with slashes and colons need it.
+pub(crate) fn percent_encoded(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    for byte in word.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// What a whole answer tells of how it was made.
@@ -274,6 +300,9 @@ pub struct TargetModel<'a> {
 pub struct EncoderOptions {
     /// Whether the client asked for usage in the stream.
     pub include_usage: bool,
+    /// Whether the client asked for the stream as one JSON array, where its dialect has both
+    /// forms; server-sent events otherwise.
+    pub json_array: bool,
 }
 
 /// A model in a list of models.

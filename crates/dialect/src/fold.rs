@@ -214,12 +214,16 @@ fn weight(event: &StreamEvent) -> usize {
 /// Most members of an object of probabilities that are joined.
 const MEMBERS: usize = 16;
 
-/// Joins objects whose members are arrays or `null`, `{"content": […], "refusal": null}`,
-/// by appending their arrays; of objects of another form the last one counts.
+/// Joins arrays by appending them, and objects whose members are arrays or `null`,
+/// `{"content": […], "refusal": null}`, by appending those; of objects of another form the
+/// last one counts.
 fn join_logprobs(steps: &[Json]) -> Option<Json> {
     let last = steps.last()?;
     if steps.len() == 1 {
         return Some(last.clone());
+    }
+    if steps.iter().all(|step| step.text().starts_with('[')) {
+        return Some(join_arrays(steps));
     }
     let mut members: Vec<(String, Vec<&str>)> = Vec::new();
     for step in steps {
@@ -244,6 +248,20 @@ fn join_logprobs(steps: &[Json]) -> Option<Json> {
     });
     let text = String::from_utf8_lossy(&out.into_bytes()).into_owned();
     Some(Json::parse(&text).unwrap_or_else(|_| last.clone()))
+}
+
+fn join_arrays(steps: &[Json]) -> Json {
+    Json::written(|out| {
+        out.array(|out| {
+            for step in steps {
+                // The value is valid, so the read cannot fail.
+                let _ = step.reader().array(|_, element| {
+                    out.raw(element.raw()?);
+                    Ok(())
+                });
+            }
+        });
+    })
 }
 
 fn gather<'a>(step: &'a Json, members: &mut Vec<(String, Vec<&'a str>)>) -> Result<(), Invalid> {

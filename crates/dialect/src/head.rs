@@ -26,6 +26,9 @@ pub struct Head {
     pub max_output_tokens: Option<u64>,
     /// Where that number stands.
     pub max_output_tokens_span: Option<Span>,
+    /// Where the limit goes that the client did not give, in a dialect that has a place for it apart
+    /// from the top level: what it replaces, and what stands before and behind the number.
+    pub limit_place: Option<(Span, &'static str, &'static str)>,
     /// The same limit under a second name, where the client said it twice: a provider
     /// may know only this one.
     pub second_limit: Option<(u64, Span)>,

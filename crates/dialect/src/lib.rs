@@ -8,17 +8,21 @@
 //! translation loses and whether an answer is whole, and leaves the rest above.
 
 pub mod anthropic;
+pub mod bedrock_converse;
 pub mod chat;
 pub mod codec;
+pub mod cohere;
 pub mod failure;
 pub mod fold;
 pub mod frame;
+pub mod gemini;
 pub mod head;
 pub mod json;
 pub mod loss;
 pub mod media;
 pub mod needs;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod patch;
 
 use codec::{ClientCodec, ServerCodec};
@@ -30,11 +34,26 @@ pub enum Dialect {
     OpenaiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// OpenAI's responses.
+    OpenaiResponses,
+    /// Google's generateContent.
+    Gemini,
+    /// Converse of Amazon Bedrock.
+    BedrockConverse,
+    /// Cohere's chat, version 2.
+    Cohere,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+    pub const ALL: [Dialect; 6] = [
+        Dialect::OpenaiChat,
+        Dialect::AnthropicMessages,
+        Dialect::OpenaiResponses,
+        Dialect::Gemini,
+        Dialect::BedrockConverse,
+        Dialect::Cohere,
+    ];
 
     /// Its name in configuration and records.
     #[must_use]
@@ -42,6 +61,10 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => "openai-chat",
             Dialect::AnthropicMessages => "anthropic-messages",
+            Dialect::OpenaiResponses => "openai-responses",
+            Dialect::Gemini => "gemini",
+            Dialect::BedrockConverse => "bedrock-converse",
+            Dialect::Cohere => "cohere",
         }
     }
 
@@ -57,6 +80,10 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
+            Dialect::Gemini => &gemini::Gemini,
+            Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
+            Dialect::Cohere => &cohere::Cohere,
         }
     }
 
@@ -66,6 +93,10 @@ impl Dialect {
         match self {
             Dialect::OpenaiChat => &openai_chat::OpenaiChat,
             Dialect::AnthropicMessages => &anthropic::Anthropic,
+            Dialect::OpenaiResponses => &openai_responses::OpenaiResponses,
+            Dialect::Gemini => &gemini::Gemini,
+            Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
+            Dialect::Cohere => &cohere::Cohere,
         }
     }
 }

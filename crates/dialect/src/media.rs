@@ -107,6 +107,12 @@ mod tests {
         let media = Dialect::AnthropicMessages.server().media(messages);
         assert_eq!((media.images, media.documents), (1, 1));
         assert!(media.unbounded.is_some());
+
+        let contents = br#"{"contents":[{"parts":[{"inline_data":{"data":"x"}},
+            {"fileData":{"fileUri":"gs://b/f"}}]}]}"#;
+        let media = Dialect::Gemini.server().media(contents);
+        assert_eq!((media.images, media.documents), (1, 1));
+        assert!(media.unbounded.is_some());
     }
     #[test]
     fn a_name_whose_letters_are_escaped_is_counted_as_the_name() {

@@ -35,11 +35,15 @@ pub enum Need {
     Candidates,
     /// Has a file of this provider.
     StoredFile,
+    /// Goes on from what this provider keeps: an earlier answer, a conversation, a prompt.
+    ServerState,
+    /// Answers later, when it is asked again.
+    Background,
 }
 
 impl Need {
     /// All, in the order in which they are listed to people.
-    pub const ALL: [Need; 12] = [
+    pub const ALL: [Need; 14] = [
         Need::Tools,
         Need::HostedTools,
         Need::Vision,
@@ -52,6 +56,8 @@ impl Need {
         Need::Logprobs,
         Need::Candidates,
         Need::StoredFile,
+        Need::ServerState,
+        Need::Background,
     ];
 
     /// The word used on the command line and in decisions.
@@ -70,6 +76,8 @@ impl Need {
             Need::Logprobs => "logprobs",
             Need::Candidates => "candidates",
             Need::StoredFile => "stored_file",
+            Need::ServerState => "server_state",
+            Need::Background => "background",
         }
     }
 

@@ -29,7 +29,10 @@ impl Speech {
     /// What an encoder must know.
     #[must_use]
     pub(crate) fn options(self, include_usage: bool) -> EncoderOptions {
-        EncoderOptions { include_usage }
+        EncoderOptions {
+            include_usage,
+            json_array: self.json_array,
+        }
     }
 
     /// A writer of a stream that has not begun.
@@ -44,7 +47,7 @@ impl Speech {
         match self.dialect.server().stream_framing() {
             _ if self.json_array => "application/json",
             Framing::Sse => "text/event-stream; charset=utf-8",
-            Framing::EventStream => Framing::EventStream.media_type(),
+            framing @ (Framing::EventStream | Framing::JsonArray) => framing.media_type(),
         }
     }
 }

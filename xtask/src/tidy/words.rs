@@ -16,7 +16,7 @@ const NAMES: [(&str, &str); 6] = [
     ("openai_responses", "OpenaiResponses"),
     ("anthropic", "AnthropicMessages"),
     ("gemini", "Gemini"),
-    ("bedrock", "BedrockConverse"),
+    ("bedrock_converse", "BedrockConverse"),
     ("cohere", "Cohere"),
 ];
 

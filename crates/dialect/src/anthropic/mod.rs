@@ -17,12 +17,17 @@ mod wire;
 
 use std::borrow::Cow;
 
-use crate::chat::{Request, Response, Words};
+use bytes::Bytes;
+
+pub use request::{Dress, Wanted};
+
+use crate::chat::{Place, Request, Response, Words, places_in_blocks};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
-    ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed,
+    ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed, percent_encoded,
 };
 use crate::failure::{ClientFailure, ProviderError};
+use crate::frame::Framing;
 use crate::head::Head;
 use crate::json::Invalid;
 use crate::loss::Losses;
@@ -52,6 +57,10 @@ impl ServerCodec for Anthropic {
 
     fn words(&self) -> &'static Words {
         &request::WORDS
+    }
+
+    fn places(&self, request: &Request) -> Vec<Place> {
+        places_in_blocks(request)
     }
 
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {
@@ -110,19 +119,182 @@ impl ClientCodec for Anthropic {
             headers: &[("anthropic-version", "2023-06-01")],
             forwarded: &["anthropic-version", "anthropic-beta"],
             request_id: "request-id",
-            limits: LimitHeaders {
-                requests: [
-                    "anthropic-ratelimit-requests-limit",
-                    "anthropic-ratelimit-requests-remaining",
-                    "anthropic-ratelimit-requests-reset",
-                ],
-                tokens: [
-                    "anthropic-ratelimit-tokens-limit",
-                    "anthropic-ratelimit-tokens-remaining",
-                    "anthropic-ratelimit-tokens-reset",
-                ],
-                resets: Resets::At,
+            limits: LIMITS,
+        }
+    }
+}
+
+/// The codec of this dialect as a cloud serves it. What it does not change it leaves to
+/// [`Anthropic`].
+#[derive(Clone, Copy, Debug)]
+pub struct Dressed(pub Dress);
+
+impl Dressed {
+    fn framing_of_streams(self) -> Framing {
+        match self.0 {
+            Dress::Plain | Dress::Vertex => Framing::Sse,
+            Dress::Bedrock => Framing::EventStream,
+        }
+    }
+}
+
+impl ServerCodec for Dressed {
+    fn head(&self, body: &[u8]) -> Result<Head, Invalid> {
+        request::head(body)
+    }
+
+    fn media(&self, body: &[u8]) -> Media {
+        request::media(body)
+    }
+
+    /// For a target in the same dress, whose path names the model; [`Dress::fit`] is for others.
+    fn patch(&self, head: &Head, edits: &Edits<'_>) -> Patch {
+        if self.0 == Dress::Plain {
+            return request::patch(head, edits);
+        }
+        let named = Head {
+            model: edits.model.to_owned(),
+            model_elsewhere: false,
+            model_span: Some(0..0),
+            ..head.clone()
+        };
+        request::patch(&named, edits)
+    }
+
+    fn decode_request(&self, body: &[u8]) -> Result<Request, Invalid> {
+        let mut request = request::decode(body)?;
+        if self.0 != Dress::Plain {
+            request::undress(&mut request.extra);
+        }
+        Ok(request)
+    }
+
+    fn words(&self) -> &'static Words {
+        &request::WORDS
+    }
+
+    fn places(&self, request: &Request) -> Vec<Place> {
+        places_in_blocks(request)
+    }
+
+    fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {
+        response::encode(response, losses)
+    }
+
+    fn encoder(&self, options: EncoderOptions) -> Box<dyn EventEncoder> {
+        match self.0 {
+            Dress::Plain | Dress::Vertex => Box::new(stream::Encoder::new(options)),
+            Dress::Bedrock => Box::new(stream::Packer::new(options)),
+        }
+    }
+
+    fn stream_framing(&self) -> Framing {
+        self.framing_of_streams()
+    }
+
+    fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8> {
+        failure::encode(failure)
+    }
+
+    fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
+        response::encode_models(models)
+    }
+
+    fn encode_model(&self, model: &ModelEntry<'_>) -> Vec<u8> {
+        response::encode_model(model)
+    }
+}
+
+impl ClientCodec for Dressed {
+    fn encode_request(
+        &self,
+        request: &Request,
+        target: &TargetModel<'_>,
+        losses: &mut Losses,
+    ) -> Vec<u8> {
+        let body = Bytes::from(request::encode(request, target, losses));
+        let wanted = Wanted {
+            model: target.model,
+            stream: request.stream,
+            max_output_tokens: None,
+            betas: &[],
+        };
+        // What was just written is an object with each member once.
+        match self.0.fit(&body, &wanted) {
+            Ok(patch) => patch.apply(&body).to_vec(),
+            Err(_) => body.to_vec(),
+        }
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Response, Broken> {
+        response::decode(body)
+    }
+
+    fn weigh_response<'a>(&self, body: &'a [u8]) -> Result<Weighed<'a>, Broken> {
+        response::weigh(body)
+    }
+
+    fn decoder(&self, candidates: u64) -> Box<dyn EventDecoder> {
+        match self.0 {
+            Dress::Plain | Dress::Vertex => Box::new(stream::Decoder::new(candidates)),
+            Dress::Bedrock => Box::new(stream::Unpacker::new(candidates)),
+        }
+    }
+
+    fn framing(&self) -> Framing {
+        self.framing_of_streams()
+    }
+
+    fn decode_failure(&self, body: &[u8]) -> ProviderError {
+        failure::decode(body)
+    }
+
+    fn chat_path(&self, model: &str, stream: bool) -> Cow<'static, str> {
+        let model = percent_encoded(model);
+        match (self.0, stream) {
+            (Dress::Plain, _) => "/messages".into(),
+            (Dress::Bedrock, false) => format!("/model/{model}/invoke").into(),
+            (Dress::Bedrock, true) => format!("/model/{model}/invoke-with-response-stream").into(),
+            (Dress::Vertex, stream) => {
+                let verb = if stream {
+                    "streamRawPredict"
+                } else {
+                    "rawPredict"
+                };
+                format!("/publishers/anthropic/models/{model}:{verb}").into()
+            }
+        }
+    }
+
+    fn transport(&self) -> &'static Transport {
+        match self.0 {
+            Dress::Plain => Anthropic.transport(),
+            Dress::Bedrock => &Transport {
+                headers: &[],
+                forwarded: &[],
+                request_id: "x-amzn-requestid",
+                limits: LIMITS,
+            },
+            Dress::Vertex => &Transport {
+                headers: &[],
+                forwarded: &["anthropic-beta"],
+                request_id: "x-request-id",
+                limits: LIMITS,
             },
         }
     }
 }
+
+const LIMITS: LimitHeaders = LimitHeaders {
+    requests: [
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ],
+    tokens: [
+        "anthropic-ratelimit-tokens-limit",
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ],
+    resets: Resets::At,
+};

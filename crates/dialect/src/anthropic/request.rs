@@ -6,11 +6,14 @@
 //! member that stands twice.
 
 mod decode;
+mod dress;
 mod encode;
 mod think;
 mod turn;
 
 pub(super) use decode::decode;
+pub(super) use dress::undress;
+pub use dress::{Dress, Wanted};
 pub(super) use encode::encode;
 
 use super::wire::{kind_of, text};

@@ -6,9 +6,11 @@
 
 mod assembly;
 mod decoder;
+mod dressed;
 mod encoder;
 mod event;
 mod piece;
 
 pub(super) use decoder::Decoder;
+pub(super) use dressed::{Packer, Unpacker};
 pub(super) use encoder::Encoder;

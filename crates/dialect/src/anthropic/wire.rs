@@ -23,8 +23,6 @@ pub(crate) const REDACTED: &str = "redacted_thinking";
 /// How things that the hub understands were spelled (see [`Extra::note`]),
 /// in words that no other dialect uses.
 pub(crate) mod spelled {
-    /// Instructions that stood in `system` and not among the messages.
-    pub(crate) const SYSTEM: &str = "messages: system member";
     /// `stream` said although it is off.
     pub(crate) const STREAM_OFF: &str = "messages: stream off";
     /// A list that was given and empty.

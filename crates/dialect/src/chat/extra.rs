@@ -14,6 +14,8 @@ pub struct Extra {
     notes: Vec<&'static str>,
     /// Names of fields that say nothing to an application.
     asides: &'static [&'static str],
+    /// Names of fields without which the answer is another one.
+    weighty: &'static [&'static str],
 }
 
 impl Extra {
@@ -42,10 +44,23 @@ impl Extra {
         self.asides = names;
     }
 
-    /// The fields that say something: leaving out a `null` or an aside loses nothing.
+    /// Says which fields, should they stand here, change what the answer does.
+    pub fn set_weighty(&mut self, names: &'static [&'static str]) {
+        self.weighty = names;
+    }
+
+    /// Whether leaving the field of that name changes what the answer does.
+    #[must_use]
+    pub fn is_weighty(&self, name: &str) -> bool {
+        self.weighty.contains(&name)
+    }
+
+    /// The fields that say something: leaving out a `null`, an empty list or object or an aside
+    /// loses nothing.
     pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let empty = |value: &Json| value.is_null() || value.is_bare();
         self.iter()
-            .filter(|(name, value)| !value.is_null() && !self.asides.contains(name))
+            .filter(move |(name, value)| !empty(value) && !self.asides.contains(name))
     }
 
     /// The field of that name.

@@ -28,6 +28,8 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// Whether the content stood as a bare string instead of a list of parts.
     pub bare: bool,
+    /// Whether it stood in a member of its own and not among the turns, as instructions do in some dialects.
+    pub apart: bool,
     /// The participant's name, where one was given.
     pub name: Option<String>,
     /// What else stood there.
@@ -42,6 +44,7 @@ impl Message {
             role,
             parts,
             bare: false,
+            apart: false,
             name: None,
             extra: Extra::default(),
         }

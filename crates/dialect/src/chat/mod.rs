@@ -23,4 +23,4 @@ pub use request::{
 };
 pub use response::{Candidate, Finish, FinishReason, Response};
 pub use usage::Usage;
-pub use words::Words;
+pub use words::{Place, Words, places_in_blocks, places_in_messages};

@@ -4,6 +4,7 @@
 //! character split between two reads is never harmed.
 
 pub mod event_stream;
+pub mod json_array;
 mod raw;
 pub mod sse;
 
@@ -30,6 +31,8 @@ pub enum Framing {
     Sse,
     /// Messages of AWS's event stream.
     EventStream,
+    /// Elements of one JSON array.
+    JsonArray,
 }
 
 impl Framing {
@@ -39,6 +42,7 @@ impl Framing {
         match self {
             Framing::Sse => "text/event-stream",
             Framing::EventStream => "application/vnd.amazon.eventstream",
+            Framing::JsonArray => "application/json",
         }
     }
 
@@ -48,6 +52,7 @@ impl Framing {
         match self {
             Framing::Sse => Framer::Sse(sse::Framer::new(max_frame)),
             Framing::EventStream => Framer::EventStream(event_stream::Framer::new(max_frame)),
+            Framing::JsonArray => Framer::JsonArray(json_array::Framer::new(max_frame)),
         }
     }
 }
@@ -59,6 +64,8 @@ pub enum Framer {
     Sse(sse::Framer),
     /// Into messages of AWS's event stream.
     EventStream(event_stream::Framer),
+    /// Into elements of one JSON array.
+    JsonArray(json_array::Framer),
 }
 
 impl Framer {
@@ -67,6 +74,7 @@ impl Framer {
         match self {
             Framer::Sse(framer) => framer.push(chunk),
             Framer::EventStream(framer) => framer.push(chunk),
+            Framer::JsonArray(framer) => framer.push(chunk),
         }
     }
 
@@ -78,6 +86,7 @@ impl Framer {
         match self {
             Framer::Sse(framer) => framer.next_frame(),
             Framer::EventStream(framer) => framer.next_frame(),
+            Framer::JsonArray(framer) => framer.next_frame(),
         }
     }
 
@@ -87,6 +96,7 @@ impl Framer {
         match self {
             Framer::Sse(framer) => framer.buffered(),
             Framer::EventStream(framer) => framer.buffered(),
+            Framer::JsonArray(framer) => framer.buffered(),
         }
     }
 
@@ -96,6 +106,7 @@ impl Framer {
         match self {
             Framer::Sse(framer) => framer.finish(),
             Framer::EventStream(framer) => framer.finish(),
+            Framer::JsonArray(framer) => framer.finish(),
         }
     }
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::Frame;
 
-/// One frame as it came, all of its bytes: a server-sent event with its blank line, or a
-/// message of an event stream.
+/// One frame as it came, all of its bytes: a server-sent event with its blank line, a
+/// message of an event stream, or an element of an array with what separates it from the one before.
 ///
 /// An LF whose CR came at the end of an earlier chunk stands at the start of the next event.
 #[derive(Clone)]
@@ -31,6 +31,9 @@ pub(super) enum Shape {
     Event { opens: bool },
     /// A message of an event stream.
     Message,
+    /// An element of an array, or the bracket that closes it; whether it is the first, behind
+    /// the bracket that opens the array.
+    Element { opens: bool, closes: bool },
 }
 
 impl RawFrame {
@@ -54,6 +57,9 @@ impl RawFrame {
         match self.shape {
             Shape::Event { opens } => super::sse::read(self.bytes(), opens),
             Shape::Message => super::event_stream::read(self.bytes()).map(Some),
+            Shape::Element { opens, closes } => {
+                super::json_array::read(self.bytes(), opens, closes).map(Some)
+            }
         }
     }
 

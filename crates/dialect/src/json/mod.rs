@@ -57,6 +57,14 @@ impl Json {
         &*self.0 == "null"
     }
 
+    /// Whether the value is a list or object with nothing in it.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        let inner = self.0.strip_prefix(['[', '{']);
+        let inner = inner.and_then(|inner| inner.strip_suffix([']', '}']));
+        inner.is_some_and(|inner| inner.trim_ascii().is_empty())
+    }
+
     /// A reader over the value.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {

@@ -57,6 +57,10 @@ impl ServerCodec for OpenaiChat {
         &request::WORDS
     }
 
+    fn shared_fields(&self) -> &'static [&'static str] {
+        &request::SHARED
+    }
+
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {
         response::encode(response, losses)
     }

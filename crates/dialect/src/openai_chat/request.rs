@@ -15,7 +15,7 @@ use self::turn::write_own_message;
 use super::response::report_extra;
 use super::wire::{OWN, spelled, write_cache};
 use crate::chat::{
-    Effort, OutputFormat, ReasoningRequest, Request, Role, Tool, ToolChoice, ToolKind, Words,
+    Effort, OutputFormat, ReasoningRequest, Request, Tool, ToolChoice, ToolKind, Words,
 };
 use crate::codec::TargetModel;
 use crate::json::Writer;
@@ -36,13 +36,31 @@ pub(super) const WORDS: Words = Words {
 const STOPS: usize = 4;
 
 /// Fields of other dialects without which an answer does something else.
-const FUNCTIONAL: [(&str, &str); 3] = [
+const FUNCTIONAL: [(&str, &str); 9] = [
+    (
+        "previous_response_id",
+        "its provider keeps what went before",
+    ),
+    ("conversation", "its provider keeps what went before"),
+    ("prompt", "its provider keeps it"),
+    ("background", "the answer is given at once"),
     ("mcp_servers", "the provider of another dialect runs it"),
     ("container", "the provider of another dialect runs it"),
     (
         "inference_geo",
         "where an answer is made cannot be asked for",
     ),
+    ("documents", "chat completions take no documents to cite"),
+    ("raw_prompting", "a prompt is made of the messages"),
+];
+
+/// Fields that mean the same, by the same name, elsewhere too.
+pub(super) const SHARED: [&str; 5] = [
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
 ];
 
 /// Writes a request for a provider of this dialect.
@@ -55,21 +73,13 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
     out.object(|out| {
         out.key("model").string(target.model);
         out.key("messages").array(|out| {
-            let mut turn = 0usize;
-            for message in &request.messages {
-                if pen.ours {
-                    write_own_message(out, message);
-                    continue;
-                }
-                // Instructions stand apart in dialects that call them `system`.
-                let at = match message.role {
-                    Role::System | Role::Developer => "system".to_owned(),
-                    Role::User | Role::Assistant | Role::Tool => {
-                        turn += 1;
-                        format!("messages[{}]", turn - 1)
-                    }
-                };
-                pen.message(out, message, &at);
+            if pen.ours {
+                let own = request.messages.iter();
+                own.for_each(|message| write_own_message(out, message));
+                return;
+            }
+            for (message, place) in request.messages.iter().zip(request.places()) {
+                pen.message(out, message, &place);
             }
         });
         pen.tools(out, request);
@@ -80,9 +90,16 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         if pen.ours {
             request.extra.write_but(out, &["stream_options"]);
         } else {
-            for (name, _) in request.extra.said() {
+            for (name, value) in request.extra.said() {
+                if request.shares(OWN, name) {
+                    out.key(name).json(value);
+                    continue;
+                }
                 match FUNCTIONAL.iter().find(|(known, _)| *known == name) {
                     Some((_, why)) => pen.dropped(name, why),
+                    None if request.extra.is_weighty(name) => {
+                        pen.dropped(name, "chat completions have no such field");
+                    }
                     None => pen.left(name, "chat completions have no such field"),
                 }
             }
@@ -223,7 +240,7 @@ impl Pen<'_> {
             out.key("user").string(user);
         }
         match &request.service_tier {
-            Some(tier) if self.ours => {
+            Some(tier) if self.ours || request.shares(OWN, "service_tier") => {
                 out.key("service_tier").string(tier);
             }
             Some(_) => self.left("service_tier", "another provider's tiers"),

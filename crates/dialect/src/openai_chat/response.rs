@@ -75,7 +75,7 @@ fn write_choice(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &mu
             }
             let parts: Vec<&Part> = candidate.parts.iter().collect();
             write_answer_content(out, candidate);
-            write_said(out, &parts, &candidate.message_extra);
+            write_said(out, &parts, &candidate.message_extra, ours);
             if ours {
                 candidate.message_extra.write(out);
             } else {

@@ -97,15 +97,55 @@ fn message(headers: &[Header], payload: &[u8]) -> Vec<u8> {
     out
 }
 
-fn text(name: &str, value: &str) -> Header {
+fn text_header(name: &str, value: &str) -> Header {
     (name.to_owned(), Value::Text(value.to_owned()))
 }
 
-fn event(kind: &str, data: &str) -> Vec<u8> {
+/// One event of that type.
+pub(crate) fn event(kind: &str, data: &str) -> Vec<u8> {
     message(
-        &[text(":event-type", kind), text(":message-type", "event")],
+        &[
+            text_header(":event-type", kind),
+            text_header(":message-type", "event"),
+        ],
         data.as_bytes(),
     )
+}
+
+/// The messages that server-sent events stand for; one named `exception:…` is an exception.
+pub(crate) fn from_sse(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
+        let line = |name: &str| {
+            let mut lines = block.lines();
+            let line = lines.find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{block} has no {name}"))
+                .trim()
+        };
+        let (kind, data) = (line("event:"), line("data:"));
+        match kind.strip_prefix("exception:") {
+            Some(kind) => {
+                let headers = [text_header(":exception-type", kind), exception()];
+                out.extend(message(&headers, data.as_bytes()));
+            }
+            None => out.extend(event(kind, data)),
+        }
+    }
+    out
+}
+
+/// The server-sent events that messages stand for.
+pub(crate) fn to_sse(body: &[u8]) -> String {
+    let (events, _, end) = framed(&[body], MAX_MESSAGE);
+    end.unwrap();
+    let lines = events
+        .iter()
+        .map(|(name, data)| format!("event: {name}\ndata: {data}\n\n"));
+    lines.collect()
+}
+
+fn exception() -> Header {
+    text_header(":message-type", "exception")
 }
 
 /// Name and data of each message, the bytes of all, and how it ended.
@@ -178,7 +218,10 @@ fn messages() -> impl Strategy<Value = Vec<((String, String), Vec<u8>)>> {
             1 => ("exception", ":exception-type", format!("exception:{name}")),
             _ => ("error", ":error-code", format!("error:{name}")),
         };
-        let own = [text(":message-type", kind), text(named, &name)];
+        let own = [
+            text_header(":message-type", kind),
+            text_header(named, &name),
+        ];
         let headers: Vec<Header> = before.into_iter().chain(own).chain(after).collect();
         ((event, data.clone()), message(&headers, data.as_bytes()))
     });
@@ -289,13 +332,13 @@ fn an_error_stays_an_error() {
 
 #[test]
 fn a_message_that_does_not_say_what_it_is_is_an_error() {
-    let kind = || text(":message-type", "event");
-    let name = || text(":event-type", "x");
+    let kind = || text_header(":message-type", "event");
+    let name = || text_header(":event-type", "x");
     let cases = [
         vec![],
         vec![kind()],
         vec![name()],
-        vec![text(":message-type", "other"), name()],
+        vec![text_header(":message-type", "other"), name()],
         vec![kind(), name(), name()],
         vec![kind(), name(), kind()],
         vec![(":message-type".to_owned(), Value::Number(7)), name()],
@@ -313,9 +356,9 @@ fn a_message_without_payload_says_an_empty_object_and_an_error_its_message() {
     let (events, ..) = framed(&[&event("messageStart", "")], MAX_MESSAGE);
     assert_eq!(events, [("messageStart".to_owned(), "{}".to_owned())]);
     let headers = [
-        text(":message-type", "error"),
-        text(":error-code", "Gone"),
-        text(":error-message", "no \"more\""),
+        text_header(":message-type", "error"),
+        text_header(":error-code", "Gone"),
+        text_header(":error-message", "no \"more\""),
     ];
     let (events, ..) = framed(&[&message(&headers, b"")], MAX_MESSAGE);
     let said = r#"{"message":"no \"more\""}"#;

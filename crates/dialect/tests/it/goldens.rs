@@ -1,13 +1,14 @@
 //! What each fixture becomes in each dialect, losses included, held by snapshots.
 
 use dialect::Dialect;
-use dialect::codec::EncoderOptions;
+use dialect::frame::Framing;
 use dialect::loss::Losses;
 use insta::{Settings, assert_snapshot};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::corpus::{Sample, fixtures, requests, streams, wholes};
-use crate::laws::{events, target};
+use crate::event_stream::to_sse;
+use crate::laws::{events, target, with_usage};
 
 #[test]
 fn requests_become_what_their_snapshots_say() {
@@ -55,16 +56,17 @@ fn answers_become_what_their_snapshots_say() {
 #[test]
 fn streams_become_what_their_snapshots_say() {
     each(streams(), |sample, other| {
-        let told_events = events(sample.dialect, sample.candidates, sample.text.as_bytes())
+        let told_events = events(sample.dialect, sample.candidates, &sample.bytes)
             .unwrap_or_else(|error| panic!("{}: {error}", sample.id));
-        let mut writer = other.server().encoder(EncoderOptions {
-            include_usage: true,
-        });
+        let mut writer = other.server().encoder(with_usage());
         let mut out = Vec::new();
         told_events
             .iter()
             .for_each(|event| writer.push(event, &mut out));
-        let out = String::from_utf8(out).unwrap();
+        let out = match other.server().stream_framing() {
+            Framing::Sse | Framing::JsonArray => String::from_utf8(out).unwrap(),
+            Framing::EventStream => to_sse(&out),
+        };
         hold(
             sample,
             other,
@@ -79,21 +81,32 @@ fn streams_become_what_their_snapshots_say() {
 fn a_mebibyte_of_text_crosses_whole() {
     let text = "Ünïcode 😀 \"quoted\" \\ back\n".repeat(38_000);
     assert!(text.len() > 1 << 20);
-    let body = serde_json::json!({
-        "model": "m",
-        "max_tokens": 5,
-        "messages": [{"role": "user", "content": text}],
-    })
-    .to_string();
+
     for from in Dialect::ALL {
+        let mut body = json!({"model": "m", "max_tokens": 5});
+        match from {
+            Dialect::OpenaiChat | Dialect::AnthropicMessages | Dialect::Cohere => {
+                body["messages"] = json!([{"role": "user", "content": text}]);
+            }
+            Dialect::BedrockConverse => {
+                body["messages"] = json!([{"role": "user", "content": [{"text": text}]}]);
+            }
+            Dialect::OpenaiResponses => body["input"] = json!(text),
+            Dialect::Gemini => body["contents"] = json!([{"parts": [{"text": text}]}]),
+        }
+        let body = body.to_string();
         let hub = from.server().decode_request(body.as_bytes()).unwrap();
         for to in Dialect::ALL {
             let out = to
                 .client()
                 .encode_request(&hub, &target("m"), &mut Losses::default());
             let out: Value = serde_json::from_slice(&out).unwrap();
-            let content = &out["messages"][0]["content"];
-            let found = content.as_str().or(content[0]["text"].as_str());
+            let content = [&out["messages"][0]["content"], &out["input"][0]["content"]];
+            let part = &out["contents"][0]["parts"][0]["text"];
+            let found = content
+                .into_iter()
+                .find_map(|content| content.as_str().or(content[0]["text"].as_str()));
+            let found = found.or(out["input"].as_str()).or(part.as_str());
             assert_eq!(found, Some(text.as_str()), "{from:?} {to:?}");
         }
     }

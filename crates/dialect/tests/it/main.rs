@@ -16,13 +16,18 @@
 )]
 
 mod anthropic;
+mod bedrock_converse;
 mod canon;
+mod cohere;
 mod corpus;
+mod dressed;
 mod event_stream;
+mod gemini;
 mod goldens;
 mod json;
 mod laws;
 mod openai_chat;
+mod openai_responses;
 mod patch;
 mod recordings;
 mod sse;

@@ -459,7 +459,9 @@ fn what_chat_completions_cannot_say_is_named() {
     request
         .extra
         .push("container", Json::parse("null").unwrap());
-    request.extra.push("betas", Json::parse("[]").unwrap());
+    request
+        .extra
+        .push("betas", Json::parse(r#"["b"]"#).unwrap());
     let (out, losses) = written(&request);
     assert_eq!(out["stop"], json!(["a", "b", "c", "d"]));
     assert_eq!(out["reasoning_effort"], "medium");

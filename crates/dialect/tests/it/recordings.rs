@@ -8,6 +8,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use dialect::Dialect;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -27,31 +29,98 @@ pub(crate) struct Recording {
     /// HTTP status of the answer.
     pub(crate) status: u16,
     /// The answer as it came.
-    pub(crate) response: String,
+    pub(crate) response: Vec<u8>,
     /// Whether the answer is a stream.
     pub(crate) stream: bool,
+}
+
+impl Recording {
+    fn is_array(&self) -> bool {
+        self.response.trim_ascii_start().starts_with(b"[")
+    }
 }
 
 /// Recordings that hold no single exchange of their dialect, and why.
 const EXCLUDED: &[(&str, &str)] = &[
     ("bulk-00642", "the streams of several exchanges in one file"),
+    (
+        "azure-responses-007",
+        "the streams of several exchanges in one file",
+    ),
+    ("bulk-00743", "the streams of several exchanges in one file"),
+    ("bulk-04129", "the streams of several exchanges in one file"),
+    ("bulk-04679", "chunks of chat, filed under responses"),
+    ("bulk-04681", "chunks of chat, filed under responses"),
+    (
+        "bulk-03874",
+        "put off to the background: it tells no answer",
+    ),
+    (
+        "bulk-03879",
+        "put off to the background: it tells no answer",
+    ),
+    (
+        "bulk-03903",
+        "written by hand, with a status that the API does not have",
+    ),
     ("bulk-02380", "a transcription, filed under chat"),
     ("bulk-02807", "a transcription, filed under chat"),
     (
         "bulk-02735",
         "a preview of 2023 that ended answers with `finish_details`, so there is no proof",
     ),
+    (
+        "bulk-01750",
+        "a stream that lost the blank lines between its events",
+    ),
+    (
+        "bulk-01732",
+        "a context put into a cache, filed under generateContent",
+    ),
+    (
+        "bulk-01766",
+        "a context put into a cache, filed under generateContent",
+    ),
+    (
+        "bulk-02118",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02122",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02125",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02129",
+        "the interactions API, filed under generateContent",
+    ),
+    (
+        "bulk-02130",
+        "the interactions API, filed under generateContent",
+    ),
 ];
 
-/// All recordings of the two dialects.
+/// All recordings of the dialects.
 pub(crate) fn all() -> &'static [Recording] {
     static ALL: LazyLock<Vec<Recording>> = LazyLock::new(load);
     &ALL
 }
 
-/// Successful streams.
+/// Successful streams of events.
 pub(crate) fn streams() -> impl Iterator<Item = &'static Recording> {
-    all().iter().filter(|r| r.stream && r.status == 200)
+    all()
+        .iter()
+        .filter(|r| r.stream && r.status == 200 && !r.is_array())
+}
+
+/// Successful streams as one JSON array.
+pub(crate) fn arrays() -> impl Iterator<Item = &'static Recording> {
+    all()
+        .iter()
+        .filter(|r| r.stream && r.status == 200 && r.is_array())
 }
 
 /// Successful whole answers.
@@ -76,10 +145,36 @@ struct Line {
     request_body: Option<Box<RawValue>>,
     status: u16,
     response_body: Option<String>,
+    response_body_b64: Option<String>,
     is_stream: bool,
 }
 
-fn load() -> Vec<Recording> {
+fn of_v1(line: &Line) -> bool {
+    line.path
+        .as_ref()
+        .is_some_and(|path| path.starts_with("/v1/"))
+}
+
+/// Successful streams of Claude through Bedrock's `invoke`: name and body.
+pub(crate) fn invoked() -> Vec<(String, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for file in files() {
+        for line in read(&file).lines() {
+            let line: Line = serde_json::from_str(line).unwrap();
+            let claude = line
+                .path
+                .is_some_and(|path| path.contains("anthropic.claude"));
+            if let Some(encoded) = line.response_body_b64
+                && (line.api == "invoke" && claude && line.is_stream && line.status == 200)
+            {
+                found.insert(line.id, STANDARD.decode(encoded).unwrap());
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn files() -> Vec<PathBuf> {
     let Some(folder) = folder() else {
         eprintln!("SKIPPED: no recordings at ../shared/recordings; laws run on fixtures alone");
         return Vec::new();
@@ -90,7 +185,15 @@ fn load() -> Vec<Recording> {
         .filter(|path| path.extension().is_some_and(|e| e == "jsonl" || e == "gz"))
         .collect();
     files.sort();
+    files
+}
+
+fn load() -> Vec<Recording> {
     let mut found = BTreeMap::new();
+    let files = files();
+    if files.is_empty() {
+        return Vec::new();
+    }
     for file in files {
         for line in read(&file).lines() {
             if let Some(recording) = recording(line) {
@@ -125,8 +228,13 @@ fn recording(line: &str) -> Option<Recording> {
     let line: Line = serde_json::from_str(line).unwrap();
     let dialect = match line.api.as_str() {
         "chat" => Dialect::OpenaiChat,
+        "responses" => Dialect::OpenaiResponses,
         // OpenAI's threads have messages too, of another kind.
         "messages" if line.provider != "openai" => Dialect::AnthropicMessages,
+        // The first version of Cohere's chat is another dialect.
+        "chat-native" if line.provider == "cohere" && !of_v1(&line) => Dialect::Cohere,
+        "converse" => Dialect::BedrockConverse,
+        "generateContent" => Dialect::Gemini,
         _ => return None,
     };
     assert!(!line.path.is_some_and(|path| path.contains("/threads/")));
@@ -136,7 +244,10 @@ fn recording(line: &str) -> Option<Recording> {
         dialect,
         request: line.request_body.map(|body| body.get().to_owned()),
         status: line.status,
-        response: line.response_body?,
+        response: match line.response_body_b64 {
+            Some(encoded) => STANDARD.decode(encoded).unwrap(),
+            None => line.response_body?.into_bytes(),
+        },
         stream: line.is_stream,
     })
 }

@@ -142,8 +142,12 @@ pub fn find(name: &str) -> Option<&'static Row> {
 #[must_use]
 pub fn usual_auth(dialect: Dialect) -> Auth {
     match dialect {
-        Dialect::OpenaiChat => Auth::Bearer,
+        Dialect::OpenaiChat
+        | Dialect::OpenaiResponses
+        | Dialect::BedrockConverse
+        | Dialect::Cohere => Auth::Bearer,
         Dialect::AnthropicMessages => Auth::Header("x-api-key"),
+        Dialect::Gemini => Auth::Header("x-goog-api-key"),
     }
 }
 

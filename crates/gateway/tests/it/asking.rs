@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::{KEY, Road, soon};
+use crate::speaking;
 
 /// A request.
 #[derive(Clone)]
@@ -24,34 +25,34 @@ pub(crate) struct Ask {
 impl Ask {
     /// A whole answer of the model `m` is asked for.
     pub(crate) fn new(dialect: Dialect, text: &str) -> Self {
-        let message = json!({ "role": "user", "content": text });
-        let mut body = json!({ "model": "m", "messages": [message] });
-        let path = match dialect {
-            Dialect::OpenaiChat => "/v1/chat/completions",
-            Dialect::AnthropicMessages => {
-                body["max_tokens"] = json!(2000);
-                "/v1/messages"
-            }
-        };
         let content = ("content-type".to_owned(), "application/json".to_owned());
         let ask = Self {
             dialect,
             method: "POST".to_owned(),
-            path: path.to_owned(),
+            path: speaking::path(dialect, false).to_owned(),
             headers: vec![content],
-            body: body.to_string().into_bytes(),
+            body: speaking::body(dialect, text).to_string().into_bytes(),
         };
         match dialect {
-            Dialect::OpenaiChat => ask.header("authorization", &format!("Bearer {KEY}")),
+            Dialect::OpenaiChat
+            | Dialect::OpenaiResponses
+            | Dialect::BedrockConverse
+            | Dialect::Cohere => ask.header("authorization", &format!("Bearer {KEY}")),
             Dialect::AnthropicMessages => ask
                 .header("x-api-key", KEY)
                 .header("anthropic-version", "2023-06-01"),
+            Dialect::Gemini => ask.header("x-goog-api-key", KEY),
         }
     }
 
     /// A stream is asked for.
     pub(crate) fn stream(dialect: Dialect, text: &str) -> Self {
-        Self::new(dialect, text).with("stream", json!(true))
+        let ask = Self::new(dialect, text);
+        if speaking::says_stream(dialect) {
+            ask.with("stream", json!(true))
+        } else {
+            ask.at(speaking::path(dialect, true))
+        }
     }
 
     /// Whole or streamed.
@@ -64,28 +65,27 @@ impl Ask {
     }
 
     /// The same with a further field.
-    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn with(self, name: &str, value: Value) -> Self {
+        self.edited(|body| body[name] = value)
+    }
+
+    fn edited(mut self, edit: impl FnOnce(&mut Value)) -> Self {
         let mut body: Value = serde_json::from_slice(&self.body).unwrap();
-        body[name] = value;
+        edit(&mut body);
         self.body = body.to_string().into_bytes();
         self
     }
 
     /// The same with room for an answer of any length.
     pub(crate) fn unlimited(self) -> Self {
-        self.with("max_tokens", json!(100_000_000))
+        let dialect = self.dialect;
+        self.edited(|body| speaking::limit(dialect, body, 100_000_000))
     }
 
     /// The same with a tool that takes a text.
     pub(crate) fn tool(self) -> Self {
-        let schema = json!({ "type": "object", "properties": { "note": { "type": "string" } }, "required": ["note"] });
-        let tool = match self.dialect {
-            Dialect::OpenaiChat => {
-                json!({ "type": "function", "function": { "name": "take", "parameters": schema } })
-            }
-            Dialect::AnthropicMessages => json!({ "name": "take", "input_schema": schema }),
-        };
-        self.with("tools", json!([tool]))
+        let dialect = self.dialect;
+        self.edited(|body| speaking::tool(dialect, body))
     }
 
     /// The same with this body.
@@ -252,40 +252,52 @@ impl Got {
 
     /// The JSON of each event.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.text()
-            .lines()
-            .filter_map(|line| line.strip_prefix("data: "))
-            .filter(|data| *data != "[DONE]")
-            .map(|data| serde_json::from_str(data).unwrap())
-            .collect()
+        speaking::events(self.header("content-type"), &self.body)
+    }
+
+    fn is_stream(&self) -> bool {
+        let kind = self.header("content-type");
+        kind.starts_with("text/event-stream") || kind == "application/vnd.amazon.eventstream"
+    }
+
+    /// Whether it is a stream that says to a client of that dialect that it ended well.
+    pub(crate) fn ends_well(&self, dialect: Dialect) -> bool {
+        self.is_stream() && speaking::has_terminator(dialect, &self.events(), &self.body)
     }
 
     /// What the model said, whole or streamed.
     pub(crate) fn said(&self) -> String {
-        if self.header("content-type").starts_with("text/event-stream") {
-            return self.events().iter().map(delta).collect();
+        if self.is_stream() {
+            return self.events().iter().map(speaking::text).collect();
         }
-        let answer = self.json();
-        let chat = answer["choices"][0]["message"]["content"].as_str();
-        let blocks = answer["content"].as_array().into_iter().flatten();
-        let blocks: String = blocks.filter_map(|block| block["text"].as_str()).collect();
-        chat.map_or(blocks, str::to_owned)
+        speaking::text(&self.json())
+    }
+
+    /// The error, of an answer's body or of a stream's last event; Amazon's within its name.
+    fn failure(&self) -> Value {
+        if !self.is_stream() {
+            return self.json();
+        }
+        let last = self.events().pop().unwrap();
+        let exception = last.as_object().and_then(|event| {
+            let (name, of) = event.iter().next()?;
+            name.ends_with("Exception").then(|| of.clone())
+        });
+        exception.unwrap_or(last)
     }
 
     /// The `bondgate` facts of an error, of an answer's body or of a stream's failure event.
     pub(crate) fn facts(&self) -> Value {
-        let failure = match self.header("content-type").starts_with("text/event-stream") {
-            true => self.events().pop().unwrap(),
-            false => self.json(),
-        };
-        let within = &failure["error"]["bondgate"];
-        let facts = if within.is_null() {
-            &failure["bondgate"]
-        } else {
-            within
-        };
-        assert!(facts.is_object(), "no facts in {failure}");
-        facts.clone()
+        let failure = self.failure();
+        let places = [
+            &failure["bondgate"],
+            &failure["error"]["bondgate"],
+            &failure["response"]["error"]["bondgate"],
+        ];
+        let facts = places.into_iter().find(|place| place.is_object());
+        facts
+            .unwrap_or_else(|| panic!("no facts in {failure}"))
+            .clone()
     }
 
     /// The stable code of an error.
@@ -295,18 +307,10 @@ impl Got {
 
     /// The sentence of an error.
     pub(crate) fn message(&self) -> String {
-        let failure = match self.header("content-type").starts_with("text/event-stream") {
-            true => self.events().pop().unwrap(),
-            false => self.json(),
-        };
-        failure["error"]["message"].as_str().unwrap().to_owned()
+        let failure = self.failure();
+        let within = failure["error"]["message"].as_str();
+        within.or(failure["message"].as_str()).unwrap().to_owned()
     }
-}
-
-fn delta(event: &Value) -> String {
-    let chat = event["choices"][0]["delta"]["content"].as_str();
-    let block = event["delta"]["text"].as_str();
-    chat.or(block).unwrap_or_default().to_owned()
 }
 
 /// Whether a stream says that it ended well.
@@ -318,16 +322,20 @@ pub(crate) fn has_terminator(body: &[u8]) -> bool {
 /// Asserts that the stream of a client of that dialect ended in a failure event and nothing else.
 pub(crate) fn assert_failure_event(dialect: Dialect, got: &Got) {
     let text = String::from_utf8_lossy(&got.body).into_owned();
-    assert!(!has_terminator(&got.body), "a terminator in {text}");
+    assert!(!got.ends_well(dialect), "a terminator in {text}");
     assert!(got.whole && !got.reset, "the body did not end: {text}");
-    let last = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
-    match dialect {
-        Dialect::OpenaiChat => assert!(last.starts_with("data: {\"error\""), "no failure: {text}"),
-        Dialect::AnthropicMessages => assert!(
-            last.starts_with("event: error\ndata: "),
-            "no failure: {text}"
-        ),
-    }
+    let last = got.events().pop().unwrap();
+    let is_failure = match dialect {
+        Dialect::OpenaiChat | Dialect::Gemini => last["error"].is_object(),
+        Dialect::AnthropicMessages => last["type"] == "error",
+        Dialect::OpenaiResponses => last["type"] == "error" || last["type"] == "response.failed",
+        Dialect::BedrockConverse => {
+            let names = last.as_object().unwrap().keys();
+            names.into_iter().all(|name| name.ends_with("Exception"))
+        }
+        Dialect::Cohere => last["delta"]["finish_reason"] == "ERROR",
+    };
+    assert!(is_failure, "no failure: {text}");
     assert!(got.facts()["request_id"].is_string(), "{text}");
 }
 
@@ -343,10 +351,33 @@ pub(crate) fn assert_error(dialect: Dialect, got: &Got, status: u16, code: &str)
         got.header("x-bondgate-request-id")
     );
     let failure = got.json();
-    assert!(failure["error"]["type"].is_string(), "{shown}");
+    let error = &failure["error"];
     match dialect {
-        Dialect::OpenaiChat => assert!(failure["error"].get("param").is_some(), "{shown}"),
-        Dialect::AnthropicMessages => assert_eq!(failure["type"], "error", "{shown}"),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            assert!(
+                error["type"].is_string() && error.get("param").is_some(),
+                "{shown}"
+            );
+        }
+        Dialect::AnthropicMessages => {
+            assert!(
+                error["type"].is_string() && failure["type"] == "error",
+                "{shown}"
+            );
+        }
+        Dialect::Gemini => {
+            assert!(
+                error["code"] == status && error["status"].is_string(),
+                "{shown}"
+            );
+        }
+        Dialect::BedrockConverse => {
+            assert!(
+                got.header("x-amzn-errortype").ends_with("Exception"),
+                "{shown}"
+            );
+        }
+        Dialect::Cohere => assert!(failure["message"].is_string(), "{shown}"),
     }
 }
 

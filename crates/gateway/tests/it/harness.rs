@@ -34,13 +34,18 @@ use store::keys::KeyHasher;
 use store::record::{Dispatched, Exchange, Extended};
 use tokio_util::sync::CancellationToken;
 
+use crate::speaking;
+
 /// Far above what anything here should take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The virtual key of clients.
 pub(crate) const KEY: &str = "bg-the-key-that-every-client-shows-its-gateway";
 
-/// What each client speaks and what each provider speaks.
+/// The dialects whose bytes the tests that look at bytes know; what holds in all is in `road_dialects`.
+pub(crate) const WRITTEN: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+
+/// What each client of these speaks and what each provider speaks.
 pub(crate) const PAIRS: [(Dialect, Dialect); 4] = [
     (Dialect::OpenaiChat, Dialect::OpenaiChat),
     (Dialect::OpenaiChat, Dialect::AnthropicMessages),
@@ -106,11 +111,15 @@ pub(crate) fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> Pro
     Provider {
         name: name.to_owned(),
         origin: origin.clone(),
-        base_path: "/v1".to_owned(),
+        base_path: speaking::root(dialect).to_owned(),
         dialect,
         auth: match dialect {
-            Dialect::OpenaiChat => Auth::Bearer,
+            Dialect::OpenaiChat
+            | Dialect::OpenaiResponses
+            | Dialect::BedrockConverse
+            | Dialect::Cohere => Auth::Bearer,
             Dialect::AnthropicMessages => Auth::Header("x-api-key"),
+            Dialect::Gemini => Auth::Header("x-goog-api-key"),
         },
         keys: vec![Arc::new(ProviderKey::new(name.to_owned(), secret, origin))],
         quirks: Quirks::default(),

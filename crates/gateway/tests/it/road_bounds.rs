@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::asking::{Ask, Got, assert_error, assert_failure_event, has_terminator};
 use crate::harness::{
-    PAIRS, Road, echo, faulty, model, provider, scripted, sim, snapshot, soon, target, until,
+    PAIRS, Road, WRITTEN, echo, faulty, model, provider, scripted, sim, snapshot, soon, target,
+    until,
 };
 use crate::puppet::Puppet;
 
@@ -128,6 +129,9 @@ fn long_message(bytes: usize) -> Vec<u8> {
 
 fn long(dialect: Dialect, bytes: usize) -> Vec<u8> {
     match dialect {
+        Dialect::OpenaiResponses | Dialect::Gemini | Dialect::BedrockConverse | Dialect::Cohere => {
+            panic!("{WRITTEN:?} are asked for")
+        }
         Dialect::OpenaiChat => long_chat(bytes),
         Dialect::AnthropicMessages => long_message(bytes),
     }
@@ -135,7 +139,7 @@ fn long(dialect: Dialect, bytes: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_whole_answer_too_large_to_hold_is_relayed() {
-    for dialect in Dialect::ALL {
+    for dialect in WRITTEN {
         let answer = long(dialect, 12 << 20);
         let puppet = Puppet::answering(200, "application/json", &answer).await;
         let road = Road::to(vec![target(provider("a", dialect, puppet.address), "x")]);
@@ -173,7 +177,7 @@ async fn an_answer_counts_until_its_client_has_read_it() {
 
 #[tokio::test]
 async fn a_whole_answer_that_breaks_while_it_is_relayed_breaks_for_the_client() {
-    for dialect in Dialect::ALL {
+    for dialect in WRITTEN {
         let answer = long(dialect, 12 << 20);
         let puppet = Puppet::framed(
             200,
@@ -267,6 +271,9 @@ async fn no_client_ever_holds_half_a_call_where_calls_come_whole() {
 fn calling(dialect: Dialect, bytes: usize) -> String {
     let piece = "a".repeat(bytes / 16);
     let event = |name: &str, data: String| match dialect {
+        Dialect::OpenaiResponses | Dialect::Gemini | Dialect::BedrockConverse | Dialect::Cohere => {
+            panic!("{WRITTEN:?} are asked for")
+        }
         Dialect::OpenaiChat => format!("data: {data}\n\n"),
         Dialect::AnthropicMessages => format!("event: {name}\ndata: {data}\n\n"),
     };
@@ -278,6 +285,10 @@ fn calling(dialect: Dialect, bytes: usize) -> String {
     };
     let pieces: String = (0..16)
         .map(|_| match dialect {
+            Dialect::OpenaiResponses
+            | Dialect::Gemini
+            | Dialect::BedrockConverse
+            | Dialect::Cohere => panic!("{WRITTEN:?} are asked for"),
             Dialect::OpenaiChat => chat(&format!(
                 "{{\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":\"{piece}\"}}}}]}}"
             )),
@@ -285,6 +296,10 @@ fn calling(dialect: Dialect, bytes: usize) -> String {
         })
         .collect();
     let opening = match dialect {
+        Dialect::OpenaiResponses
+        | Dialect::Gemini
+        | Dialect::BedrockConverse
+        | Dialect::Cohere => panic!("{WRITTEN:?} are asked for"),
         Dialect::OpenaiChat => chat("{\"role\":\"assistant\",\"tool_calls\":[{\"index\":0,\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"take\",\"arguments\":\"\"}}]}"),
         Dialect::AnthropicMessages => [
             event("message_start", "{\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"x\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}".to_owned()),
@@ -317,7 +332,7 @@ async fn a_call_too_large_to_wait_breaks_the_stream() {
 async fn a_configuration_that_changes_under_load_fails_nobody() {
     let sims = [sim().await, sim().await];
     let serving = |at: usize| {
-        let served = Dialect::ALL[at % 2];
+        let served = WRITTEN[at % 2];
         snapshot(vec![model(vec![echo("p", served, &sims[at % 2])])])
     };
     let road = Arc::new(Road::start(serving(0)));
@@ -325,7 +340,7 @@ async fn a_configuration_that_changes_under_load_fails_nobody() {
     for at in 0..500 {
         let road = Arc::clone(&road);
         asked.spawn(async move {
-            let client = Dialect::ALL[at % 2];
+            let client = WRITTEN[at % 2];
             let text = format!("[[chunks=4&gap_ms=10&delay_ms=50]] number {at}");
             let got = Ask::either(client, at % 3 == 0, &text).send(&road).await;
             assert_eq!(got.status, 200, "{}", got.text());
@@ -362,6 +377,10 @@ async fn a_client_gets_signs_of_life_while_a_call_waits() {
         let road = Road::tuned(snapshot(vec![own]), 64 << 20, timings);
         let ask = Ask::stream(client, "USE_TOOL take").tool();
         let sign = match client {
+            Dialect::OpenaiResponses
+            | Dialect::Gemini
+            | Dialect::BedrockConverse
+            | Dialect::Cohere => panic!("{WRITTEN:?} are asked for"),
             Dialect::OpenaiChat => ":",
             Dialect::AnthropicMessages => "event: ping",
         };

@@ -5,7 +5,7 @@ use policy::model::Recovery;
 use serde_json::{Value, json};
 
 use crate::asking::{Ask, assert_error, assert_failure_event, has_terminator};
-use crate::harness::{PAIRS, Road, faulty, model, provider, scripted, sim, target};
+use crate::harness::{PAIRS, Road, WRITTEN, faulty, model, provider, scripted, sim, target};
 use crate::puppet::Puppet;
 
 /// A model that says forty pieces when asked to.
@@ -197,7 +197,7 @@ async fn a_stream_of_a_body_that_only_closing_ends_is_never_whole_without_its_pr
     ] {
         let bytes = format!("{head}{said}{finished}{tail}");
         let puppet = Puppet::saying(bytes.into_bytes()).await;
-        for client in Dialect::ALL {
+        for client in WRITTEN {
             let mut own = model(vec![target(
                 provider("p", Dialect::OpenaiChat, puppet.address),
                 "x",
@@ -219,6 +219,10 @@ async fn an_error_in_an_answer_of_status_200_is_an_error() {
         r#"{"type":"error","error":{"type":"overloaded_error","message":"no capacity"}}"#;
     for (client, served) in PAIRS {
         let body = match served {
+            Dialect::OpenaiResponses
+            | Dialect::Gemini
+            | Dialect::BedrockConverse
+            | Dialect::Cohere => panic!("{WRITTEN:?} are asked for"),
             Dialect::OpenaiChat => chat,
             Dialect::AnthropicMessages => messages,
         };
@@ -306,7 +310,7 @@ async fn the_rest_of_a_cut_event_is_not_passed_on() {
         let mut own = model(vec![target(provider("p", chat, puppet.address), "x")]);
         own.recovery = Recovery::Off;
         own.retry.same_target = 0;
-        for client in Dialect::ALL {
+        for client in WRITTEN {
             let road = Road::with(own.clone());
             let got = Ask::stream(client, "hi").send(&road).await;
             if got.status != 200 {

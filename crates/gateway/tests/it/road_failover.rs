@@ -9,11 +9,16 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::asking::{Ask, assert_error, has_terminator};
-use crate::harness::{PAIRS, Road, echo, faulty, model, nobody, provider, scripted, sim, target};
+use crate::harness::{
+    PAIRS, Road, WRITTEN, echo, faulty, model, nobody, provider, scripted, sim, target,
+};
 use crate::puppet::Stage;
 
 fn other(dialect: Dialect) -> Dialect {
     match dialect {
+        Dialect::OpenaiResponses | Dialect::Gemini | Dialect::BedrockConverse | Dialect::Cohere => {
+            panic!("{WRITTEN:?} are asked for")
+        }
         Dialect::OpenaiChat => Dialect::AnthropicMessages,
         Dialect::AnthropicMessages => Dialect::OpenaiChat,
     }

@@ -14,7 +14,7 @@ use sim::{Outcome, Sim};
 
 use crate::asking::{Ask, Line};
 use crate::harness::{
-    PAIRS, Road, echo, faulty, model, provider, scripted, sim, soon, target, until,
+    PAIRS, Road, WRITTEN, echo, faulty, model, provider, scripted, sim, soon, target, until,
 };
 use crate::road_time::Deaf;
 
@@ -308,7 +308,7 @@ fn request(ask: &Ask) -> http::Request<Full<bytes::Bytes>> {
 
 #[tokio::test]
 async fn a_client_that_has_read_all_is_not_gone() {
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let good = sim().await;
         let road = Road::to(vec![echo("a", Dialect::OpenaiChat, &good)]);
         let mut line = Ask::stream(client, "hi").open(&road).await;

@@ -4,7 +4,7 @@ use dialect::Dialect;
 use serde_json::json;
 
 use crate::asking::{Ask, Got, assert_error};
-use crate::harness::{Road, echo, sim};
+use crate::harness::{Road, WRITTEN, echo, sim};
 
 async fn road() -> (sim::Sim, Road) {
     let sim = sim().await;
@@ -17,7 +17,7 @@ async fn assert_unharmed(sim: &sim::Sim, road: &Road) {
     assert!(sim.seen().is_empty());
     assert!(road.ledger.dispatched().is_empty());
     road.at_rest().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         assert_eq!(Ask::new(client, "hi").send(road).await.said(), "hi");
     }
 }
@@ -31,7 +31,7 @@ fn assert_invalid(client: Dialect, got: &Got) {
 #[tokio::test]
 async fn a_body_that_is_no_json_object() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         for body in [
             "",
             " ",
@@ -60,7 +60,7 @@ async fn a_body_that_is_no_json_object() {
 #[tokio::test]
 async fn bytes_that_are_no_text() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let bodies: [&[u8]; 4] = [
             b"{\"model\":\"m\xff\"}",
             b"\xff\xfe{\x00}\x00",
@@ -79,7 +79,7 @@ async fn bytes_that_are_no_text() {
 #[tokio::test]
 async fn fields_of_a_wrong_type_are_named() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         for (field, value) in [
             ("model", json!(7)),
             ("model", json!(null)),
@@ -108,7 +108,7 @@ async fn fields_of_a_wrong_type_are_named() {
 #[tokio::test]
 async fn a_field_that_decides_is_not_given_twice() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         for twice in [
             r#"{"model":"m","messages":[],"model":"n"}"#,
             r#"{"model":"m","messages":[],"model":"m"}"#,
@@ -125,7 +125,7 @@ async fn a_field_that_decides_is_not_given_twice() {
 #[tokio::test]
 async fn a_body_that_is_too_deep() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         for deep in [129, 10_000, 1_000_000] {
             let open = "[".repeat(deep);
             for body in [
@@ -144,7 +144,7 @@ async fn a_body_that_is_too_deep() {
 #[tokio::test]
 async fn a_body_that_is_too_large() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let body = vec![b' '; 64 << 20];
         let got = Ask::new(client, "").raw(body).send(&road).await;
         assert_error(client, &got, 413, "too_large");
@@ -156,7 +156,7 @@ async fn a_body_that_is_too_large() {
 #[tokio::test]
 async fn an_encoding_that_is_not_known() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let ask = Ask::new(client, "hi").header("content-encoding", "lzma");
         let got = ask.send(&road).await;
         assert_error(client, &got, 415, "unsupported_encoding");
@@ -169,7 +169,7 @@ async fn an_encoding_that_is_not_known() {
 #[tokio::test]
 async fn a_path_that_is_not_there_and_a_method_that_it_does_not_take() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         for path in ["/v1/nothing", "/v1", "/admin/v1/keys", "/v1/chat", "//"] {
             let got = Ask::new(client, "hi").at(path).send(&road).await;
             assert_error(client, &got, 404, "not_found");
@@ -186,7 +186,7 @@ async fn a_path_that_is_not_there_and_a_method_that_it_does_not_take() {
 #[tokio::test]
 async fn a_header_for_the_gateway_that_it_cannot_follow() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         for (name, value) in [
             ("x-bondgate-tag", "a=b"),
             ("x-bondgate-", "1"),
@@ -220,7 +220,7 @@ async fn a_header_for_the_gateway_that_it_cannot_follow() {
 #[tokio::test]
 async fn headers_that_are_huge() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let ask = Ask::new(client, "hi").header("x-large", &"a".repeat(300_000));
         let got = ask.send(&road).await;
         assert!(matches!(got.status, 0 | 400 | 431), "{}", got.status);
@@ -236,7 +236,7 @@ async fn headers_that_are_huge() {
 #[tokio::test]
 async fn a_name_that_would_spoil_a_sentence() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let long = "x".repeat(100_000);
         let name = format!("a\r\nset-cookie: x\u{0}`{long}");
         let got = Ask::new(client, "hi").with("model", name.into());

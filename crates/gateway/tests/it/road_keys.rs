@@ -6,7 +6,7 @@ use dialect::Dialect;
 use policy::caller::Group;
 
 use crate::asking::{Ask, assert_error};
-use crate::harness::{KEY, PAIRS, Road, add_key, echo, key, model, sim, snapshot};
+use crate::harness::{KEY, PAIRS, Road, WRITTEN, add_key, echo, key, model, sim, snapshot};
 
 const OTHER: &str = "bg-another-key-that-is-just-as-good-as-that";
 
@@ -34,7 +34,7 @@ fn signature(id: &str) -> String {
 async fn a_key_is_found_wherever_an_sdk_puts_it() {
     let (_sim, road) = road().await;
     let bearer = format!("Bearer {KEY}");
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         for (name, value) in [
             ("authorization", bearer.clone()),
             ("Authorization", format!("bearer {KEY}")),
@@ -56,7 +56,7 @@ async fn a_key_is_found_wherever_an_sdk_puts_it() {
 #[tokio::test]
 async fn two_different_keys_are_refused_and_the_same_one_twice_is_not() {
     let (sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let one = keyless(client).header("authorization", &format!("Bearer {KEY}"));
         let places = ["x-api-key", "x-goog-api-key", "api-key"];
         for place in places {
@@ -85,7 +85,7 @@ async fn a_key_that_is_not_good_is_refused() {
     expired.expires_ms = Some(1_000);
     add_key(&mut all, expired);
     let road = Road::start(all);
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let with = |value: &str| keyless(client).header("x-api-key", value);
         for ask in [
             keyless(client),
@@ -118,7 +118,7 @@ async fn the_keys_of_a_team_that_has_expired_are_refused_and_it_is_named() {
     member.team = Some(Arc::new(team));
     add_key(&mut all, member);
     let road = Road::start(all);
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let got = keyless(client).header("x-api-key", OTHER).send(&road).await;
         assert_error(client, &got, 401, "invalid_key");
         assert_eq!(got.header("x-should-retry"), "false");
@@ -131,7 +131,7 @@ async fn the_keys_of_a_team_that_has_expired_are_refused_and_it_is_named() {
 #[tokio::test]
 async fn a_key_is_asked_for_before_anything_is_said_of_the_body() {
     let (_sim, road) = road().await;
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let got = keyless(client).raw("no json").send(&road).await;
         assert_error(client, &got, 401, "invalid_key");
     }
@@ -151,7 +151,7 @@ async fn a_key_may_call_only_the_models_it_was_given() {
     narrow.models = Some(vec!["fast-summary".to_owned()]);
     add_key(&mut all, narrow);
     let road = Road::start(all);
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let ask = keyless(client).header("x-api-key", OTHER);
         let got = ask.clone().with("model", "fast-summary".into());
         assert_eq!(got.send(&road).await.said(), "hi");
@@ -193,7 +193,7 @@ async fn a_model_asked_for_by_name_may_be_a_target_or_have_a_slash() {
     direct.direct = true;
     add_key(&mut all, direct);
     let road = Road::start(all);
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let ask = keyless(client).by("GET").raw("");
         let with = |key: &str, path: &str| ask.clone().header("x-api-key", key).at(path);
         for path in ["/v1/models/team/fast", "/v1/models/team%2Ffast"] {
@@ -214,7 +214,7 @@ async fn an_unknown_model_is_told_with_those_near_it() {
     let mut own = model(vec![echo("p", Dialect::OpenaiChat, &sim)]);
     own.name = "fast-summary".into();
     let road = Road::start(snapshot(vec![own]));
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let ask = Ask::new(client, "hi").with("model", "fast-sumary".into());
         let got = ask.send(&road).await;
         assert_error(client, &got, 404, "model_not_found");
@@ -235,7 +235,7 @@ async fn only_the_beginning_of_a_name_is_compared_however_long_it_is() {
     let road = Road::start(snapshot(vec![own]));
     for first in ["", "x"] {
         let name = format!("{first}{}fast-summary", "é".repeat(100_000));
-        for client in Dialect::ALL {
+        for client in WRITTEN {
             let ask = Ask::new(client, "hi").with("model", name.as_str().into());
             let got = ask.send(&road).await;
             assert_error(client, &got, 404, "model_not_found");
@@ -253,7 +253,7 @@ async fn a_providers_own_model_is_for_keys_that_may_go_there_directly() {
     direct.direct = true;
     add_key(&mut all, direct);
     let road = Road::start(all);
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let ask = |secret: &str, name: &str| {
             let ask = keyless(client).header("x-api-key", secret);
             ask.with("model", name.into())

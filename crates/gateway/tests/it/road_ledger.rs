@@ -8,7 +8,9 @@ use gateway::Timings;
 use serde_json::json;
 
 use crate::asking::{Ask, assert_error};
-use crate::harness::{PAIRS, Road, echo, faulty, model, provider, scripted, sim, snapshot, target};
+use crate::harness::{
+    PAIRS, Road, WRITTEN, echo, faulty, model, provider, scripted, sim, snapshot, target,
+};
 
 #[tokio::test]
 async fn nothing_is_sent_that_cannot_be_recorded() {
@@ -100,7 +102,7 @@ async fn a_request_that_no_target_can_carry_leaves_no_record() {
 #[tokio::test]
 async fn a_model_without_a_target_is_an_error_of_the_gateway() {
     let road = Road::start(snapshot(vec![model(Vec::new())]));
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let got = Ask::new(client, "hi").send(&road).await;
         assert_error(client, &got, 503, "no_target");
         assert_eq!(got.facts()["fault"], "gateway");

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use store::record::State;
 
 use crate::asking::{Ask, assert_failure_event};
-use crate::harness::{PAIRS, Road, faulty, model, provider, scripted, sim, soon, target, until};
+use crate::harness::{
+    PAIRS, Road, WRITTEN, faulty, model, provider, scripted, sim, soon, target, until,
+};
 use crate::money::{OUTPUT_NANOS, at_rest, budget, house, price, priced, road, spent};
 use crate::road_time::Deaf;
 
@@ -194,7 +196,7 @@ async fn a_stream_that_outgrows_its_ceiling_holds_more_as_it_goes() {
 
 #[tokio::test]
 async fn a_stream_for_which_no_more_can_be_held_is_cut_and_says_why() {
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let sim = sim().await;
         let road = unbounded(client, &sim, 1_000_000, 200_000);
         let mut ask = Ask::stream(client, "[[chunks=400&bytes=30&gap_ms=2]]");

@@ -4,7 +4,7 @@ use dialect::Dialect;
 use serde_json::{Value, json};
 
 use crate::asking::{Ask, assert_error};
-use crate::harness::{Road, model, provider, sim, snapshot, target};
+use crate::harness::{Road, WRITTEN, model, provider, sim, snapshot, target};
 
 const CHAT: Dialect = Dialect::OpenaiChat;
 
@@ -26,7 +26,7 @@ async fn sent(served: Dialect, ask: Ask) -> (Value, String) {
 
 #[tokio::test]
 async fn a_model_in_the_path_wins_over_the_bodys_and_needs_none_there() {
-    for served in Dialect::ALL {
+    for served in WRITTEN {
         for named in ["m", "echo"] {
             for own in [None, Some("m"), Some("echo"), Some("nobodys")] {
                 let path = format!("/openai/deployments/{named}/chat/completions?api-version=1");
@@ -58,7 +58,7 @@ async fn a_body_that_names_no_model_goes_on_as_it_stood_with_one() {
 async fn where_neither_path_nor_body_names_a_model_it_is_said() {
     let sim = sim().await;
     let road = Road::to(vec![target(provider("p", CHAT, sim.addr()), "echo")]);
-    for client in Dialect::ALL {
+    for client in WRITTEN {
         let ask = Ask::new(client, "hi").raw(r#"{"max_tokens":9,"messages":[]}"#);
         let got = ask.send(&road).await;
         assert_error(client, &got, 400, "invalid_request");

@@ -45,6 +45,18 @@ fn told(dialect: Dialect) -> &'static [(&'static str, Holds)] {
             ("ANTHROPIC_AUTH_TOKEN", Holds::Key),
             ("ANTHROPIC_CUSTOM_HEADERS", Holds::Headers),
         ],
+        Dialect::Gemini => &[
+            ("GOOGLE_GEMINI_BASE_URL", Holds::Root),
+            ("GEMINI_API_KEY", Holds::Key),
+            ("GOOGLE_API_KEY", Holds::Key),
+        ],
+        Dialect::BedrockConverse => &[
+            ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", Holds::Root),
+            ("AWS_BEARER_TOKEN_BEDROCK", Holds::Key),
+        ],
+        Dialect::Cohere => &[("CO_API_URL", Holds::Root), ("CO_API_KEY", Holds::Key)],
+        // Its clients are those of chat, with the same variables.
+        Dialect::OpenaiResponses => &[],
     }
 }
 

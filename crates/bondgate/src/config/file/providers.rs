@@ -86,14 +86,20 @@ pub struct EntraFile {
 /// A wire format.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(inline, extend("x-not-yet" = [
-    "openai-responses", "gemini", "bedrock-converse", "cohere",
-]))]
+#[schemars(inline)]
 pub enum DialectFile {
     /// OpenAI's chat completions.
     OpenaiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// OpenAI's responses.
+    OpenaiResponses,
+    /// Google's generateContent.
+    Gemini,
+    /// Converse of Amazon Bedrock.
+    BedrockConverse,
+    /// Cohere's chat, version 2.
+    Cohere,
 }
 
 /// How a credential is shown.

@@ -27,6 +27,10 @@ impl DialectFile {
         match self {
             DialectFile::OpenaiChat => Dialect::OpenaiChat,
             DialectFile::AnthropicMessages => Dialect::AnthropicMessages,
+            DialectFile::OpenaiResponses => Dialect::OpenaiResponses,
+            DialectFile::Gemini => Dialect::Gemini,
+            DialectFile::BedrockConverse => Dialect::BedrockConverse,
+            DialectFile::Cohere => Dialect::Cohere,
         }
     }
 }
@@ -55,8 +59,11 @@ pub(super) fn find(
     let base = finder.prior_knowledge(base?);
     let dialect = dialect.or_else(|| {
         let what = format!("provider `{name}` does not say what it speaks");
-        let mend = "add `dialect: openai-chat` or `dialect: anthropic-messages`";
-        finder.problem(what, mend);
+        let known = Dialect::ALL.map(|dialect| format!("`{}`", dialect.name()));
+        finder.problem(
+            what,
+            format!("add `dialect:` and one of {}", known.join(", ")),
+        );
         None
     })?;
     Some(Place {

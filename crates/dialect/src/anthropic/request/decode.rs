@@ -35,7 +35,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     if let Some((parts, bare)) = system {
         let mut message = Message::new(Role::System, parts);
         message.bare = bare;
-        message.extra.note(spelled::SYSTEM);
+        message.apart = true;
         request.messages.insert(0, message);
     }
     Ok(request)

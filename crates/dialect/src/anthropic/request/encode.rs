@@ -4,9 +4,9 @@
 //! another is fitted to the API's rules; each step that changes something is a
 //! reported loss, and nothing may be left out without one.
 
-use crate::anthropic::wire::write::{Blocks, idle, lose_extra};
+use crate::anthropic::wire::write::{Blocks, lose_extra};
 use crate::anthropic::wire::{OWN, spelled, write_cache};
-use crate::chat::{Extra, OutputFormat, Request, Tool, ToolChoice, ToolKind};
+use crate::chat::{Extra, OutputFormat, Place, Request, Tool, ToolChoice, ToolKind};
 use crate::codec::TargetModel;
 use crate::json::{Json, Writer};
 use crate::loss::{LossKind, Losses};
@@ -15,6 +15,7 @@ use crate::loss::{LossKind, Losses};
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
     let mut writing = Writing {
         request,
+        places: request.places(),
         ours: request.origin == OWN,
         max_tokens: request
             .max_output_tokens
@@ -41,6 +42,8 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
 /// A request on its way out.
 pub(super) struct Writing<'a> {
     pub(super) request: &'a Request,
+    /// Where its turns stood.
+    pub(super) places: Vec<Place>,
     /// Whether it came from this dialect.
     pub(super) ours: bool,
     pub(super) max_tokens: u64,
@@ -309,12 +312,8 @@ impl Writing<'_> {
             let why = "messages carry none";
             self.losses.functional("logprobs", LossKind::Dropped, why);
         }
-        for (name, _) in request
-            .extra
-            .said()
-            .filter(|(n, v)| !(idle(v) || usual(n, v)))
-        {
-            if FUNCTIONAL.contains(&name) {
+        for (name, _) in request.extra.said().filter(|(n, v)| !usual(n, v)) {
+            if FUNCTIONAL.contains(&name) || request.extra.is_weighty(name) {
                 let why = "messages have no such field";
                 self.losses.functional(name, LossKind::Dropped, why);
             } else {
@@ -325,12 +324,18 @@ impl Writing<'_> {
 }
 
 /// Fields of other dialects without which the answer is another one.
-const FUNCTIONAL: [&str; 5] = [
+const FUNCTIONAL: [&str; 11] = [
+    "previous_response_id",
+    "conversation",
+    "prompt",
+    "background",
     "audio",
     "modalities",
     "web_search_options",
     "functions",
     "function_call",
+    "documents",
+    "raw_prompting",
 ];
 
 /// Whether a field asks for what happens anyhow.

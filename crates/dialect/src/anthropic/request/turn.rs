@@ -5,7 +5,6 @@
 //! No turn may be left out without a loss.
 
 use super::encode::Writing;
-use crate::anthropic::wire::spelled;
 use crate::anthropic::wire::write::lose_extra;
 use crate::chat::{Message, Part, PartKind, Role};
 use crate::json::Writer;
@@ -20,7 +19,7 @@ impl Writing<'_> {
         let turns = self.request.messages.iter().enumerate();
         if self.ours {
             let (system, turns): (Vec<Turn<'_>>, Vec<Turn<'_>>) =
-                turns.partition(|(_, message)| message.extra.noted(spelled::SYSTEM));
+                turns.partition(|(_, message)| message.apart);
             if let Some((_, message)) = system.first() {
                 out.key("system");
                 self.blocks()
@@ -65,12 +64,13 @@ impl Writing<'_> {
             self.about(*at, message);
             if *at > first {
                 let why = "instructions stand before the conversation";
-                let path = format!("messages[{at}]");
+                let path = self.path(*at);
                 self.losses.tuning(path, LossKind::Moved, why);
             }
         }
         let mut written = Vec::new();
-        for (path, part) in system.iter().flat_map(|turn| parts_of(turn)) {
+        let parts: Vec<_> = system.iter().flat_map(|turn| self.parts_of(turn)).collect();
+        for (path, part) in parts {
             if matches!(part.kind, PartKind::Text(_)) {
                 written.push((path, part));
             } else {
@@ -97,12 +97,27 @@ impl Writing<'_> {
         }
     }
 
+    /// Path of a turn in the client's words.
+    fn path(&self, at: usize) -> String {
+        self.places
+            .get(at)
+            .map_or_else(String::new, |place| place.turn.clone())
+    }
+
+    /// A message's parts with their paths in the client's words.
+    fn parts_of<'m>(&self, (at, message): &Turn<'m>) -> Vec<(String, &'m Part)> {
+        let place = self.places.get(*at);
+        let path = |index| place.map_or_else(String::new, |place| place.part(index).to_owned());
+        let parts = message.parts.iter().enumerate();
+        parts.map(|(index, part)| (path(index), part)).collect()
+    }
+
     /// Reports what is said of a message beside its parts.
     fn about(&mut self, at: usize, message: &Message) {
         if message.name.is_some() {
-            self.lost(format!("messages[{at}].name"), "messages name nobody");
+            self.lost(format!("{}.name", self.path(at)), "messages name nobody");
         }
-        lose_extra(self.losses, &format!("messages[{at}]"), &message.extra);
+        lose_extra(self.losses, &self.path(at), &message.extra);
     }
 
     /// Writes one turn made of one or several messages.
@@ -113,7 +128,8 @@ impl Writing<'_> {
         for (at, message) in turn {
             self.about(*at, message);
         }
-        let mut parts: Vec<(String, &Part)> = turn.iter().flat_map(|turn| parts_of(turn)).collect();
+        let mut parts: Vec<(String, &Part)> =
+            turn.iter().flat_map(|turn| self.parts_of(turn)).collect();
         // The API wants results and reasoning before all else.
         parts.sort_by_key(|(_, part)| {
             !matches!(part.kind, PartKind::ToolResult(_) | PartKind::Reasoning(_))
@@ -144,7 +160,7 @@ impl Writing<'_> {
         });
         if !wrote {
             let why = "the API takes no empty messages";
-            let path = format!("messages[{at}]");
+            let path = self.path(*at);
             self.losses.functional(path, LossKind::Dropped, why);
         }
     }
@@ -156,23 +172,4 @@ fn role(role: Role) -> &'static str {
         Role::User | Role::Tool => "user",
         Role::Assistant => "assistant",
     }
-}
-
-/// A message's parts with their paths in the client's words.
-fn parts_of<'a>((at, message): &Turn<'a>) -> Vec<(String, &'a Part)> {
-    let mut calls = 0;
-    let path = |(index, part): (usize, &'a Part)| {
-        let path = if matches!(part.kind, PartKind::ToolCall(_)) {
-            calls += 1;
-            format!("messages[{at}].tool_calls[{}]", calls - 1)
-        } else if matches!(part.kind, PartKind::ToolResult(_)) && message.role == Role::Tool {
-            format!("messages[{at}]")
-        } else if message.bare {
-            format!("messages[{at}].content")
-        } else {
-            format!("messages[{at}].content[{index}]")
-        };
-        (path, part)
-    };
-    message.parts.iter().enumerate().map(path).collect()
 }

@@ -18,7 +18,7 @@ use crate::loss::{LossKind, Losses};
 
 /// Reports the fields of another dialect that stood at a node, but for those named.
 pub(crate) fn lose_extra(losses: &mut Losses, under: &str, extra: &Extra) {
-    for (name, _) in extra.said().filter(|(_, value)| !idle(value)) {
+    for (name, _) in extra.said() {
         let joint = if under.is_empty() { "" } else { "." };
         losses.tuning(
             format!("{under}{joint}{name}"),
@@ -26,13 +26,6 @@ pub(crate) fn lose_extra(losses: &mut Losses, under: &str, extra: &Extra) {
             "messages have no such field",
         );
     }
-}
-
-/// Whether a field is an empty list or object, which says nothing.
-pub(crate) fn idle(value: &Json) -> bool {
-    let inner = value.text().strip_prefix(['[', '{']);
-    let inner = inner.and_then(|inner| inner.strip_suffix([']', '}']));
-    inner.is_some_and(|inner| inner.trim().is_empty())
 }
 
 /// Writes content blocks.

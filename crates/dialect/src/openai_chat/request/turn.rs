@@ -4,7 +4,7 @@
 //! a user message. Nothing may be left out without a loss.
 
 use super::Pen;
-use crate::chat::{Extra, MediaSource, Message, Part, PartKind, Role, ToolResult};
+use crate::chat::{Extra, MediaSource, Message, Part, PartKind, Place, Role, ToolResult};
 use crate::json::{Text, Writer};
 use crate::loss::LossKind;
 use crate::openai_chat::response::message::{
@@ -41,7 +41,7 @@ pub(crate) fn write_own_message(out: &mut Writer, message: &Message) {
             out.key("content").null();
         }
         let all: Vec<&Part> = message.parts.iter().collect();
-        write_said(out, &all, extra);
+        write_said(out, &all, extra, true);
         extra.write(out);
     });
 }
@@ -65,16 +65,17 @@ fn result(part: &Part) -> Option<&ToolResult> {
 }
 
 impl Pen<'_> {
-    /// Writes another dialect's message, as one or several; `at` is its path.
-    pub(super) fn message(&mut self, out: &mut Writer, message: &Message, at: &str) {
-        report_extra(&message.extra, &format!("{at}."), self.losses);
+    /// Writes another dialect's message, as one or several, and tells what is lost in the
+    /// words of the place where it stood.
+    pub(super) fn message(&mut self, out: &mut Writer, message: &Message, stood: &Place) {
+        report_extra(&message.extra, &format!("{}.", stood.turn), self.losses);
         // A tool's answer must follow its call at once, so it comes before what else was said.
         let mut moved = Vec::new();
         for (place, part) in message.parts.iter().enumerate() {
             if let Some(result) = result(part) {
-                let at = format!("{at}.content[{place}]");
-                self.beside(part, &at);
-                self.result(out, result, &at, &mut moved);
+                let at = stood.part(place);
+                self.beside(part, at);
+                self.result(out, result, at, &mut moved);
             }
         }
         let rest: Vec<(String, &Part)> = message
@@ -82,7 +83,7 @@ impl Pen<'_> {
             .iter()
             .enumerate()
             .filter(|(_, part)| result(part).is_none())
-            .map(|(place, part)| (format!("{at}.content[{place}]"), part))
+            .map(|(place, part)| (stood.part(place).to_owned(), part))
             .collect();
         if rest.is_empty() && moved.is_empty() && !message.parts.is_empty() {
             return;
@@ -94,6 +95,10 @@ impl Pen<'_> {
         };
         let (content, said) = self.choose(message.role, &rest);
         let parts: Vec<&Part> = moved.into_iter().chain(content).collect();
+        if parts.is_empty() && said.is_empty() && !message.parts.is_empty() {
+            // All that was said stays behind, and is named.
+            return;
+        }
         out.object(|out| {
             out.key("role").string(role(speaker));
             if let Some(name) = &message.name {
@@ -119,7 +124,7 @@ impl Pen<'_> {
                     });
                 }
             }
-            write_said(out, &said, &Extra::default());
+            write_said(out, &said, &Extra::default(), false);
         });
     }
 

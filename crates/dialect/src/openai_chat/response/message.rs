@@ -159,6 +159,7 @@ impl Members {
             role,
             parts,
             bare: self.bare,
+            apart: false,
             name: self.name,
             extra: self.extra,
         })
@@ -259,8 +260,9 @@ pub(crate) fn write_joined<'a>(out: &mut Writer, parts: impl IntoIterator<Item =
 }
 
 /// Writes what stands beside a message's content: reasoning, refusal, calls, sound, sources.
-pub(crate) fn write_said(out: &mut Writer, parts: &[&Part], extra: &Extra) {
-    write_reasoning(out, parts, extra);
+/// Fields of another dialect, which are none of `ours`, stay behind.
+pub(crate) fn write_said(out: &mut Writer, parts: &[&Part], extra: &Extra, ours: bool) {
+    write_reasoning(out, parts, extra, ours);
     for part in parts.iter().filter(|part| !in_content(part)) {
         if let PartKind::Refusal(text) = &part.kind {
             out.key("refusal").string(text);
@@ -288,7 +290,8 @@ pub(crate) fn write_said(out: &mut Writer, parts: &[&Part], extra: &Extra) {
         out.key("tool_calls").array(|out| {
             for part in parts.iter().filter(is_call) {
                 if let PartKind::ToolCall(call) = &part.kind {
-                    write_tool_call(out, call, &part.extra);
+                    let none = Extra::default();
+                    write_tool_call(out, call, if ours { &part.extra } else { &none });
                 } else if let PartKind::Opaque(opaque) = &part.kind {
                     out.json(&opaque.value);
                 }

@@ -9,8 +9,8 @@ use crate::chat::{Extra, Opaque, Part, PartKind, Reasoning};
 use crate::json::{Invalid, Kind, Reader, Writer};
 use crate::openai_chat::wire::{OWN, opaque, own, spelled, text};
 
-/// Writes the reasoning of a message as members.
-pub(crate) fn write_reasoning(out: &mut Writer, parts: &[&Part], extra: &Extra) {
+/// Writes the reasoning of a message as members; `ours` is whether its fields are of this dialect.
+pub(crate) fn write_reasoning(out: &mut Writer, parts: &[&Part], extra: &Extra, ours: bool) {
     let thoughts: Vec<(&Reasoning, &Extra)> = parts
         .iter()
         .filter(|part| !in_content(part))
@@ -39,8 +39,9 @@ pub(crate) fn write_reasoning(out: &mut Writer, parts: &[&Part], extra: &Extra) 
     }
     if detailed || thoughts.iter().any(|(r, _)| r.opaque.is_some()) {
         out.key(spelled::DETAILS).array(|out| {
+            let none = Extra::default();
             for (index, (reasoning, extra)) in thoughts.iter().enumerate() {
-                write_detail(out, index, reasoning, extra);
+                write_detail(out, index, reasoning, if ours { extra } else { &none });
             }
         });
     }

@@ -350,6 +350,9 @@ impl EventEncoder for Encoder {
                 delta,
             } => self.grow(out, *candidate, *part, delta),
             StreamEvent::PartEnd { candidate, part } => self.end(out, *candidate, *part),
+            StreamEvent::Logprobs { candidate, value } if !value.text().starts_with('{') => {
+                self.left(*candidate, "logprobs", "another dialect's probabilities");
+            }
             StreamEvent::Logprobs { candidate, value } => {
                 let index = *candidate;
                 let logprobs = Some(value);

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat::StreamEvent;
 use dialect::codec::End;
 use dialect::frame::Frame;
-use dialect::frame::sse::{Framer, MAX_EVENT};
+use dialect::frame::sse::MAX_EVENT;
 
 use super::{Stream, events};
 use crate::corpus::{Sample, none, streams};
@@ -19,8 +18,8 @@ fn an_event_that_does_not_parse_breaks_the_stream() {
 }
 
 fn garbled(sample: &Sample) -> Option<String> {
-    let mut framer = Framer::new(MAX_EVENT);
-    framer.push(Bytes::from(sample.text.clone()));
+    let mut framer = sample.dialect.client().framing().framer(MAX_EVENT);
+    framer.push(sample.bytes.clone());
     let mut reader = Stream::new(sample.dialect, sample.candidates);
     let mut ended = false;
     while let Some(raw) = framer.next_frame().unwrap() {

@@ -1,7 +1,7 @@
 //! Where a stream was split changes nothing.
 
-use bytes::Bytes;
-use dialect::frame::sse::{Framer, MAX_EVENT};
+use dialect::frame::Framer;
+use dialect::frame::sse::MAX_EVENT;
 use proptest::prelude::*;
 
 use super::{Stream, events};
@@ -12,7 +12,7 @@ use dialect::codec::End;
 fn a_stream_read_byte_by_byte_gives_the_same_events() {
     let mut complaints = Vec::new();
     for sample in streams() {
-        let bytes = sample.text.as_bytes();
+        let bytes = &sample.bytes[..];
         let whole = events(sample.dialect, sample.candidates, bytes);
         let mut reader = Stream::new(sample.dialect, sample.candidates);
         let chopped = bytes
@@ -42,11 +42,11 @@ fn every_split_in_two_gives_the_same_frames() {
 }
 
 fn first_bad_split(sample: &Sample) -> Option<usize> {
-    let bytes = Bytes::from(sample.text.clone());
-    let mut whole = Framer::new(MAX_EVENT);
+    let bytes = sample.bytes.clone();
+    let mut whole = sample.dialect.client().framing().framer(MAX_EVENT);
     whole.push(bytes.clone());
     let expected = pull(&mut whole, usize::MAX);
-    let mut before = Framer::new(MAX_EVENT);
+    let mut before = sample.dialect.client().framing().framer(MAX_EVENT);
     let mut done = 0;
     for at in 0..bytes.len() {
         if sample.looks_at(at) {
@@ -82,7 +82,7 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
     ) {
         let sample = sample.get(streams());
-        let bytes = sample.text.as_bytes();
+        let bytes = &sample.bytes[..];
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();

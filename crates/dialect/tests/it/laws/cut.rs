@@ -4,14 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat::StreamEvent;
-use dialect::codec::{EncoderOptions, End, EventEncoder};
-use dialect::frame::sse::{Framer, MAX_EVENT};
+use dialect::codec::{End, EventEncoder};
+use dialect::frame::Framing;
+use dialect::frame::sse::MAX_EVENT;
 use serde_json::Value;
 
-use super::{Stream, failure, has_terminator};
+use super::{Stream, failure, has_terminator, with_usage};
 use crate::corpus::{Sample, none, streams};
 
 /// Offsets from which on a stream may count as whole.
@@ -57,6 +57,9 @@ fn proof(sample: &Sample) -> Proof {
         cut: usize::MAX,
         broken: false,
     };
+    if sample.dialect.client().framing() == Framing::EventStream {
+        return proof_of_messages(&sample.bytes);
+    }
     let (mut stopped, mut finished) = (false, BTreeSet::new());
     for line in lines(&sample.text) {
         if line.data == "[DONE]" {
@@ -66,7 +69,7 @@ fn proof(sample: &Sample) -> Proof {
             continue;
         }
         let value: Value = serde_json::from_str(line.data).unwrap_or(Value::Null);
-        proof.broken |= value["error"].is_object();
+        proof.broken |= value["error"].is_object() || value["response"]["error"].is_object();
         match sample.dialect {
             Dialect::OpenaiChat => {
                 for choice in value["choices"].as_array().into_iter().flatten() {
@@ -78,6 +81,31 @@ fn proof(sample: &Sample) -> Proof {
                     proof.clean = proof.clean.min(line.end);
                 }
             }
+            Dialect::Cohere => {
+                let reason = value["delta"]["finish_reason"].as_str();
+                if value["type"] == "message-end" && reason.is_some() {
+                    proof.clean = proof.clean.min(line.end);
+                    proof.cut = proof.cut.min(line.whole);
+                }
+            }
+            Dialect::Gemini => {
+                let blocked = value["promptFeedback"]["blockReason"].is_string();
+                for candidate in value["candidates"].as_array().into_iter().flatten() {
+                    if candidate["finishReason"].is_string() {
+                        finished.insert(candidate["index"].as_u64());
+                    }
+                }
+                if blocked || finished.len() as u64 >= sample.candidates {
+                    proof.clean = proof.clean.min(line.end);
+                }
+            }
+            Dialect::OpenaiResponses => {
+                let kind = value["type"].as_str();
+                if matches!(kind, Some("response.completed" | "response.incomplete")) {
+                    proof.clean = proof.clean.min(line.end);
+                    proof.cut = proof.cut.min(line.whole);
+                }
+            }
             Dialect::AnthropicMessages => {
                 stopped |=
                     value["type"] == "message_delta" && value["delta"]["stop_reason"].is_string();
@@ -86,10 +114,31 @@ fn proof(sample: &Sample) -> Proof {
                     proof.cut = proof.cut.min(line.whole);
                 }
             }
+            Dialect::BedrockConverse => {}
         }
     }
     proof.broken |= proof.clean == usize::MAX;
     proof
+}
+
+/// The proof of a stream of messages: one that stops the answer, and that the body ends well.
+fn proof_of_messages(bytes: &[u8]) -> Proof {
+    let (mut at, mut clean) = (0, usize::MAX);
+    let mut broken = false;
+    while let Some(length) = bytes[at..].first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let message = String::from_utf8_lossy(&bytes[at..at + length]);
+        at += length;
+        if message.contains("messageStop") && message.contains("stopReason") {
+            clean = clean.min(at);
+        }
+        broken |= message.contains(":exception-type");
+    }
+    Proof {
+        clean,
+        cut: usize::MAX,
+        broken: broken || clean == usize::MAX,
+    }
 }
 
 /// The stream as far as it was read: a reader, and a writer for each client.
@@ -103,9 +152,7 @@ struct Sweep<'a> {
 
 impl<'a> Sweep<'a> {
     fn new(sample: &'a Sample) -> Self {
-        let options = EncoderOptions {
-            include_usage: true,
-        };
+        let options = with_usage();
         Self {
             sample,
             proof: proof(sample),
@@ -118,8 +165,8 @@ impl<'a> Sweep<'a> {
     }
 
     fn run(mut self) -> Vec<String> {
-        let bytes = Bytes::from(self.sample.text.clone());
-        let mut framer = Framer::new(MAX_EVENT);
+        let bytes = self.sample.bytes.clone();
+        let mut framer = self.sample.dialect.client().framing().framer(MAX_EVENT);
         framer.push(bytes.clone());
         let mut start = 0;
         while let Some(raw) = framer.next_frame().unwrap() {
@@ -239,11 +286,9 @@ impl<'a> Sweep<'a> {
 
     /// All that the uncut stream amounts to in each dialect ends in its terminator.
     fn closed(&mut self, last: &[StreamEvent]) {
-        let options = EncoderOptions {
-            include_usage: true,
-        };
+        let options = with_usage();
         let mut all = Stream::new(self.sample.dialect, self.sample.candidates);
-        all.push(self.sample.text.as_bytes()).unwrap();
+        all.push(&self.sample.bytes).unwrap();
         let mut events = all.finish(End::Clean).0;
         if events.last() != Some(&StreamEvent::End) {
             self.complain(format!("uncut its last event is {:?}", events.pop()));

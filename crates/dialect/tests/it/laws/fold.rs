@@ -4,10 +4,9 @@ use dialect::Dialect;
 use dialect::chat::{
     Candidate, Delta, Extra, FinishReason, Part, PartKind, PartStart, Response, Start, StreamEvent,
 };
-use dialect::codec::EncoderOptions;
 use dialect::loss::Losses;
 
-use super::{events, fold};
+use super::{events, fold, with_usage};
 use crate::canon::{canon, difference};
 use crate::corpus::{Sample, none, streams, wholes};
 
@@ -20,7 +19,7 @@ fn a_folded_stream_is_an_answer_that_comes_back_as_it_was() {
 fn stable(sample: &Sample) -> Option<String> {
     let complain = |what: String| Some(format!("{}: {what}", sample.id));
     // Streams that break are judged by other laws.
-    let events = events(sample.dialect, sample.candidates, sample.text.as_bytes()).ok()?;
+    let events = events(sample.dialect, sample.candidates, &sample.bytes).ok()?;
     let folded = fold(sample.dialect, &events);
     if !folded.is_complete() {
         return complain("is not complete".into());
@@ -58,9 +57,7 @@ fn told(sample: &Sample) -> Option<String> {
         Ok(whole) => normal(whole),
         Err(error) => return complain(format!("is refused: {error}")),
     };
-    let mut writer = sample.dialect.server().encoder(EncoderOptions {
-        include_usage: true,
-    });
+    let mut writer = sample.dialect.server().encoder(with_usage());
     let mut out = Vec::new();
     for event in unfold(&whole)? {
         writer.push(&event, &mut out);
@@ -96,7 +93,7 @@ fn same(sample: &Sample, whole: &Response, folded: &Response) -> Option<String> 
 /// What a stream has no place for, left out: fields without a word in the hub, the
 /// usage object's spelling, and parts that say nothing.
 fn normal(mut response: Response) -> Response {
-    response.extra = Extra::default();
+    bare(&mut response.extra);
     if let Some(usage) = &mut response.usage {
         usage.raw = None;
     }
@@ -108,7 +105,10 @@ fn normal(mut response: Response) -> Response {
             finish.reason = FinishReason::Stop;
             finish.raw = match response.origin {
                 Dialect::OpenaiChat => "stop".into(),
-                Dialect::AnthropicMessages => "end_turn".into(),
+                Dialect::AnthropicMessages | Dialect::BedrockConverse => "end_turn".into(),
+                Dialect::OpenaiResponses => "completed".into(),
+                Dialect::Gemini => "STOP".into(),
+                Dialect::Cohere => "COMPLETE".into(),
             };
         }
         candidate.extra = Extra::default();
@@ -124,6 +124,12 @@ fn normal(mut response: Response) -> Response {
         });
     }
     response
+}
+
+/// Takes the fields out; how the rest was spelled stays known.
+fn bare(extra: &mut Extra) {
+    let names: Vec<String> = extra.iter().map(|(name, _)| name.to_owned()).collect();
+    names.iter().for_each(|name| drop(extra.take(name)));
 }
 
 fn plain(part: &mut Part) {
@@ -195,7 +201,14 @@ fn unfold_part(
         }
         PartKind::Reasoning(reasoning) => {
             deltas.extend(halves(&reasoning.text).map(Delta::Text));
-            deltas.extend(reasoning.opaque.clone().map(|o| Delta::Opaque(Box::new(o))));
+            let opaque = reasoning.opaque.clone().map(|o| Delta::Opaque(Box::new(o)));
+            // What says which kind of reasoning it is comes before the words, a seal after them.
+            let plans = reasoning
+                .opaque
+                .as_ref()
+                .is_some_and(|o| o.kind == "tool_plan");
+            let at = if plans { 0 } else { deltas.len() };
+            deltas.splice(at..at, opaque);
             PartStart::Reasoning
         }
         PartKind::ToolCall(call) => {

@@ -1,5 +1,6 @@
 //! The laws of translation, held against every recording and fixture.
 
+mod ambiguous;
 mod broken;
 mod chop;
 mod cut;
@@ -16,10 +17,11 @@ mod weigh;
 use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat::StreamEvent;
-use dialect::codec::{Broken, ClientCodec, End, EventDecoder, TargetModel};
+use dialect::codec::{Broken, ClientCodec, EncoderOptions, End, EventDecoder, TargetModel};
 use dialect::failure::{ClientFailure, FailureDetails};
 use dialect::fold::Accumulator;
-use dialect::frame::sse::{Framer, MAX_EVENT};
+use dialect::frame::Framer;
+use dialect::frame::sse::MAX_EVENT;
 
 /// Reads a stream as the road does.
 #[derive(Clone)]
@@ -32,7 +34,7 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn new(dialect: Dialect, candidates: u64) -> Self {
         Self {
-            framer: Framer::new(MAX_EVENT),
+            framer: dialect.client().framing().framer(MAX_EVENT),
             decoder: dialect.client().decoder(candidates),
             events: Vec::new(),
         }
@@ -56,7 +58,7 @@ impl Stream {
     }
 
     fn last(&mut self, end: End) -> Result<(), Broken> {
-        let framer = std::mem::replace(&mut self.framer, Framer::new(0));
+        let framer = self.framer.clone();
         if let (End::Clean, Some(raw)) = (end, framer.finish())
             && let Some(frame) = raw.frame()?
         {
@@ -84,6 +86,12 @@ pub(crate) fn fold(origin: Dialect, events: &[StreamEvent]) -> Accumulator {
     accumulator
 }
 
+/// Whether a dialect names the model in the path and not in the body.
+pub(crate) fn names_model_in_path(dialect: Dialect) -> bool {
+    let path = |model| dialect.client().chat_path(model, false);
+    path("a") != path("b")
+}
+
 pub(crate) fn target(model: &str) -> TargetModel<'_> {
     TargetModel {
         model,
@@ -102,14 +110,43 @@ pub(crate) fn others(
         .map(|other| (other, other.client()))
 }
 
+/// A writer that tells usage.
+pub(crate) fn with_usage() -> EncoderOptions {
+    EncoderOptions {
+        include_usage: true,
+        ..EncoderOptions::default()
+    }
+}
+
 /// Whether the bytes of a stream hold its dialect's mark of success.
 pub(crate) fn has_terminator(dialect: Dialect, out: &[u8]) -> bool {
-    let mark: &[u8] = match dialect {
-        Dialect::OpenaiChat => b"data: [DONE]",
-        Dialect::AnthropicMessages => b"event: message_stop",
+    let marks: &[&str] = match dialect {
+        Dialect::OpenaiChat => &["data: [DONE]"],
+        Dialect::OpenaiResponses => &["event: response.completed", "event: response.incomplete"],
+        Dialect::AnthropicMessages => &["event: message_stop"],
+        Dialect::BedrockConverse => {
+            let mark = b":event-type\x07\x00\x0bmessageStop";
+            return out.windows(mark.len()).any(|bytes| bytes == mark);
+        }
+        Dialect::Cohere => &[r#"data: {"type":"message-end""#],
+        // There is no event for it; the reason in the last one is what a client goes by.
+        Dialect::Gemini => {
+            return out.split(|byte| *byte == b'\n').any(|line| {
+                let line = String::from_utf8_lossy(line);
+                let data = line.strip_prefix("data: ").unwrap_or_default();
+                let chunk: serde_json::Value = serde_json::from_str(data).unwrap_or_default();
+                chunk["promptFeedback"]["blockReason"].is_string()
+                    || chunk["candidates"][0].get("finishReason").is_some()
+            });
+        }
     };
-    out.split(|byte| *byte == b'\n')
-        .any(|line| line.starts_with(mark))
+    // The one event that ends a stream of Cohere's tells of failures too.
+    let failed: &[u8] = br#""finish_reason":"ERROR""#;
+    let fails = |line: &[u8]| line.windows(failed.len()).any(|at| at == failed);
+    out.split(|byte| *byte == b'\n').any(|line| {
+        marks.iter().any(|mark| line.starts_with(mark.as_bytes()))
+            && !(dialect == Dialect::Cohere && fails(line))
+    })
 }
 
 pub(crate) fn failure() -> ClientFailure {

@@ -3,7 +3,8 @@
 use dialect::Dialect;
 use dialect::chat::Usage;
 use dialect::codec::{EncoderOptions, End};
-use dialect::frame::Frame;
+use dialect::frame::sse::MAX_EVENT;
+use dialect::frame::{Frame, Framing};
 use dialect::loss::Losses;
 use dialect::needs::Needs;
 use proptest::prelude::*;
@@ -54,7 +55,8 @@ fn stream(dialect: Dialect, bytes: &[u8]) {
             let mut writer = other.server().encoder(EncoderOptions::default());
             let mut out = Vec::new();
             events.iter().for_each(|event| writer.push(event, &mut out));
-            assert!(std::str::from_utf8(&out).is_ok());
+            let text = other.server().stream_framing() == Framing::Sse;
+            assert!(!text || std::str::from_utf8(&out).is_ok());
         }
     }
 }
@@ -113,6 +115,33 @@ fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     )
 }
 
+/// Where the first event stands that tells of the end; none where there is no such event.
+fn before_the_proof(sample: &Sample) -> Option<usize> {
+    let words = match sample.dialect {
+        Dialect::OpenaiChat => ["\"finish_reason\":", "[DONE]"],
+        Dialect::AnthropicMessages => ["message_delta", "message_stop"],
+        Dialect::BedrockConverse => ["messageStop", "stopReason"],
+        Dialect::OpenaiResponses => ["response.completed", "response.incomplete"],
+        Dialect::Gemini => ["finishReason", "blockReason"],
+        Dialect::Cohere => ["message-end", "finish_reason"],
+    };
+    let said = |frame: &str| {
+        let null =
+            frame.contains("\"finish_reason\":null") || frame.contains("\"finish_reason\": null");
+        !null && words.iter().any(|word| frame.contains(word))
+    };
+    let mut framer = sample.dialect.client().framing().framer(MAX_EVENT);
+    framer.push(sample.bytes.clone());
+    let mut at = 0;
+    while let Some(raw) = framer.next_frame().unwrap() {
+        if said(&String::from_utf8_lossy(raw.bytes())) {
+            return Some(at);
+        }
+        at += raw.bytes().len();
+    }
+    None
+}
+
 fn small(samples: &'static [Sample]) -> Vec<&'static Sample> {
     samples
         .iter()
@@ -147,14 +176,53 @@ proptest! {
     #[test]
     fn changed_streams_are_no_panic(at in any::<prop::sample::Index>(), edits in edits()) {
         let sample = *at.get(&small(streams()));
-        let mut bytes = sample.text.clone().into_bytes();
+        let mut bytes = sample.bytes.to_vec();
         mutate(&mut bytes, &edits);
         Dialect::ALL.into_iter().for_each(|dialect| stream(dialect, &bytes));
     }
 
+    /// What was put into an answer cannot stand in for the end that was cut off.
+    #[test]
+    fn a_changed_answer_that_is_cut_is_never_whole(
+        at in any::<prop::sample::Index>(),
+        edits in edits(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let sample = *at.get(&small(wholes()));
+        let mut bytes = sample.text.trim_end().as_bytes().to_vec();
+        mutate(&mut bytes, &edits);
+        let end = cut.index(bytes.len().max(1));
+        let (kept, gone) = bytes.split_at(end.min(bytes.len()));
+        // Only white space may be missing of a document that is whole.
+        if !gone.trim_ascii().is_empty() && serde_json::from_slice::<serde::de::IgnoredAny>(kept).is_err() {
+            let codec = sample.dialect.client();
+            prop_assert!(codec.decode_response(kept).is_err());
+            prop_assert!(codec.weigh_response(kept).is_err());
+        }
+    }
+
+    /// However a stream was changed, without its last frames it does not end well.
+    #[test]
+    fn a_changed_stream_without_its_end_is_never_whole(
+        at in any::<prop::sample::Index>(),
+        edits in edits(),
+    ) {
+        let sample = *at.get(&small(streams()));
+        let Some(end) = before_the_proof(sample) else { return Ok(()) };
+        let mut bytes = sample.bytes[..end].to_vec();
+        mutate(&mut bytes, &edits);
+        let mut reader = Stream::new(sample.dialect, sample.candidates);
+        let pushed = reader.push(&bytes);
+        let (events, result) = reader.finish(End::Cut);
+        prop_assert!(pushed.is_err() || result.is_err());
+        prop_assert!(!events.contains(&dialect::chat::StreamEvent::End));
+    }
+
     #[test]
     fn arbitrary_frames_are_no_panic(
-        event in prop::sample::select(vec!["", "ping", "message_start", "content_block_delta", "error"]),
+        event in prop::sample::select(vec!["", "ping", "message_start", "content_block_delta", "message-end", "error",
+            "messageStart", "contentBlockDelta", "contentBlockStop", "metadata", "exception:throttlingException",
+            "response.created"]),
         data in ".{0,40}",
     ) {
         for dialect in Dialect::ALL {

@@ -233,7 +233,7 @@ pub const ROWS: &[Row] = &[
     ending(hosted(
         "cohere",
         &[
-            speaks("cohere", "https://api.cohere.com"),
+            speaks("cohere", "https://api.cohere.com/v2"),
             speaks("openai-chat", "https://api.cohere.ai/compatibility/v1"),
         ],
         &["CO_API_KEY", "COHERE_API_KEY"],

@@ -206,6 +206,10 @@ fn bill(dialect: Dialect, raw: &Value, line: &Value) -> i128 {
     let parts = match dialect {
         Dialect::OpenaiChat => openai(raw),
         Dialect::AnthropicMessages => anthropic(raw),
+        Dialect::OpenaiResponses
+        | Dialect::Gemini
+        | Dialect::BedrockConverse
+        | Dialect::Cohere => panic!("no recording of {dialect:?} is read here"),
     };
     let long: i128 = parts.input;
     let mut rates = line["rates"].as_object().unwrap().clone();
@@ -342,9 +346,7 @@ fn raw_usage(recording: &Recording) -> Option<Value> {
                     let said = members.iter().filter(|(_, value)| !value.is_null());
                     known.extend(said.map(|(name, value)| (name.clone(), value.clone())));
                 }
-                (_, Dialect::OpenaiChat | Dialect::AnthropicMessages) => {
-                    usage = Some(said.clone());
-                }
+                (_, _) => usage = Some(said.clone()),
             }
         }
     }
