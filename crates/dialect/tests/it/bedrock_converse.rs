@@ -256,6 +256,26 @@ fn turns_of_one_side_are_one_turn_and_results_come_first() {
 }
 
 #[test]
+fn sides_alternate_where_nothing_is_left_of_a_turn() {
+    let film = PartKind::Video(Media {
+        media_type: None,
+        name: None,
+        detail: None,
+        source: MediaSource::File("file-1".to_owned()),
+    });
+    let silent = Message::new(Role::Assistant, vec![film.into()]);
+    let request = foreign(vec![user("One"), silent, user("Two"), user("")]);
+    let (out, losses) = written(&request, "m");
+    assert_eq!(
+        out["messages"],
+        json!([{"role": "user", "content": [{"text": "One"}, {"text": "Two"}]}])
+    );
+    assert!(lost(&losses, "messages[1].content[0]").unwrap().functional);
+    assert!(lost(&losses, "messages[1]").unwrap().functional);
+    assert!(lost(&losses, "messages[3]").is_none());
+}
+
+#[test]
 fn ids_that_the_api_refuses_are_rewritten_alike_wherever_they_stand() {
     let long = "x".repeat(90);
     for id in ["a b", long.as_str(), "é"] {

@@ -41,9 +41,9 @@ impl Writing<'_> {
         let mut blocks = Blocks::new((false, false), self.losses);
         write_system(out, &system, &mut blocks);
         out.key("messages").array(|out| {
-            turns
-                .chunk_by(|a, b| side(a.1.role) == side(b.1.role))
-                .for_each(|turns| write_turn(out, turns, &mut blocks));
+            for group in groups(&turns) {
+                write_group(out, &group, &mut blocks);
+            }
         });
     }
 
@@ -88,11 +88,12 @@ impl Writing<'_> {
 }
 
 const SYSTEM: &str = "system";
+const USER: &str = "user";
 
 fn side(role: Role) -> &'static str {
     match role {
         Role::System | Role::Developer => SYSTEM,
-        Role::User | Role::Tool => "user",
+        Role::User | Role::Tool => USER,
         Role::Assistant => "assistant",
     }
 }
@@ -120,20 +121,64 @@ fn write_system(out: &mut Writer, system: &[Turn<'_>], blocks: &mut Blocks<'_>) 
     });
 }
 
-/// Writes one turn made of one or several messages of one side.
-fn write_turn(out: &mut Writer, turns: &[Turn<'_>], blocks: &mut Blocks<'_>) {
-    let Some((place, first)) = turns.first() else {
-        return;
+/// Turns that become one: those of one side, and among them those of which nothing is left.
+#[derive(Default)]
+struct Group<'a> {
+    /// Who speaks, once one does.
+    side: Option<&'static str>,
+    turns: Vec<&'a Turn<'a>>,
+    /// Those of which nothing is left.
+    silent: Vec<&'a Turn<'a>>,
+}
+
+/// Sides have to alternate, so a turn that falls silent must not part those beside it.
+fn groups<'a>(turns: &'a [Turn<'a>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for turn in turns {
+        let side = says_something(turn).then(|| side(turn.1.role));
+        let fits = |group: &Group<'_>| side.is_none() || group.side.is_none_or(|s| Some(s) == side);
+        if !groups.last().is_some_and(fits) {
+            groups.push(Group::default());
+        }
+        if let Some(group) = groups.last_mut() {
+            group.side = group.side.or(side);
+            group.turns.push(turn);
+            group.silent.extend(side.is_none().then_some(turn));
+        }
+    }
+    groups
+}
+
+/// Whether anything of a turn can be written.
+fn says_something(turn: &Turn<'_>) -> bool {
+    let mut losses = Losses::default();
+    let mut blocks = Blocks::new((false, false), &mut losses);
+    let mut writes = |part: &Part| match &part.kind {
+        PartKind::Text(words) if !words.as_str().trim().is_empty() => true,
+        PartKind::ToolCall(_) | PartKind::ToolResult(_) => true,
+        PartKind::Text(_)
+        | PartKind::Image(_)
+        | PartKind::Audio(_)
+        | PartKind::Video(_)
+        | PartKind::Document(_)
+        | PartKind::Reasoning(_)
+        | PartKind::Refusal(_)
+        | PartKind::Opaque(_) => blocks.write(&mut Writer::default(), part, ""),
     };
-    let mut parts: Vec<(&str, &Part)> = turns.iter().flat_map(parts_of).collect();
+    turn.1.parts.iter().any(&mut writes)
+}
+
+fn write_group(out: &mut Writer, group: &Group<'_>, blocks: &mut Blocks<'_>) {
+    let turns = group.turns.iter().copied();
+    let mut parts: Vec<(&str, &Part)> = turns.flat_map(parts_of).collect();
     // Models want results and reasoning before all else.
     parts.sort_by_key(|(_, part)| {
         !matches!(part.kind, PartKind::ToolResult(_) | PartKind::Reasoning(_))
     });
-    let wrote = out.attempt(|out| {
+    out.attempt(|out| {
         let mut wrote = false;
         out.object(|out| {
-            out.key("role").string(side(first.role));
+            out.key("role").string(group.side.unwrap_or(USER));
             out.key("content").array(|out| {
                 for (path, part) in &parts {
                     wrote |= blocks.write(out, part, path);
@@ -142,11 +187,13 @@ fn write_turn(out: &mut Writer, turns: &[Turn<'_>], blocks: &mut Blocks<'_>) {
         });
         wrote
     });
-    if !wrote {
-        let why = "the API takes no empty messages";
-        blocks
-            .losses
-            .functional(place.turn.as_str(), LossKind::Dropped, why);
+    for (place, message) in group.silent.iter().copied() {
+        // Beside others of its side it is not missed.
+        if group.side != Some(side(message.role)) {
+            let why = "the API takes no empty messages";
+            let path = place.turn.as_str();
+            blocks.losses.functional(path, LossKind::Dropped, why);
+        }
     }
 }
 

@@ -188,12 +188,6 @@ fn usual_to(target: Dialect) -> &'static [(&'static str, &'static str)] {
         ],
         Dialect::Gemini => &[],
         Dialect::BedrockConverse => &[
-            // Turns that say nothing, beside others of the same side.
-            ("/messages/*", r#"{"content":[],"role":"user"}"#),
-            (
-                "/messages/*",
-                r#"{"content":[{"text":"","type":"text"}],"role":"user"}"#,
-            ),
             // Models reason when they are asked to.
             ("/thinking", r#"{"type":"disabled"}"#),
             ("/input_schema/type", r#""object""#),
