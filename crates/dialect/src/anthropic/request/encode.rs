@@ -13,10 +13,11 @@ use crate::loss::{LossKind, Losses};
 
 /// Writes a request for a provider.
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
+    let ours = request.origin == OWN;
     let mut writing = Writing {
         request,
-        places: request.places(),
-        ours: request.origin == OWN,
+        places: if ours { Vec::new() } else { request.places() },
+        ours,
         max_tokens: request
             .max_output_tokens
             .unwrap_or(target.default_max_tokens),
@@ -42,7 +43,7 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
 /// A request on its way out.
 pub(super) struct Writing<'a> {
     pub(super) request: &'a Request,
-    /// Where its turns stood.
+    /// Where its turns stood; empty for our own, which go on as they stood.
     pub(super) places: Vec<Place>,
     /// Whether it came from this dialect.
     pub(super) ours: bool,
