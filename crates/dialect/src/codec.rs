@@ -113,6 +113,11 @@ pub trait ClientCodec: Sync {
     /// Reads an error answer; never fails, since providers answer errors with anything.
     fn decode_failure(&self, body: &[u8]) -> ProviderError;
 
+    /// Whether a service tier that another dialect asks for is written: then it is what is paid.
+    fn takes_foreign_tiers(&self) -> bool {
+        true
+    }
+
     /// Path of chat below the provider's versioned root; some dialects name model and form of
     /// the answer in it, percent-encoded.
     fn chat_path(&self, model: &str, stream: bool) -> Cow<'static, str>;

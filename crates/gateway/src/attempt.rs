@@ -12,7 +12,6 @@ use dialect::codec::ClientCodec;
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
-use policy::price::Tier;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Gateway;
@@ -28,7 +27,7 @@ use crate::meter::Meter;
 use crate::names;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
-use crate::reserve::Reserved;
+use crate::reserve::{Reserved, tier_asked};
 use crate::route::{Move, Route};
 use crate::speech::Speech;
 use crate::translation::{self, Translation};
@@ -169,18 +168,11 @@ struct One<'a> {
 type Got = (Content, Option<http::HeaderValue>);
 
 impl One<'_> {
-    /// The service tier that the client asked this target for; another dialect's words are not sent.
-    fn tier_asked(&self, same_dialect: bool) -> Option<Tier> {
-        let head = &self.outgoing.planned().screened.admitted.head;
-        let asked = head.service_tier.as_deref().filter(|_| same_dialect);
-        asked.and_then(Tier::by_name)
-    }
-
     async fn attempt(&self, mut encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
         let began = Instant::now();
         exchange.attempts.push(Attempt::new(self.target));
         exchange.losses.clone_from(&encoded.losses);
-        let asked = self.tier_asked(encoded.same_dialect);
+        let asked = tier_asked(&self.outgoing.planned().screened.admitted, self.target);
         exchange.used.tier = asked;
         exchange.served_model = None;
         let stream = self.outgoing.planned().screened.admitted.head.stream;
@@ -334,6 +326,7 @@ impl One<'_> {
             meter: Meter::of(exchange, self.target),
             // They are spliced into an event's text.
             details: admitted.call.options.details && speech.is_text(),
+            candidates: admitted.head.candidates.max(1),
         };
         let room = self.gateway.shared.memory.try_reserve(0);
         let mut pump = Box::new(Pump::new(

@@ -248,7 +248,8 @@ impl Exchange {
         if !model.is_empty() && self.served_model.as_deref() != Some(model) {
             self.served_model = Some(model.into());
         }
-        if let Some(tier) = tier {
+        // `auto` is the word of who has not chosen yet.
+        if let Some(tier) = tier.filter(|tier| *tier != "auto") {
             self.used.tier = Tier::by_name(tier);
         }
     }

@@ -1,5 +1,6 @@
 //! Which model the name means for this caller, and which targets serve it in what order.
 
+use dialect::needs::Need;
 use policy::failure::{Code, Failure};
 use policy::plan::Plan;
 use policy::snapshot::{Resolved, Snapshot};
@@ -15,12 +16,33 @@ pub(crate) struct Planned {
     pub plan: Plan,
 }
 
+/// What would go on from what a provider keeps for all callers together, or end after its client has
+/// gone: neither is bound to who asks, so both are refused.
+const UNSERVED: [(Need, &str); 2] = [
+    (
+        Need::ServerState,
+        "the request goes on from an answer or a conversation that the provider keeps",
+    ),
+    (
+        Need::Background,
+        "the request asks for an answer in the background",
+    ),
+];
+
 /// Plans the request.
 ///
 /// # Errors
-/// `model_not_found` with near names, `model_not_allowed`, or `no_target`.
+/// `invalid_request` for what is not served, `model_not_found` with near names, `model_not_allowed`, or
+/// `no_target`.
 pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planned>, Failure> {
-    let name = &screened.admitted.head.model;
+    let head = &screened.admitted.head;
+    for (need, what) in UNSERVED {
+        if head.needs.has(need) {
+            let why = format!("{what}, which is not served yet");
+            return Err(Failure::new(Code::InvalidRequest, why));
+        }
+    }
+    let name = &head.model;
     let model = match snapshot.resolve(name, &screened.admitted.caller.key) {
         Resolved::Model(model) => model,
         Resolved::NotAllowed => {

@@ -55,6 +55,8 @@ pub(crate) struct PumpOptions {
     pub hold: HoldBack,
     /// Whether the last usage event tells what the gateway did.
     pub details: bool,
+    /// How many answers were asked for.
+    pub candidates: u64,
     /// Counts what has streamed, where what is held is no bound.
     pub meter: Option<Meter>,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Pump {
     room: Permit,
     semantic: bool,
     finishing: bool,
+    /// How many answers have ended.
+    finished: u64,
     complete: bool,
 }
 
@@ -144,6 +148,7 @@ impl Pump {
             room,
             semantic: false,
             finishing: false,
+            finished: 0,
             complete: false,
         }
     }
@@ -315,8 +320,14 @@ impl Pump {
                         .created
                         .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());
                 }
-                StreamEvent::Finish { .. } => self.finishing = true,
-                StreamEvent::End => self.complete = true,
+                StreamEvent::Finish { .. } => {
+                    self.finished += 1;
+                    self.finishing |= self.finished >= self.options.candidates;
+                }
+                StreamEvent::End => {
+                    self.finishing = true;
+                    self.complete = true;
+                }
                 StreamEvent::Error(error) => {
                     let why = format!("the provider failed in mid-stream: {}", error.message);
                     return Err(Break {
@@ -332,9 +343,9 @@ impl Pump {
             }
         }
         if let Some(used) = used {
-            exchange.used.is_final = self.finishing;
             exchange.used.usage = Some(used);
         }
+        exchange.used.is_final = self.finishing && exchange.used.usage.is_some();
         if let Some(meter) = &mut self.options.meter {
             meter.keep_up(exchange, self.finishing)?;
         }

@@ -266,7 +266,7 @@ impl Stream {
                 if let Err(error) = recorded {
                     let failure = refuse::unrecorded(&error);
                     let words = words(self.speech.encoder(), &failure, &self.exchange);
-                    self.last_words = Some(words);
+                    self.last_words = Some(self.speech.behind(words));
                 }
             }
             let Some(pump) = self.pump.as_mut() else {
@@ -339,6 +339,7 @@ impl Stream {
     fn fail(&mut self, failure: &Failure) {
         let approved = self.pump.take().and_then(|mut pump| pump.take_ready());
         let words = fail(self.speech.encoder(), failure, &mut self.exchange);
+        let words = self.speech.behind(words);
         self.last_words = Some(match approved {
             Some(approved) => [approved, words].concat().into(),
             None => words,

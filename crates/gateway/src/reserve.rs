@@ -7,11 +7,13 @@ use policy::accounts::Ask;
 use policy::bound::{BoundError, Ceiling, Demand, Fit, OUTPUT_TOKENS_MAX, bound, fit};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
+use policy::model::Target;
 use policy::money::Nanos;
 use policy::plan::Plan;
 use policy::price::{PriceRow, Tier};
 
 use crate::Shared;
+use crate::admit::Admitted;
 use crate::bill::price;
 use crate::exchange::Exchange;
 use crate::plan::Planned;
@@ -142,11 +144,18 @@ impl Ceiling for Priced {
     }
 }
 
+/// The service tier that a target is asked for: in its client's dialect, or in another one that has
+/// words for tiers.
+pub(crate) fn tier_asked(admitted: &Admitted, target: &Target) -> Option<Tier> {
+    let (from, to) = (admitted.call.speech.dialect, target.provider.dialect);
+    let crosses = from == to || to.client().takes_foreign_tiers();
+    let asked = admitted.head.service_tier.as_deref();
+    asked.filter(|_| crosses).and_then(Tier::by_name)
+}
+
 fn targets(planned: &Planned, snapshot: &policy::snapshot::Snapshot, at_ms: i64) -> Vec<Priced> {
     let plan = &planned.plan;
     let admitted = &planned.screened.admitted;
-    let asked = admitted.head.service_tier.as_deref();
-    let asked = asked.and_then(Tier::by_name);
     let steps = plan.steps.iter();
     steps
         .map(|step| Priced {
@@ -154,8 +163,7 @@ fn targets(planned: &Planned, snapshot: &policy::snapshot::Snapshot, at_ms: i64)
             ceiling: snapshot
                 .ceilings
                 .of(&plan.model.name, &step.target.provider.name),
-            // Another dialect's words for tiers are not sent.
-            tier: asked.filter(|_| step.target.provider.dialect == admitted.call.speech.dialect),
+            tier: tier_asked(admitted, &step.target),
         })
         .collect()
 }

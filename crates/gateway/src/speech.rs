@@ -1,5 +1,6 @@
 //! What a client's stream is written in: its dialect, and the form it asked for.
 
+use bytes::Bytes;
 use dialect::Dialect;
 use dialect::codec::{EncoderOptions, EventEncoder};
 use dialect::frame::Framing;
@@ -39,6 +40,16 @@ impl Speech {
     #[must_use]
     pub(crate) fn encoder(self) -> Box<dyn EventEncoder> {
         self.dialect.server().encoder(self.options(false))
+    }
+
+    /// What an encoder of its own wrote, behind what the client has: in an array a comma stands where
+    /// another array would begin.
+    #[must_use]
+    pub(crate) fn behind(self, words: Bytes) -> Bytes {
+        match words.strip_prefix(b"[").filter(|_| self.json_array) {
+            Some(rest) => [b",", rest].concat().into(),
+            None => words,
+        }
     }
 
     /// The content type of the stream.

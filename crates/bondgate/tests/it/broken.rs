@@ -229,7 +229,7 @@ const WHOLE: &[(&str, &str, &str)] = &[
     (
         "no dialect",
         "providers:\n  p: { base_url: http://h/v1 }",
-        "2:3: provider `p` does not say what it speaks · add `dialect: openai-chat` or `dialect: anthropic-messages`",
+        "2:3: provider `p` does not say what it speaks · add `dialect:` and one of `openai-chat`, `anthropic-messages`, `openai-responses`, `gemini`, `bedrock-converse`, `cohere`",
     ),
     (
         "a dialect that is not built",

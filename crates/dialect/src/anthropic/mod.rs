@@ -110,6 +110,10 @@ impl ClientCodec for Anthropic {
         failure::decode(body)
     }
 
+    fn takes_foreign_tiers(&self) -> bool {
+        false
+    }
+
     fn chat_path(&self, _: &str, _: bool) -> Cow<'static, str> {
         "/messages".into()
     }

@@ -103,6 +103,10 @@ impl ClientCodec for Cohere {
         failure::decode(body)
     }
 
+    fn takes_foreign_tiers(&self) -> bool {
+        false
+    }
+
     fn chat_path(&self, _: &str, _: bool) -> Cow<'static, str> {
         "/chat".into()
     }

@@ -151,6 +151,17 @@ pub fn usual_auth(dialect: Dialect) -> Auth {
     }
 }
 
+/// The root of a dialect's paths where a base URL is a bare host.
+#[must_use]
+pub fn usual_root(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenaiChat | Dialect::AnthropicMessages | Dialect::OpenaiResponses => "/v1",
+        Dialect::Gemini => "/v1beta",
+        Dialect::BedrockConverse => "",
+        Dialect::Cohere => "/v2",
+    }
+}
+
 /// The catalogue as a document: `docs/providers.md`.
 #[must_use]
 pub fn document() -> String {

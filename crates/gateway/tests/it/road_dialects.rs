@@ -144,3 +144,47 @@ async fn the_array_form_of_gemini_is_one_json_text() {
         assert_eq!(said, TEXT, "{provider:?}: {all}");
     }
 }
+
+/// Of chat the event with the usage that the client did not ask for is withheld; `road_answers` has that.
+#[tokio::test]
+async fn in_one_dialect_a_stream_gains_and_loses_nothing() {
+    let all = Dialect::ALL.into_iter();
+    for dialect in all.filter(|dialect| *dialect != Dialect::OpenaiChat) {
+        let sim = sim().await;
+        let road = Road::to(vec![echo("p", dialect, &sim)]);
+        let got = Ask::stream(dialect, TEXT).send(&road).await;
+        assert!(got.ends_well(dialect), "{dialect:?}: {got:?}");
+        let sent = sim.seen()[0].bytes_sent;
+        assert_eq!(got.body.len() as u64, sent, "{dialect:?}: {got:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_within_the_array_form_of_gemini_leaves_one_json_text() {
+    for provider in Dialect::ALL {
+        let sim = faulty(json!({ "cut": { "at_fraction": 0.7 } })).await;
+        let road = Road::to(vec![echo("p", provider, &sim)]);
+        let ask = Ask::stream(Dialect::Gemini, &format!("[[chunks=20]]{TEXT}"));
+        let ask = ask.at("/v1beta/models/m:streamGenerateContent");
+        let all = ask.send(&road).await.json();
+        let last = all.as_array().unwrap().last().unwrap();
+        assert!(last["error"]["code"].is_number(), "{provider:?}: {all}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_bound_to_who_asks_is_refused() {
+    let sim = sim().await;
+    let road = Road::to(vec![echo("p", Dialect::OpenaiResponses, &sim)]);
+    for (name, value) in [
+        ("previous_response_id", json!("resp_of_somebody")),
+        ("conversation", json!("conv_of_somebody")),
+        ("background", json!(true)),
+    ] {
+        let ask = Ask::new(Dialect::OpenaiResponses, TEXT).with(name, value);
+        let got = ask.send(&road).await;
+        assert_error(Dialect::OpenaiResponses, &got, 400, "invalid_request");
+        assert!(got.message().contains("not served yet"), "{got:?}");
+    }
+    assert!(sim.bill().calls.is_empty());
+}

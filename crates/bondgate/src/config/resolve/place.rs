@@ -53,7 +53,7 @@ pub(super) fn find(
     };
     let paths = finder.paths(speaks);
     let base = match &file.value.base_url {
-        Some(written) => finder.written(written),
+        Some(written) => finder.written(written, dialect),
         None => finder.of_row(row, speaks, paths.deployments),
     };
     let base = finder.prior_knowledge(base?);
@@ -167,10 +167,10 @@ impl Finder<'_, '_> {
         }
     }
 
-    fn written(&mut self, written: &At<String>) -> Option<BaseUrl> {
+    fn written(&mut self, written: &At<String>, dialect: Option<Dialect>) -> Option<BaseUrl> {
         match BaseUrl::parse(&written.value) {
             Ok(base) => Some(BaseUrl {
-                path: versioned(&base.path),
+                path: versioned(&base.path, dialect.unwrap_or(Dialect::OpenaiChat)),
                 ..base
             }),
             Err(why) => {

@@ -66,11 +66,11 @@ impl Providers {
     }
 }
 
-/// A path as a base URL means it: a bare host stands for its `/v1`.
+/// A path as a base URL means it: a bare host stands for the root that is usual for the dialect.
 #[must_use]
-pub fn versioned(path: &str) -> String {
+pub fn versioned(path: &str, dialect: Dialect) -> String {
     if path.is_empty() {
-        "/v1".to_owned()
+        catalog::usual_root(dialect).to_owned()
     } else {
         path.to_owned()
     }

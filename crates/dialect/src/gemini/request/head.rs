@@ -72,7 +72,8 @@ pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
             }
             ("contents", _) => member.array(|_, _| Ok(()))?,
             ("tools", Kind::Array | Kind::Object) => tools(&mut head, member)?,
-            ("serviceTier", Kind::String) => head.service_tier = Some(text(member)?),
+            ("serviceTier", Kind::Null) => member.skip().map(drop)?,
+            ("serviceTier", _) => head.service_tier = Some(text(member)?),
             ("generationConfig", kind) => {
                 let span = member.clone().skip()?;
                 let inside = span.start + 1..span.start + 1;
@@ -123,12 +124,14 @@ fn tools(head: &mut Head, reader: &mut Reader<'_>) -> Result<(), Invalid> {
 }
 
 fn config(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<(), Invalid> {
+    if key == "maxOutputTokens" {
+        head.max_output_tokens_span = Some(member.clone().skip()?);
+    }
     if member.peek()? == Kind::Null {
         return member.skip().map(drop);
     }
     match (key, member.peek()?) {
         ("maxOutputTokens", _) => {
-            head.max_output_tokens_span = Some(member.clone().skip()?);
             head.max_output_tokens = Some(member.u64()?);
         }
         ("candidateCount", _) => {

@@ -324,6 +324,10 @@ impl Encoder {
 
     /// Writes the last chunk, which has the reasons and the usage.
     fn conclude(&mut self, out: &mut Vec<u8>) {
+        let said = self.begun || self.blocked || self.usage.is_some() || !self.voices.is_empty();
+        if !said && !self.array {
+            return;
+        }
         for index in self
             .voices
             .iter()

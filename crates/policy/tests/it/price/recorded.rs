@@ -206,10 +206,9 @@ fn bill(dialect: Dialect, raw: &Value, line: &Value) -> i128 {
     let parts = match dialect {
         Dialect::OpenaiChat => openai(raw),
         Dialect::AnthropicMessages => anthropic(raw),
-        Dialect::OpenaiResponses
-        | Dialect::Gemini
-        | Dialect::BedrockConverse
-        | Dialect::Cohere => panic!("no recording of {dialect:?} is read here"),
+        Dialect::OpenaiResponses | Dialect::Gemini | Dialect::BedrockConverse | Dialect::Cohere => {
+            panic!("no recording of {dialect:?} is read here")
+        }
     };
     let long: i128 = parts.input;
     let mut rates = line["rates"].as_object().unwrap().clone();
