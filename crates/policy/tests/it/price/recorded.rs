@@ -24,7 +24,7 @@ use super::today_ms;
 /// Who is called differently in our catalogue.
 const CALLED: [(&str, &str); 2] = [("alibaba", "dashscope"), ("bedrock-mantle", "bedrock")];
 
-/// Streams that hold no whole answer, and why; with none there is no usage to price.
+/// Streams that hold no whole answer, and why.
 const BROKEN: [(&str, &str); 6] = [
     ("bulk-02191", "failed: a call of a tool that does not fit"),
     ("bulk-03710", "failed: a rate limit"),
@@ -76,7 +76,9 @@ fn every_recorded_usage_costs_what_an_independent_calculator_says() {
     let forms = Dialect::ALL.len() * 2;
     assert_eq!(seen.usages.len(), forms, "{seen:?}");
     assert!(seen.usages.values().all(|n| *n > 10), "{seen:?}");
-    assert!(seen.by_book > 1_500 && seen.cached > 120, "{seen:?}");
+    assert_eq!(seen.by_book.len(), Dialect::ALL.len(), "{seen:?}");
+    assert!(seen.by_book.values().all(|n| *n > 30), "{seen:?}");
+    assert!(seen.cached > 120, "{seen:?}");
     assert!(seen.reasoned > 500 && seen.heard > 15, "{seen:?}");
     // Prices changed since some were recorded.
     assert!(seen.as_billed > 80, "{seen:?}");
@@ -88,8 +90,8 @@ fn every_recorded_usage_costs_what_an_independent_calculator_says() {
 struct Seen {
     /// Usages by dialect and form; each is priced by rates made up.
     usages: BTreeMap<(&'static str, &'static str), u32>,
-    /// Priced by the built-in data too.
-    by_book: u32,
+    /// Priced by the built-in data too, by dialect.
+    by_book: BTreeMap<&'static str, u32>,
     /// With input from or to a cache.
     cached: u32,
     /// With reasoning.
@@ -157,7 +159,7 @@ impl Pricing {
         };
         let cost = row.cost(usage, None, 1);
         if !cost.unpriced {
-            seen.by_book += 1;
+            *seen.by_book.entry(of.dialect.name()).or_default() += 1;
             let line = line_of(&self.lines, &row.provider, &row.model);
             check(of, raw, line, cost.nanos.0, seen);
             seen.as_billed += u32::from(said_bill(raw).is_some_and(|bill| bill == cost.nanos.0));
