@@ -75,7 +75,7 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
     Ok(Provider {
         keys: keys.collect(),
         name: name.clone(),
-        base_path: versioned(&base.path),
+        base_path: versioned(&base.path, dialect),
         origin: base.origin,
         dialect,
         auth,

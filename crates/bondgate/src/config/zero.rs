@@ -146,7 +146,7 @@ fn simulated(base: BaseUrl) -> Provider {
     let key = ProviderKey::new("sim".to_owned(), secret, base.origin.clone());
     Provider {
         name: "sim".to_owned(),
-        base_path: versioned(&base.path),
+        base_path: versioned(&base.path, Dialect::OpenaiChat),
         origin: base.origin,
         dialect: Dialect::OpenaiChat,
         auth: Auth::Bearer,

@@ -53,7 +53,7 @@ pub(super) fn find(
     };
     let paths = finder.paths(speaks);
     let base = match &file.value.base_url {
-        Some(written) => finder.written(written),
+        Some(written) => finder.written(written, dialect),
         None => finder.of_row(row, speaks, paths.deployments),
     };
     let base = finder.prior_knowledge(base?);
@@ -167,12 +167,16 @@ impl Finder<'_, '_> {
         }
     }
 
-    fn written(&mut self, written: &At<String>) -> Option<BaseUrl> {
+    /// Where the configuration says that it is; without a dialect, which is a problem of its own,
+    /// as it stands.
+    fn written(&mut self, written: &At<String>, dialect: Option<Dialect>) -> Option<BaseUrl> {
         match BaseUrl::parse(&written.value) {
-            Ok(base) => Some(BaseUrl {
-                path: versioned(&base.path),
-                ..base
-            }),
+            Ok(mut base) => {
+                if let Some(dialect) = dialect {
+                    base.path = versioned(&base.path, dialect);
+                }
+                Some(base)
+            }
             Err(why) => {
                 // The reason may repeat the URL, and the URL may hold a password.
                 let mend = if written.written && !written.value.contains('@') {

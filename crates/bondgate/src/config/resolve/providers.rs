@@ -66,14 +66,18 @@ impl Providers {
     }
 }
 
-/// A path as a base URL means it: a bare host stands for its `/v1`.
+/// A path as a base URL means it: a bare host stands for the version that the dialect's own
+/// vendor serves. Bedrock's paths have none.
 #[must_use]
-pub fn versioned(path: &str) -> String {
-    if path.is_empty() {
-        "/v1".to_owned()
-    } else {
-        path.to_owned()
-    }
+pub fn versioned(path: &str, dialect: Dialect) -> String {
+    let version = match dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::AnthropicMessages => "/v1",
+        Dialect::Gemini => "/v1beta",
+        Dialect::Cohere => "/v2",
+        Dialect::BedrockConverse => "",
+    };
+    let written = Some(path).filter(|path| !path.is_empty());
+    written.unwrap_or(version).to_owned()
 }
 
 /// Resolves all providers.
