@@ -70,7 +70,7 @@ class Pair:
 
     def crosses(self):
         """Whether the gateway has to translate."""
-        return (self.client, self.provider) not in (("openai", "chat"), ("anthropic", "anthropic"))
+        return self.provider != {"openai": "chat"}.get(self.client, self.client)
 
 
 Case = typing.Callable[[Pair], str | None]
@@ -105,14 +105,20 @@ def check_error(error, status, code, what):
     """A refusal carries the same facts in every dialect, whoever the client is."""
     equal(error.status_code, status, f"{what}: status")
     body = error.response.json()
+    facts = check_facts(body, error.response.headers, code, what)
+    check(error.request_id, f"{what}: the client library found no request id")
+    check(body["error"].get("message"), f"{what}: no sentence in {shown(body)}")
+    return facts
+
+
+def check_facts(body, headers, code, what):
+    """The `bondgate` object of an error's body, and the header that names the same request."""
     facts = body.get("bondgate") or body.get("error", {}).get("bondgate")
     check(isinstance(facts, dict), f"{what}: no `bondgate` object in {shown(body)}")
     equal(facts.get("code"), code, f"{what}: bondgate.code")
-    request_id = error.response.headers.get("x-bondgate-request-id", "")
+    request_id = headers.get("x-bondgate-request-id", "")
     equal(len(request_id), 26, f"{what}: length of x-bondgate-request-id")
     equal(facts.get("request_id"), request_id, f"{what}: bondgate.request_id")
-    check(error.request_id, f"{what}: the client library found no request id")
-    check(body["error"].get("message"), f"{what}: no sentence in {shown(body)}")
     return facts
 
 

@@ -136,16 +136,27 @@ fn every_setting_has_its_line_in_the_example() {
 
 #[test]
 fn a_bare_host_stands_for_its_versioned_root() {
-    let base = |url: &str| {
-        let text = format!("providers: {{ p: {{ base_url: \"{url}\", dialect: openai-chat }} }}");
+    let base_of = |url: &str, dialect: &str| {
+        let text = format!("providers: {{ p: {{ base_url: \"{url}\", dialect: {dialect} }} }}");
         Written::new(&text).check().unwrap().config.providers["p"]
             .base_path
             .clone()
     };
+    let base = |url| base_of(url, "openai-chat");
     assert_eq!(base("https://api.example.com"), "/v1");
     assert_eq!(base("https://api.example.com/"), "/v1");
     assert_eq!(base("https://api.example.com/v1/"), "/v1");
     assert_eq!(base("https://api.example.com/openai/v2"), "/openai/v2");
+    for (dialect, root) in [
+        ("openai-responses", "/v1"),
+        ("anthropic-messages", "/v1"),
+        ("gemini", "/v1beta"),
+        ("cohere", "/v2"),
+        ("bedrock-converse", ""),
+    ] {
+        assert_eq!(base_of("https://api.example.com", dialect), root);
+        assert_eq!(base_of("https://api.example.com/x", dialect), "/x");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::program::{KEY, Program, SimThread, part, root};
 
-const SCRIPT: &str = r#"{ "rules": [
+/// The simulated provider cuts the answers of `cut/*` and refuses those of `down/*`.
+pub(crate) const SCRIPT: &str = r#"{ "rules": [
     { "when": { "model": "cut/*" }, "do": { "cut": { "at_fraction": 0.5 } } },
     { "when": { "model": "down/*" }, "do": { "status": { "status": 503 } } }
 ] }"#;
@@ -36,7 +37,7 @@ fn gateway(sim: &SimThread) -> Program {
 }
 
 /// Runs a suite and fails with every case that failed.
-fn suite(mut command: Command, gateway: &Program) {
+pub(crate) fn suite(mut command: Command, gateway: &Program) {
     let output = command
         .current_dir(root())
         .env("BONDGATE_BASE", &gateway.url)

@@ -205,6 +205,14 @@ fn an_array_is_written_for_who_asked_for_one() {
 }
 
 #[test]
+fn an_end_without_a_start_adds_no_chunk() {
+    let mut writer = GEMINI.server().encoder(EncoderOptions::default());
+    let mut out = Vec::new();
+    writer.push(&StreamEvent::End, &mut out);
+    assert_eq!(out, b"", "nothing but the last chunk marks the end");
+}
+
+#[test]
 fn a_refused_prompt_is_a_complete_answer() {
     let body = json!({"promptFeedback": {"blockReason": "SAFETY"}, "responseId": "r"});
     let hub = answer(&body);

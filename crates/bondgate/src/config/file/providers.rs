@@ -17,7 +17,8 @@ use crate::config::values::{At, SecretText};
 pub struct ProviderFile {
     /// Row of the catalogue; default the provider's own name.
     pub provider: Option<At<String>>,
-    /// Where it is, such as `http://127.0.0.1:8000/v1`; `/v1` is added to a bare host.
+    /// Where it is, such as `http://127.0.0.1:8000/v1`; a bare host means the
+    /// dialect's `/v1`, `/v1beta` (Gemini) or `/v2` (Cohere).
     pub base_url: Option<At<String>>,
     /// What it speaks.
     pub dialect: Option<DialectFile>,

@@ -167,12 +167,16 @@ impl Finder<'_, '_> {
         }
     }
 
+    /// Where the configuration says that it is; without a dialect, which is a problem of its own,
+    /// as it stands.
     fn written(&mut self, written: &At<String>, dialect: Option<Dialect>) -> Option<BaseUrl> {
         match BaseUrl::parse(&written.value) {
-            Ok(base) => Some(BaseUrl {
-                path: versioned(&base.path, dialect.unwrap_or(Dialect::OpenaiChat)),
-                ..base
-            }),
+            Ok(mut base) => {
+                if let Some(dialect) = dialect {
+                    base.path = versioned(&base.path, dialect);
+                }
+                Some(base)
+            }
             Err(why) => {
                 // The reason may repeat the URL, and the URL may hold a password.
                 let mend = if written.written && !written.value.contains('@') {

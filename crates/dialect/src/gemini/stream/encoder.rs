@@ -36,6 +36,8 @@ pub(crate) struct Encoder {
     /// Whether the events come from this dialect.
     ours: bool,
     blocked: bool,
+    /// Whether the answer began here; else its last chunk is not ours to write.
+    started: bool,
     start: Start,
     /// Fields of this dialect for the first chunk.
     first: Extra,
@@ -70,6 +72,7 @@ impl Encoder {
     }
 
     fn start(&mut self, start: &Start) {
+        self.started = true;
         self.ours = start.extra.noted(spelled::ANSWER);
         self.blocked = self.ours && is_refused(&start.extra);
         self.tier.clone_from(&start.service_tier);
@@ -440,7 +443,8 @@ impl EventEncoder for Encoder {
             StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
             // Failures are told by `fail`, with what the gateway knows of them.
             StreamEvent::Ping | StreamEvent::Error(_) => {}
-            StreamEvent::End => self.conclude(out),
+            StreamEvent::End if self.started => self.conclude(out),
+            StreamEvent::End => self.close(out),
         }
     }
 
