@@ -145,11 +145,13 @@ async fn the_array_form_of_gemini_is_one_json_text() {
     }
 }
 
-/// Of chat the event with the usage that the client did not ask for is withheld; `road_answers` has that.
+/// Of chat the event with the usage that the client did not ask for is withheld, which `road_answers`
+/// has; the `[DONE]` that Cohere sends behind its proof is not waited for.
 #[tokio::test]
 async fn in_one_dialect_a_stream_gains_and_loses_nothing() {
     let all = Dialect::ALL.into_iter();
-    for dialect in all.filter(|dialect| *dialect != Dialect::OpenaiChat) {
+    let not_whole = [Dialect::OpenaiChat, Dialect::Cohere];
+    for dialect in all.filter(|dialect| !not_whole.contains(dialect)) {
         let sim = sim().await;
         let road = Road::to(vec![echo("p", dialect, &sim)]);
         let got = Ask::stream(dialect, TEXT).send(&road).await;
