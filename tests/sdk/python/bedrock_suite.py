@@ -7,6 +7,7 @@ that a stream can be compared with the whole answer.
 
 import functools
 import json
+import os
 
 import boto3
 from botocore.config import Config
@@ -33,13 +34,18 @@ def client(pair, key=None):
 
 @functools.cache
 def connected(base, key):
-    """The access key's id is the virtual key; what it signs with is of no account."""
+    """Over TLS the virtual key is a bearer token, which the library sends over nothing else.
+
+    In the clear it is the id of the access key; what that signs with is of no account.
+    """
+    shown = {"aws_access_key_id": key, "aws_secret_access_key": "not-used"}
+    if base.startswith("https://"):
+        os.environ["AWS_BEARER_TOKEN_BEDROCK"], shown = key, {}
     return boto3.client(
         "bedrock-runtime",
         region_name="us-east-1",
         endpoint_url=base,
-        aws_access_key_id=key,
-        aws_secret_access_key="not-used",
+        **shown,
         config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
     )
 
