@@ -232,11 +232,6 @@ const WHOLE: &[(&str, &str, &str)] = &[
         "2:3: provider `p` does not say what it speaks · add `dialect:` and one of `openai-chat`, `anthropic-messages`, `openai-responses`, `gemini`, `bedrock-converse`, `cohere`",
     ),
     (
-        "a dialect that is not built",
-        "providers:\n  p: { base_url: http://h, dialect: gemini }",
-        "2:37: `dialect`: `gemini` is not available yet · use `openai-chat` or `anthropic-messages`",
-    ),
-    (
         "no key",
         "providers:\n  openai: {}",
         "2:3: provider `openai` has no key · add `key: \"${OPENAI_API_KEY}\"`, or `key: none`",
