@@ -222,8 +222,8 @@ fn what_a_provider_keeps_or_puts_off_is_a_need() {
     assert_eq!(needs(r#","conversation":{"id":"conv_1"}"#), (true, false));
     assert_eq!(needs(r#","prompt":{"id":"pmpt_1"}"#), (true, false));
     assert_eq!(needs(r#","background":true"#), (false, true));
-    // A stream of it is told at once.
-    assert_eq!(needs(r#","background":true,"stream":true"#), (false, false));
+    // Nobody who hangs up ends it, streamed or not.
+    assert_eq!(needs(r#","background":true,"stream":true"#), (false, true));
     let kept = r#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}"#;
     assert!(
         OWN.server()

@@ -61,7 +61,7 @@ pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
     if kept {
         head.needs.add(Need::ServerState);
     }
-    if background && !head.stream {
+    if background {
         head.needs.add(Need::Background);
     }
     Ok(head)
