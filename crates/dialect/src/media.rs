@@ -3,7 +3,7 @@
 //! Words are sought in the bytes as they stand, so text that quotes them counts too. It may count
 //! too much, never too little for a request that its own provider would understand as written.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use memchr::memmem::Finder;
 
@@ -18,7 +18,7 @@ pub struct Media {
     pub unbounded: Option<&'static str>,
 }
 
-/// The words of a dialect, quotes included: each begins with one.
+/// The words of a dialect, quotes included.
 pub(crate) struct MediaWords {
     /// Stands in each image.
     pub(crate) image: &'static str,
@@ -30,37 +30,64 @@ pub(crate) struct MediaWords {
     pub(crate) unbounded: &'static [(&'static str, &'static str)],
 }
 
-/// Counts them, a name with escaped letters too.
-pub(crate) fn count(body: &[u8], words: &MediaWords) -> Media {
-    static ESCAPED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\\u00"));
-    match ESCAPED.find(body) {
-        None => count_plain(body, words),
-        Some(first) => count_plain(&unescaped(body, first), words),
+/// Looks for the words of a dialect; what it searches with is made once.
+pub(crate) struct MediaSearch {
+    words: MediaWords,
+    finders: OnceLock<Finders>,
+}
+
+struct Finders {
+    escaped: Finder<'static>,
+    image: Finder<'static>,
+    documents: Vec<Finder<'static>>,
+    unbounded: Vec<(Finder<'static>, &'static str)>,
+}
+
+impl MediaSearch {
+    pub(crate) const fn new(words: MediaWords) -> Self {
+        Self {
+            words,
+            finders: OnceLock::new(),
+        }
+    }
+
+    /// Counts what of a body is not text, a name with escaped letters too.
+    pub(crate) fn count(&self, body: &[u8]) -> Media {
+        let finders = self.finders.get_or_init(|| Finders::new(&self.words));
+        let each = self.words.each.max(1);
+        // Of ASCII that is printed only: accents are escaped often, and stand in no word.
+        let is_letter = |at: &usize| matches!(body.get(at + 4), Some(b'2'..=b'7'));
+        match finders.escaped.find_iter(body).find(is_letter) {
+            None => finders.count(body, each),
+            Some(first) => finders.count(&unescaped(body, first), each),
+        }
     }
 }
 
-fn count_plain(body: &[u8], words: &MediaWords) -> Media {
-    let (mut images, mut documents) = (0_u64, vec![0_u64; words.documents.len()]);
-    let mut media = Media::default();
-    for at in memchr::memchr_iter(b'"', body) {
-        let rest = body.get(at..).unwrap_or_default();
-        // The first letter tells of most words that they are another.
-        let stands = |word: &&str| {
-            rest.get(1) == word.as_bytes().get(1) && rest.starts_with(word.as_bytes())
-        };
-        images += u64::from(stands(&words.image));
-        for (times, word) in documents.iter_mut().zip(words.documents) {
-            *times += u64::from(stands(word));
-        }
-        if media.unbounded.is_none() {
-            let found = words.unbounded.iter().find(|(word, _)| stands(word));
-            media.unbounded = found.map(|(_, what)| *what);
+impl Finders {
+    fn new(words: &MediaWords) -> Self {
+        let unbounded = words.unbounded.iter();
+        Self {
+            escaped: Finder::new("\\u00"),
+            image: Finder::new(words.image),
+            documents: words.documents.iter().map(Finder::new).collect(),
+            unbounded: unbounded
+                .map(|(word, what)| (Finder::new(word), *what))
+                .collect(),
         }
     }
-    let each = words.each.max(1);
-    media.images = images.div_ceil(each);
-    media.documents = documents.iter().map(|times| times.div_ceil(each)).sum();
-    media
+
+    fn count(&self, body: &[u8], each: u64) -> Media {
+        let times = |word: &Finder<'_>| (word.find_iter(body).count() as u64).div_ceil(each);
+        let mut unbounded = self.unbounded.iter();
+        Media {
+            images: times(&self.image),
+            documents: self.documents.iter().map(times).sum(),
+            unbounded: unbounded
+                .find(|(word, _)| word.find(body).is_some())
+                .map(|(_, what)| *what),
+        }
+    }
 }
 
 /// The body with its escapes of printable ASCII resolved, from the first on: enough to find words

@@ -21,7 +21,7 @@ use crate::chat::Words;
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Kind, Reader, escape_into};
-use crate::media::{self, Media, MediaWords};
+use crate::media::{Media, MediaSearch, MediaWords};
 use crate::needs::Need;
 use crate::patch::Patch;
 
@@ -163,7 +163,7 @@ pub(super) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     patch
 }
 
-const MEDIA: MediaWords = MediaWords {
+static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     image: "\"image\"",
     documents: &["\"document\""],
     each: 1,
@@ -174,9 +174,9 @@ const MEDIA: MediaWords = MediaWords {
         ("\"web_fetch_", "a page that the provider fetches"),
         ("\"code_execution_", "code that the provider runs"),
     ],
-};
+});
 
 /// Counts what of a request is not text.
 pub(super) fn media(body: &[u8]) -> Media {
-    media::count(body, &MEDIA)
+    MEDIA.count(body)
 }

@@ -19,7 +19,7 @@ use crate::chat::Words;
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Kind, Reader};
-use crate::media::{self, Media, MediaWords};
+use crate::media::{Media, MediaSearch, MediaWords};
 use crate::needs::Need;
 use crate::patch::Patch;
 
@@ -188,7 +188,7 @@ pub(super) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     patch
 }
 
-const MEDIA: MediaWords = MediaWords {
+static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     image: "\"image\"",
     documents: &["\"document\"", "\"video\"", "\"audio\""],
     each: 1,
@@ -197,9 +197,9 @@ const MEDIA: MediaWords = MediaWords {
         ("\"systemTool\"", "a tool that the provider runs"),
         ("\"promptVariables\"", "a prompt that the provider keeps"),
     ],
-};
+});
 
 /// Counts what of a request is not text.
 pub(super) fn media(body: &[u8]) -> Media {
-    media::count(body, &MEDIA)
+    MEDIA.count(body)
 }

@@ -19,7 +19,7 @@ use crate::chat::Words;
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Json, Kind, Reader};
-use crate::media::{self, Media, MediaWords};
+use crate::media::{Media, MediaSearch, MediaWords};
 use crate::needs::Need;
 use crate::patch::Patch;
 
@@ -172,14 +172,14 @@ pub(super) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     patch
 }
 
-const MEDIA: MediaWords = MediaWords {
+static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     image: "\"image_url\"",
     documents: &[],
     each: 2,
     unbounded: &[],
-};
+});
 
 /// Counts what of a request is not text; its documents are.
 pub(super) fn media(body: &[u8]) -> Media {
-    media::count(body, &MEDIA)
+    MEDIA.count(body)
 }

@@ -7,7 +7,7 @@ use crate::codec::Edits;
 use crate::gemini::wire::{names, text};
 use crate::head::Head;
 use crate::json::{Invalid, Json, Kind, Reader};
-use crate::media::{self, Media, MediaWords};
+use crate::media::{Media, MediaSearch, MediaWords};
 use crate::needs::Need;
 use crate::patch::Patch;
 
@@ -209,7 +209,7 @@ pub(crate) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
 }
 
 // Words that stand in either case of the members' names.
-const MEDIA: MediaWords = MediaWords {
+static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     image: "\"inline",
     documents: &["\"inline"],
     each: 1,
@@ -232,9 +232,9 @@ const MEDIA: MediaWords = MediaWords {
             "a search that the provider runs",
         ),
     ],
-};
+});
 
 /// Counts what of a request is not text.
 pub(crate) fn media(body: &[u8]) -> Media {
-    media::count(body, &MEDIA)
+    MEDIA.count(body)
 }

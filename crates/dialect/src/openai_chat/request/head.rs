@@ -6,7 +6,7 @@
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Json, Kind, Reader};
-use crate::media::{self, Media, MediaWords};
+use crate::media::{Media, MediaSearch, MediaWords};
 use crate::needs::Need;
 use crate::patch::Patch;
 
@@ -217,7 +217,7 @@ pub(crate) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     patch
 }
 
-const MEDIA: MediaWords = MediaWords {
+static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     image: "\"image_url\"",
     documents: &["\"file\"", "\"input_audio\""],
     each: 2,
@@ -225,9 +225,9 @@ const MEDIA: MediaWords = MediaWords {
         ("\"file_id\"", "a file that the provider keeps"),
         ("\"web_search_options\"", "a search that the provider runs"),
     ],
-};
+});
 
 /// Counts what of a request is not text.
 pub(in crate::openai_chat) fn media(body: &[u8]) -> Media {
-    media::count(body, &MEDIA)
+    MEDIA.count(body)
 }

@@ -8,7 +8,7 @@ use memchr::memmem;
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Json, Kind, Reader};
-use crate::media::{self, Media, MediaWords};
+use crate::media::{Media, MediaSearch, MediaWords};
 use crate::needs::Need;
 use crate::openai_responses::wire::{KEPT, kind_of};
 use crate::patch::Patch;
@@ -172,7 +172,7 @@ pub(crate) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     patch
 }
 
-const MEDIA: MediaWords = MediaWords {
+static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     image: "\"input_image\"",
     documents: &["\"input_file\"", "\"input_audio\""],
     each: 1,
@@ -187,11 +187,11 @@ const MEDIA: MediaWords = MediaWords {
         ("\"mcp\"", "a server that the provider calls"),
         ("\"shell\"", "commands that the provider runs"),
     ],
-};
+});
 
 /// Counts what of a request is not text.
 pub(crate) fn media(body: &[u8]) -> Media {
-    let mut media = media::count(body, &MEDIA);
+    let mut media = MEDIA.count(body);
     if media.unbounded.is_none() && keeps(body) {
         media.unbounded = Some("a conversation that the provider keeps");
     }
