@@ -22,6 +22,7 @@ mod cohere;
 mod corpus;
 mod dressed;
 mod event_stream;
+mod fidelity;
 mod gemini;
 mod goldens;
 mod json;
