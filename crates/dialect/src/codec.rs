@@ -38,13 +38,18 @@ pub trait ServerCodec: Sync {
     /// [`Invalid`] naming the field.
     fn decode_request(&self, body: &[u8]) -> Result<Request, Invalid>;
 
-    /// What the dialect calls the parts of a request.
-    fn words(&self) -> &'static Words;
+    /// What the dialect calls the parts of a request, as that one spelled them.
+    fn words(&self, request: &Request) -> &'static Words;
 
     /// Where each turn of a request of this dialect stands in its document, so that losses are
     /// told in the client's words.
     fn places(&self, request: &Request) -> Vec<Place> {
         places_in_messages(request)
+    }
+
+    /// Where the tool at that place of a request of this dialect stands in its document.
+    fn tool_place(&self, _: &Request, at: usize) -> String {
+        format!("tools[{at}]")
     }
 
     /// Top-level fields of a request without a word in the hub that mean the same, by the same

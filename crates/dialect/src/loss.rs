@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::chat::Words;
+
 /// A field that the target cannot carry as it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
@@ -112,6 +114,13 @@ impl Losses {
             && (!loss.functional || self.list.iter().any(|kept| kept.functional));
         if !full && self.list.last() != Some(&loss) {
             self.list.push(loss);
+        }
+    }
+
+    /// Tells the paths of those from the `from`th on in words of the dialect that lost them.
+    pub(crate) fn tell_in(&mut self, words: &Words, from: usize) {
+        for loss in self.list.iter_mut().skip(from) {
+            loss.path = words.told(&loss.path);
         }
     }
 

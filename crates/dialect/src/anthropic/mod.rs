@@ -55,8 +55,8 @@ impl ServerCodec for Anthropic {
         request::decode(body)
     }
 
-    fn words(&self) -> &'static Words {
-        &request::WORDS
+    fn words(&self, request: &Request) -> &'static Words {
+        request::words(request)
     }
 
     fn places(&self, request: &Request) -> Vec<Place> {
@@ -173,8 +173,8 @@ impl ServerCodec for Dressed {
         Ok(request)
     }
 
-    fn words(&self) -> &'static Words {
-        &request::WORDS
+    fn words(&self, request: &Request) -> &'static Words {
+        request::words(request)
     }
 
     fn places(&self, request: &Request) -> Vec<Place> {

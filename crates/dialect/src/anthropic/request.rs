@@ -16,8 +16,8 @@ pub(super) use dress::undress;
 pub use dress::{Dress, Wanted};
 pub(super) use encode::encode;
 
-use super::wire::{kind_of, text};
-use crate::chat::Words;
+use super::wire::{kind_of, spelled, text};
+use crate::chat::{OutputFormat, Request, Words};
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Kind, Reader, escape_into};
@@ -34,7 +34,32 @@ pub(super) const WORDS: Words = Words {
     reasoning: "thinking",
     effort: "output_config.effort",
     budget: "thinking.budget_tokens",
+    parallel: "tool_choice.disable_parallel_tool_use",
+    user: "metadata.user_id",
+    within: &[
+        ("arguments", "input"),
+        ("result", "content[]"),
+        ("tool_call_id", "tool_use_id"),
+    ],
+    ..Words::USUAL
 };
+
+/// The same where the form of the answer stands by its older name.
+const OLDER: Words = Words {
+    output: "output_format",
+    schema: "output_format",
+    ..WORDS
+};
+
+/// What that request calls its parts.
+pub(super) fn words(request: &Request) -> &'static Words {
+    match &request.output {
+        Some(OutputFormat::JsonSchema { extra, .. }) if extra.noted(spelled::OUTPUT_FORMAT) => {
+            &OLDER
+        }
+        Some(_) | None => &WORDS,
+    }
+}
 
 /// Members that the head reads, and which may therefore stand only once.
 const HEAD: [&str; 10] = [

@@ -18,7 +18,7 @@ mod wire;
 
 use std::borrow::Cow;
 
-use crate::chat::{Place, Request, Response, Words, places_in_blocks};
+use crate::chat::{Place, Request, Response, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
     ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed, percent_encoded,
@@ -52,12 +52,16 @@ impl ServerCodec for BedrockConverse {
         request::decode(body)
     }
 
-    fn words(&self) -> &'static Words {
-        &request::WORDS
+    fn words(&self, request: &Request) -> &'static Words {
+        request::words(request)
+    }
+
+    fn tool_place(&self, request: &Request, at: usize) -> String {
+        request::tool_place(request, at)
     }
 
     fn places(&self, request: &Request) -> Vec<Place> {
-        places_in_blocks(request)
+        request::places(request)
     }
 
     fn encode_response(&self, response: &Response, losses: &mut Losses) -> Vec<u8> {

@@ -13,9 +13,10 @@ mod turn;
 
 pub(super) use decode::decode;
 pub(super) use encode::encode;
+pub(super) use turn::places;
 
-use super::wire::text;
-use crate::chat::Words;
+use super::wire::{BESIDE, spelled, text};
+use crate::chat::{Request, ToolKind, Words};
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Kind, Reader};
@@ -32,7 +33,60 @@ pub(super) const WORDS: Words = Words {
     reasoning: "additionalModelRequestFields.thinking",
     effort: "outputConfig.effort",
     budget: "additionalModelRequestFields.thinking.budget_tokens",
+    temperature: "inferenceConfig.temperature",
+    top_p: "inferenceConfig.topP",
+    top_k: "additionalModelRequestFields.top_k",
+    tools: "toolConfig.tools",
+    tool_choice: "toolConfig.toolChoice",
+    service_tier: "serviceTier.type",
+    within: &[
+        ("arguments", "input"),
+        (BESIDE, "../"),
+        ("cache_control", "[+1].cachePoint"),
+        ("id", "toolUseId"),
+        ("is_error", "status"),
+        ("result", "content[]"),
+        ("s3Location", "source.s3Location"),
+        ("title", "name"),
+        ("tool_call_id", "toolUseId"),
+    ],
+    ..Words::USUAL
 };
+
+/// The same where the effort stands among the fields for the model.
+const OF_MODEL: Words = Words {
+    effort: "additionalModelRequestFields.reasoning_effort",
+    ..WORDS
+};
+
+/// The same where the most likely tokens are told as Nova wants them.
+const OF_NOVA: Words = Words {
+    top_k: "additionalModelRequestFields.inferenceConfig.topK",
+    ..WORDS
+};
+
+/// What that request calls its parts.
+pub(super) fn words(request: &Request) -> &'static Words {
+    let reasoning = request.reasoning.as_ref();
+    if reasoning.is_some_and(|r| r.extra.noted(spelled::FAMILY_EFFORT)) {
+        &OF_MODEL
+    } else if request.extra.noted(spelled::NESTED_TOP_K) {
+        &OF_NOVA
+    } else {
+        &WORDS
+    }
+}
+
+/// Where a tool stands: in one list with the cache points behind each.
+pub(super) fn tool_place(request: &Request, at: usize) -> String {
+    let before = request.tools.iter().take(at);
+    let points = before.filter(|tool| tool.cache.is_some()).count();
+    let place = format!("toolConfig.tools[{}]", at + points);
+    match request.tools.get(at).map(|tool| &tool.kind) {
+        Some(ToolKind::Function { .. }) => format!("{place}.toolSpec"),
+        Some(ToolKind::Hosted { .. }) | None => place,
+    }
+}
 
 /// Members that the head reads, and which may therefore stand only once.
 const HEAD: [&str; 6] = [

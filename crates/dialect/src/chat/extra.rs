@@ -11,6 +11,8 @@ use crate::json::{Invalid, Json, Kind, Reader, Writer};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     fields: Vec<(String, Json)>,
+    /// Members of those fields that are understood in part, each by its path.
+    members: Vec<(String, Json)>,
     notes: Vec<&'static str>,
     /// Names of fields that say nothing to an application.
     asides: &'static [&'static str],
@@ -59,8 +61,14 @@ impl Extra {
     /// loses nothing.
     pub fn said(&self) -> impl Iterator<Item = (&str, &Json)> {
         let empty = |value: &Json| value.is_null() || value.is_bare();
-        self.iter()
-            .filter(move |(name, value)| !empty(value) && !self.asides.contains(name))
+        let aside = |name: &str| {
+            let known = self.asides.iter();
+            known
+                .copied()
+                .any(|aside| aside == name || is_under(name, aside))
+        };
+        self.named()
+            .filter(move |(name, value)| !empty(value) && !aside(name))
     }
 
     /// The field of that name.
@@ -75,6 +83,7 @@ impl Extra {
     /// Takes the field of that name out.
     pub fn take(&mut self, name: &str) -> Option<Json> {
         let at = self.fields.iter().position(|(n, _)| n == name)?;
+        self.members.retain(|(path, _)| !is_under(path, name));
         Some(self.fields.swap_remove(at).1)
     }
 
@@ -83,6 +92,17 @@ impl Extra {
         self.fields
             .iter()
             .map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// All fields; of one that is understood in part, what is not, member by member.
+    fn named(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let within = |name: &str| {
+            let of_it = |(path, _): &(String, Json)| is_under(path, name);
+            self.members.iter().any(of_it)
+        };
+        let whole = self.iter().filter(move |(name, _)| !within(name));
+        let members = self.members.iter();
+        whole.chain(members.map(|(path, value)| (path.as_str(), value)))
     }
 
     /// How many fields are kept.
@@ -115,6 +135,9 @@ impl Extra {
     /// Keeps, under `name`, what the object of that name held beside what was understood.
     pub fn keep_inner(&mut self, name: &str, inner: &Extra) {
         if !inner.is_empty() {
+            let members = inner.named();
+            let members = members.map(|(path, value)| (format!("{name}.{path}"), value.clone()));
+            self.members.extend(members);
             self.push(
                 name,
                 Json::written(|out| {
@@ -130,6 +153,11 @@ impl Extra {
             inner.write_members(out, &[]);
         }
     }
+}
+
+fn is_under(path: &str, name: &str) -> bool {
+    path.strip_prefix(name)
+        .is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Reads a member's value with `read`; an explicit `null` is kept under its name instead.

@@ -193,6 +193,17 @@ pub struct ToolResult {
     pub bare: bool,
 }
 
+impl ToolResult {
+    /// Path of its part at that place, where it stands at `path` itself.
+    #[must_use]
+    pub fn place(&self, path: &str, at: usize) -> String {
+        match self.bare {
+            true => format!("{path}.result"),
+            false => format!("{path}.result[{at}]"),
+        }
+    }
+}
+
 /// A cache boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheMarker {

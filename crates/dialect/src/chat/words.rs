@@ -23,6 +23,122 @@ pub struct Words {
     pub effort: &'static str,
     /// The same in tokens.
     pub budget: &'static str,
+    /// Randomness.
+    pub temperature: &'static str,
+    /// Nucleus.
+    pub top_p: &'static str,
+    /// Most likely tokens considered.
+    pub top_k: &'static str,
+    /// Penalty by how often a token stood before.
+    pub frequency_penalty: &'static str,
+    /// Penalty on tokens that stood before.
+    pub presence_penalty: &'static str,
+    /// Seed of the draw.
+    pub seed: &'static str,
+    /// Token probabilities.
+    pub logprobs: &'static str,
+    /// How many alternatives each token shall tell.
+    pub top_logprobs: &'static str,
+    /// All tools.
+    pub tools: &'static str,
+    /// Whether and which tool must be asked for.
+    pub tool_choice: &'static str,
+    /// Whether several tools may be asked for at once.
+    pub parallel: &'static str,
+    /// Who the end user is.
+    pub user: &'static str,
+    /// The service tier.
+    pub service_tier: &'static str,
+    /// What stands in parts and tools, where it has another name than in [`Words::USUAL`]: the
+    /// usual name and the dialect's own. An empty one says that it has no place of its own, so
+    /// that what holds it is named; `../` that it stands beside what holds it; `[+1]` that it is
+    /// the next element of the list.
+    pub within: &'static [(&'static str, &'static str)],
+}
+
+impl Words {
+    /// The names that most dialects have. In parts and tools these are `arguments`, `input`,
+    /// `cache_control`, `citations`, `detail`, `id`, `is_error`, `result`, `signature`, `strict`,
+    /// `title` and `tool_call_id`.
+    pub const USUAL: Words = Words {
+        stop: "stop",
+        candidates: "n",
+        output: "response_format",
+        schema: "response_format.json_schema",
+        reasoning: "reasoning",
+        effort: "reasoning_effort",
+        budget: "reasoning.max_tokens",
+        temperature: "temperature",
+        top_p: "top_p",
+        top_k: "top_k",
+        frequency_penalty: "frequency_penalty",
+        presence_penalty: "presence_penalty",
+        seed: "seed",
+        logprobs: "logprobs",
+        top_logprobs: "top_logprobs",
+        tools: "tools",
+        tool_choice: "tool_choice",
+        parallel: "parallel_tool_calls",
+        user: "user",
+        service_tier: "service_tier",
+        within: &[],
+    };
+
+    /// A path in which the usual names are this dialect's own.
+    #[must_use]
+    pub fn told(&self, path: &str) -> String {
+        if path.starts_with(self.schema) {
+            return path.to_owned();
+        }
+        let mut told = String::with_capacity(path.len());
+        for step in path.split('.') {
+            let (name, place) = step.find('[').map_or((step, ""), |at| step.split_at(at));
+            let mut renamed = self.within.iter().filter(|_| !told.is_empty());
+            match renamed.find(|(usual, _)| *usual == name) {
+                Some((_, own)) => follow(&mut told, own, place),
+                None => join(&mut told, step),
+            }
+        }
+        told
+    }
+}
+
+/// Goes on by one step in a dialect's own words; `place` is that of an element.
+fn follow(told: &mut String, own: &str, place: &str) {
+    if let Some(own) = own.strip_prefix("../") {
+        let holder = told.rfind('.').unwrap_or_default();
+        told.truncate(holder);
+        join(told, own);
+    } else if let Some(own) = own.strip_prefix("[+1].") {
+        to_next(told);
+        join(told, own);
+    } else if let Some(list) = own.strip_suffix("[]") {
+        join(told, list);
+        told.push_str(place);
+    } else {
+        join(told, own);
+    }
+}
+
+fn join(told: &mut String, step: &str) {
+    if !told.is_empty() && !step.is_empty() {
+        told.push('.');
+    }
+    told.push_str(step);
+}
+
+/// From an element, or what is in it, to the next one.
+fn to_next(told: &mut String) {
+    let Some((list, rest)) = told.rsplit_once('[') else {
+        return;
+    };
+    let place = rest
+        .split(']')
+        .next()
+        .and_then(|at| at.parse::<usize>().ok());
+    if let Some(place) = place {
+        *told = format!("{list}[{}]", place + 1);
+    }
 }
 
 /// Where a turn of a request stands in the client's own document.
@@ -107,9 +223,15 @@ impl Request {
         self.origin.server().places(self)
     }
 
+    /// Where a tool stands in that document.
+    #[must_use]
+    pub fn tool_place(&self, at: usize) -> String {
+        self.origin.server().tool_place(self, at)
+    }
+
     /// The words of the dialect that it was written in.
     #[must_use]
     pub fn words(&self) -> &'static Words {
-        self.origin.server().words()
+        self.origin.server().words(self)
     }
 }

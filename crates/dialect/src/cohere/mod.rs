@@ -48,7 +48,7 @@ impl ServerCodec for Cohere {
         request::decode(body)
     }
 
-    fn words(&self) -> &'static Words {
+    fn words(&self, _: &Request) -> &'static Words {
         &request::WORDS
     }
 

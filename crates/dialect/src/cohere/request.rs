@@ -33,6 +33,17 @@ pub(super) const WORDS: Words = Words {
     reasoning: "thinking",
     effort: "thinking",
     budget: "thinking.token_budget",
+    top_p: "p",
+    top_k: "k",
+    within: &[
+        ("arguments", "function.arguments"),
+        ("citations", "../citations"),
+        ("detail", "image_url.detail"),
+        ("result", "content[]"),
+        ("signature", ""),
+        ("strict", ""),
+    ],
+    ..Words::USUAL
 };
 
 /// Members that the head reads, and which may therefore stand only once.

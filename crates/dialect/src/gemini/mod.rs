@@ -52,8 +52,12 @@ impl ServerCodec for Gemini {
         request::decode(body)
     }
 
-    fn words(&self) -> &'static Words {
-        &request::WORDS
+    fn words(&self, request: &Request) -> &'static Words {
+        request::words(request)
+    }
+
+    fn tool_place(&self, request: &Request, at: usize) -> String {
+        request::tool_place(request, at)
     }
 
     fn places(&self, request: &Request) -> Vec<Place> {

@@ -20,7 +20,7 @@ mod wire;
 
 use std::borrow::Cow;
 
-use crate::chat::{Request, Response, Words};
+use crate::chat::{Place, Request, Response, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,
     ModelEntry, Resets, ServerCodec, TargetModel, Transport, Weighed,
@@ -53,8 +53,12 @@ impl ServerCodec for OpenaiChat {
         request::decode(body)
     }
 
-    fn words(&self) -> &'static Words {
-        &request::WORDS
+    fn words(&self, request: &Request) -> &'static Words {
+        request::words(request)
+    }
+
+    fn places(&self, request: &Request) -> Vec<Place> {
+        request::places(request)
     }
 
     fn shared_fields(&self) -> &'static [&'static str] {

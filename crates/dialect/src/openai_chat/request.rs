@@ -11,6 +11,8 @@ mod turn;
 pub(super) use decode::decode;
 pub(super) use head::{head, media, patch};
 
+pub(super) use turn::places;
+
 use self::turn::write_own_message;
 use super::response::report_extra;
 use super::wire::{OWN, spelled, write_cache};
@@ -30,7 +32,38 @@ pub(super) const WORDS: Words = Words {
     reasoning: "reasoning",
     effort: "reasoning_effort",
     budget: "reasoning.max_tokens",
+    within: &[
+        ("arguments", "function.arguments"),
+        ("citations", "../annotations"),
+        ("detail", "image_url.detail"),
+        ("input", "custom.input"),
+        ("result", "content[]"),
+        ("signature", ""),
+        ("strict", "function.strict"),
+        ("title", "file.filename"),
+    ],
+    ..Words::USUAL
 };
+
+/// The same where reasoning is asked for in an object.
+const NESTED: Words = Words {
+    effort: "reasoning.effort",
+    ..WORDS
+};
+
+/// What that request calls its parts.
+pub(super) fn words(request: &Request) -> &'static Words {
+    let noted = |note| {
+        request
+            .reasoning
+            .as_ref()
+            .is_some_and(|r| r.extra.noted(note))
+    };
+    match noted(spelled::REASONING) {
+        true => &NESTED,
+        false => &WORDS,
+    }
+}
 
 /// Most stop texts that OpenAI takes.
 const STOPS: usize = 4;
@@ -65,6 +98,7 @@ pub(super) const SHARED: [&str; 5] = [
 
 /// Writes a request for a provider of this dialect.
 pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
+    let before = losses.as_slice().len();
     let mut pen = Pen {
         ours: request.origin == OWN,
         losses,
@@ -105,6 +139,7 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
             }
         }
     });
+    losses.tell_in(request.words(), before);
     out.into_bytes()
 }
 
@@ -128,13 +163,13 @@ impl Pen<'_> {
         for (place, tool) in request.tools.iter().enumerate() {
             match tool.kind {
                 ToolKind::Hosted { .. } if !self.ours => self.dropped(
-                    format!("tools[{place}]"),
+                    request.tool_place(place),
                     "the provider of another dialect runs it",
                 ),
                 ToolKind::Hosted { .. } | ToolKind::Function { .. } => known.push(tool),
             }
             if !self.ours {
-                let at = format!("tools[{place}]");
+                let at = request.tool_place(place);
                 report_extra(&tool.extra, &format!("{at}."), self.losses);
                 if tool.cache.is_some() {
                     let at = format!("{at}.cache_control");
@@ -154,7 +189,10 @@ impl Pen<'_> {
         }
         match &request.tool_choice {
             Some(ToolChoice::Other(_)) if !self.ours => {
-                self.dropped("tool_choice", "only the dialect it came from knows it");
+                self.dropped(
+                    request.words().tool_choice,
+                    "only the dialect it came from knows it",
+                );
             }
             Some(choice) => {
                 out.key("tool_choice");
@@ -186,7 +224,7 @@ impl Pen<'_> {
             Some(top_k) if self.ours => {
                 out.key("top_k").json(top_k);
             }
-            Some(_) => self.left("top_k", "chat completions have no such field"),
+            Some(_) => self.left(request.words().top_k, "chat completions have no such field"),
             None => {}
         }
     }
@@ -243,7 +281,7 @@ impl Pen<'_> {
             Some(tier) if self.ours || request.shares(OWN, "service_tier") => {
                 out.key("service_tier").string(tier);
             }
-            Some(_) => self.left("service_tier", "another provider's tiers"),
+            Some(_) => self.left(request.words().service_tier, "another provider's tiers"),
             None => {}
         }
     }

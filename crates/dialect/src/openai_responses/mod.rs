@@ -51,7 +51,7 @@ impl ServerCodec for OpenaiResponses {
         request::decode(body)
     }
 
-    fn words(&self) -> &'static Words {
+    fn words(&self, _: &Request) -> &'static Words {
         &request::WORDS
     }
 

@@ -15,7 +15,7 @@ use self::decode::includes;
 pub(super) use turn::places;
 
 use super::wire::write::{is_idle, report_extra};
-use super::wire::{OWN, TIERS, spelled};
+use super::wire::{MESSAGE, OWN, TIERS, spelled};
 use crate::chat::{Effort, OutputFormat, Request, Tool, ToolChoice, ToolKind, Words};
 use crate::codec::TargetModel;
 use crate::json::{Json, Writer};
@@ -30,6 +30,17 @@ pub(super) const WORDS: Words = Words {
     reasoning: "reasoning",
     effort: "reasoning.effort",
     budget: "reasoning.max_tokens",
+    logprobs: "include",
+    within: &[
+        ("cache_control", "prompt_cache_breakpoint"),
+        ("citations", "annotations"),
+        (MESSAGE, "../"),
+        ("result", "output[]"),
+        ("signature", ""),
+        ("title", "filename"),
+        ("tool_call_id", "call_id"),
+    ],
+    ..Words::USUAL
 };
 
 /// Fields of other dialects without which an answer does something else.
@@ -58,6 +69,7 @@ const TEXT: &str = "text.";
 
 /// Writes a request for a provider of this dialect.
 pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
+    let before = losses.as_slice().len();
     let mut pen = Pen {
         ours: request.origin == OWN,
         losses,
@@ -76,6 +88,7 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         pen.limits(out, request);
         pen.rest(out, request);
     });
+    losses.tell_in(request.words(), before);
     out.into_bytes()
 }
 
@@ -97,7 +110,7 @@ impl Pen<'_> {
     fn tools(&mut self, out: &mut Writer, request: &Request) {
         let mut known = Vec::new();
         for (place, tool) in request.tools.iter().enumerate() {
-            let at = format!("tools[{place}]");
+            let at = request.tool_place(place);
             match tool.kind {
                 ToolKind::Hosted { .. } if !self.ours => {
                     self.dropped(&at, "the provider of another dialect runs it");
@@ -121,7 +134,10 @@ impl Pen<'_> {
         }
         match &request.tool_choice {
             Some(ToolChoice::Other(_)) if !self.ours => {
-                self.dropped("tool_choice", "only the dialect it came from knows it");
+                self.dropped(
+                    request.words().tool_choice,
+                    "only the dialect it came from knows it",
+                );
             }
             _ if known.is_empty() && !self.ours => return,
             Some(choice) => write_tool_choice(out.key("tool_choice"), choice),
@@ -143,13 +159,17 @@ impl Pen<'_> {
             }
         }
         const NONE: &str = "responses have no such field";
+        let words = request.words();
         for (name, value) in [
-            ("top_k", &sampling.top_k),
-            ("frequency_penalty", &sampling.frequency_penalty),
-            ("presence_penalty", &sampling.presence_penalty),
-            ("seed", &sampling.seed),
+            (words.frequency_penalty, &sampling.frequency_penalty),
+            (words.presence_penalty, &sampling.presence_penalty),
         ] {
-            if value.as_ref().is_some_and(|value| !is_zero(name, value)) {
+            if value.as_ref().is_some_and(|value| !is_zero(value)) {
+                self.left(name, NONE);
+            }
+        }
+        for (name, value) in [(words.top_k, &sampling.top_k), (words.seed, &sampling.seed)] {
+            if value.is_some() {
                 self.left(name, NONE);
             }
         }
@@ -276,7 +296,7 @@ impl Pen<'_> {
             {
                 out.key("service_tier").string(tier);
             }
-            Some(_) => self.left("service_tier", "another provider's tiers"),
+            Some(_) => self.left(request.words().service_tier, "another provider's tiers"),
             None => {}
         }
         if let Some(top) = request.logprobs.and_then(|asked| asked.top) {
@@ -328,8 +348,8 @@ impl Pen<'_> {
 }
 
 /// Whether a penalty asks for nothing.
-fn is_zero(name: &str, value: &Json) -> bool {
-    name.ends_with("_penalty") && value.text().trim_end_matches(['0', '.']).is_empty()
+fn is_zero(value: &Json) -> bool {
+    value.text().trim_end_matches(['0', '.']).is_empty()
 }
 
 /// Whether a field asks for what happens anyhow.

@@ -320,7 +320,7 @@ fn arguments_that_are_no_object_are_never_passed_off_as_some() {
     for arguments in ["[1]", "{\"a\":", "text", "{} {}"] {
         let turn = Message::new(Role::Assistant, vec![call("a", arguments)]);
         let (_, losses) = written(&foreign(vec![user("Go"), turn]));
-        let loss = lost(&losses, "messages[1].tool_calls[0].arguments").unwrap();
+        let loss = lost(&losses, "messages[1].tool_calls[0].function.arguments").unwrap();
         assert!(loss.functional, "{arguments}");
     }
 }

@@ -13,6 +13,7 @@ use crate::loss::{LossKind, Losses};
 
 /// Writes a request for a provider.
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
+    let before = losses.as_slice().len();
     let ours = request.origin == OWN;
     let mut writing = Writing {
         request,
@@ -37,6 +38,7 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         writing.output(out);
         writing.rest(out);
     });
+    losses.tell_in(request.words(), before);
     out.into_bytes()
 }
 
@@ -75,7 +77,7 @@ impl Writing<'_> {
                 ToolKind::Hosted { .. } if !self.ours => {
                     let why = "only its own dialect has it";
                     self.losses
-                        .functional(format!("tools[{at}]"), LossKind::Dropped, why);
+                        .functional(request.tool_place(at), LossKind::Dropped, why);
                 }
                 ToolKind::Hosted { .. } | ToolKind::Function { .. } => written.push((at, tool)),
             }
@@ -129,7 +131,7 @@ impl Writing<'_> {
             }
         });
         if !self.ours {
-            lose_extra(self.losses, &format!("tools[{at}]"), &tool.extra);
+            lose_extra(self.losses, &self.request.tool_place(at), &tool.extra);
         }
     }
 
@@ -150,7 +152,7 @@ impl Writing<'_> {
             Some(ToolChoice::Other(_)) => {
                 let why = "only its own dialect knows it";
                 self.losses
-                    .functional("tool_choice", LossKind::Dropped, why);
+                    .functional(self.request.words().tool_choice, LossKind::Dropped, why);
                 return;
             }
             None if tools && single == Some(true) => ("auto", None),
@@ -293,7 +295,10 @@ impl Writing<'_> {
             Some("default") => {
                 out.key("service_tier").string("standard_only");
             }
-            Some(_) => self.lost("service_tier", "the word means nothing here"),
+            Some(_) => self.lost(
+                self.request.words().service_tier,
+                "the word means nothing here",
+            ),
             None => {}
         }
         if self.ours {
@@ -311,7 +316,8 @@ impl Writing<'_> {
         }
         if request.logprobs.is_some_and(|l| l.enabled) {
             let why = "messages carry none";
-            self.losses.functional("logprobs", LossKind::Dropped, why);
+            self.losses
+                .functional(self.request.words().logprobs, LossKind::Dropped, why);
         }
         for (name, _) in request.extra.said().filter(|(n, v)| !usual(n, v)) {
             if FUNCTIONAL.contains(&name) || request.extra.is_weighty(name) {

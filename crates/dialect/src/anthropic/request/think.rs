@@ -126,21 +126,27 @@ impl Writing<'_> {
         if !self.ours {
             let thinking = "it is fixed where the model thinks";
             if thinks && temperature.take().is_some_and(|t| value(t) != 1.0) {
-                self.lost("temperature", thinking);
+                self.lost(self.request.words().temperature, thinking);
             }
             if thinks && top_p.take_if(|p| value(p) < 0.95).is_some() {
-                self.lost("top_p", thinking);
+                self.lost(self.request.words().top_p, thinking);
             }
             if thinks && top_k.take().is_some() {
-                self.lost("top_k", thinking);
+                self.lost(self.request.words().top_k, thinking);
             }
             if temperature.is_some() && top_p.take().is_some_and(|p| value(p) != 1.0) {
-                self.lost("top_p", "newer models take it or the temperature, not both");
+                self.lost(
+                    self.request.words().top_p,
+                    "newer models take it or the temperature, not both",
+                );
             }
             if temperature.take_if(|t| value(t) > 1.0).is_some() {
                 let why = "1 is the most";
-                self.losses
-                    .tuning("temperature", LossKind::Approximated, why);
+                self.losses.tuning(
+                    self.request.words().temperature,
+                    LossKind::Approximated,
+                    why,
+                );
                 out.key("temperature").number(1);
             }
         }
@@ -154,15 +160,16 @@ impl Writing<'_> {
                 out.key(name).json(value);
             }
         }
+        let words = self.request.words();
         let penalties = [
-            ("frequency_penalty", &sampling.frequency_penalty),
-            ("presence_penalty", &sampling.presence_penalty),
-            ("seed", &sampling.seed),
+            (words.frequency_penalty, &sampling.frequency_penalty),
+            (words.presence_penalty, &sampling.presence_penalty),
+            (words.seed, &sampling.seed),
         ];
         for (name, given) in penalties {
             if given
                 .as_ref()
-                .is_some_and(|v| name == "seed" || value(v) != 0.0)
+                .is_some_and(|v| name == words.seed || value(v) != 0.0)
             {
                 self.lost(name, "messages have no such field");
             }

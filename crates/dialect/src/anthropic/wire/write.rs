@@ -127,7 +127,7 @@ impl Blocks<'_> {
                 let why = "citations have another form here";
                 blocks
                     .losses
-                    .tuning(format!("{path}.annotations"), LossKind::Dropped, why);
+                    .tuning(format!("{path}.citations"), LossKind::Dropped, why);
             }
         })
     }
@@ -194,7 +194,7 @@ impl Blocks<'_> {
         }
         out.array(|out| {
             for (at, part) in content.0.iter().enumerate() {
-                self.write(out, part, &format!("{path}.content[{at}]"));
+                self.write(out, part, &format!("{path}.result[{at}]"));
             }
         });
     }
@@ -210,8 +210,11 @@ impl Blocks<'_> {
         let known = opaque.filter(|opaque| opaque.origin == OWN);
         if opaque.is_some() && known.is_none() {
             let why = "only its maker can use it";
-            self.losses
-                .tuning(format!("{path}.signature"), LossKind::Dropped, why);
+            let all = match reasoning.text.is_empty() {
+                true => path.to_owned(),
+                false => format!("{path}.signature"),
+            };
+            self.losses.tuning(all, LossKind::Dropped, why);
         }
         if let Some(data) = known.filter(|opaque| opaque.kind == REDACTED) {
             return self.object(out, (REDACTED, part), path, |_, out| {

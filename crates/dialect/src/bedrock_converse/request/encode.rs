@@ -15,6 +15,7 @@ use crate::loss::{LossKind, Losses};
 
 /// Writes a request for a provider. Model and form of the answer stand in the path.
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
+    let before = losses.as_slice().len();
     let mut writing = Writing {
         request,
         ours: request.origin == OWN,
@@ -32,6 +33,7 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         writing.output(out);
         writing.rest(out);
     });
+    losses.tell_in(request.words(), before);
     out.into_bytes()
 }
 
@@ -79,21 +81,27 @@ impl<'a> Writing<'a> {
         if !self.ours {
             let thinking = "it is fixed where the model thinks";
             if fields.thinks && temperature.take_if(|t| value(t) != 1.0).is_some() {
-                self.lost("temperature", thinking);
+                self.lost(self.request.words().temperature, thinking);
             }
             if fields.thinks && top_p.take_if(|p| value(p) < 0.95).is_some() {
-                self.lost("top_p", thinking);
+                self.lost(self.request.words().top_p, thinking);
             }
             if self.family == Family::Claude
                 && temperature.is_some()
                 && top_p.take().is_some_and(|p| value(&p) != 1.0)
             {
-                self.lost("top_p", "newer models take it or the temperature, not both");
+                self.lost(
+                    self.request.words().top_p,
+                    "newer models take it or the temperature, not both",
+                );
             }
             if temperature.take_if(|t| value(t) > 1.0).is_some() {
                 let why = "1 is the most";
-                self.losses
-                    .tuning("temperature", LossKind::Approximated, why);
+                self.losses.tuning(
+                    self.request.words().temperature,
+                    LossKind::Approximated,
+                    why,
+                );
                 temperature = Json::parse("1").ok();
             }
             self.penalties();
@@ -128,14 +136,15 @@ impl<'a> Writing<'a> {
 
     fn penalties(&mut self) {
         let sampling = &self.request.sampling;
+        let words = self.request.words();
         let penalties = [
-            ("frequency_penalty", &sampling.frequency_penalty),
-            ("presence_penalty", &sampling.presence_penalty),
-            ("seed", &sampling.seed),
+            (words.frequency_penalty, &sampling.frequency_penalty),
+            (words.presence_penalty, &sampling.presence_penalty),
+            (words.seed, &sampling.seed),
         ];
         for (name, given) in penalties {
             let given = given.as_ref();
-            if given.is_some_and(|v| name == "seed" || value(v) != 0.0) {
+            if given.is_some_and(|v| name == words.seed || value(v) != 0.0) {
                 self.lost(name, "Converse has no such field");
             }
         }
@@ -217,7 +226,10 @@ impl<'a> Writing<'a> {
             Some(tier) if self.ours => Some(tier),
             Some(tier @ ("default" | "priority" | "flex" | "reserved")) => Some(tier),
             Some(_) => {
-                self.lost("service_tier", "the word means nothing here");
+                self.lost(
+                    self.request.words().service_tier,
+                    "the word means nothing here",
+                );
                 None
             }
             None => None,
@@ -244,7 +256,7 @@ impl<'a> Writing<'a> {
             return;
         }
         if request.user.is_some() {
-            self.lost("user", "Converse has no such field");
+            self.lost(self.request.words().user, "Converse has no such field");
         }
         if request.candidates.is_some_and(|n| n > 1) {
             let why = "Converse gives one answer";
@@ -253,7 +265,8 @@ impl<'a> Writing<'a> {
         }
         if request.logprobs.is_some_and(|l| l.enabled) {
             let why = "Converse tells none";
-            self.losses.functional("logprobs", LossKind::Dropped, why);
+            self.losses
+                .functional(self.request.words().logprobs, LossKind::Dropped, why);
         }
         let said = request.extra.said();
         for (name, _) in said.filter(|(n, v)| !(idle(v) || usual(n, v))) {

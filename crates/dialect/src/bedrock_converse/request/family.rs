@@ -202,9 +202,15 @@ impl Writing<'_> {
         };
         match nested {
             _ if fields.thinks && !self.ours => {
-                self.lost("top_k", "it is fixed where the model thinks");
+                self.lost(
+                    self.request.words().top_k,
+                    "it is fixed where the model thinks",
+                );
             }
-            None => self.lost("top_k", "this model is not known to take it"),
+            None => self.lost(
+                self.request.words().top_k,
+                "this model is not known to take it",
+            ),
             Some(false) => fields.members.push(("top_k", top_k.clone())),
             Some(true) => fields.members.push((NESTED, top_k.clone())),
         }

@@ -22,7 +22,7 @@ impl<'a> Writing<'a> {
                 ToolKind::Hosted { .. } if !self.ours => {
                     let why = "only its own dialect has it";
                     self.losses
-                        .functional(format!("tools[{at}]"), LossKind::Dropped, why);
+                        .functional(request.tool_place(at), LossKind::Dropped, why);
                 }
                 ToolKind::Hosted { .. } | ToolKind::Function { .. } => written.push((at, tool)),
             }
@@ -34,7 +34,8 @@ impl<'a> Writing<'a> {
         };
         if !called.is_empty() {
             let why = "tools that past turns called are declared";
-            self.losses.tuning("tools", LossKind::Approximated, why);
+            self.losses
+                .tuning(self.request.words().tools, LossKind::Approximated, why);
         }
         let choice = self.choice(&mut written);
         let nothing = written.is_empty() && called.is_empty() && choice.is_none();
@@ -85,7 +86,7 @@ impl<'a> Writing<'a> {
         let request = self.request;
         if request.parallel_tool_calls == Some(false) {
             let why = "Converse cannot ask for one tool at a time";
-            let path = "parallel_tool_calls";
+            let path = request.words().parallel;
             self.losses.functional(path, LossKind::Dropped, why);
         }
         match &request.tool_choice {
@@ -93,19 +94,20 @@ impl<'a> Writing<'a> {
             Some(ToolChoice::None) if self.called().is_empty() => {
                 written.clear();
                 let why = "as none may be asked for, none is offered";
-                self.losses.tuning("tools", LossKind::Dropped, why);
+                self.losses
+                    .tuning(self.request.words().tools, LossKind::Dropped, why);
                 None
             }
             Some(ToolChoice::None) => {
                 let why = "Converse cannot forbid tools that it is told of";
                 self.losses
-                    .functional("tool_choice", LossKind::Dropped, why);
+                    .functional(self.request.words().tool_choice, LossKind::Dropped, why);
                 None
             }
             Some(ToolChoice::Other(_)) if !self.ours => {
                 let why = "only its own dialect knows it";
                 self.losses
-                    .functional("tool_choice", LossKind::Dropped, why);
+                    .functional(self.request.words().tool_choice, LossKind::Dropped, why);
                 None
             }
             Some(ToolChoice::Auto) if written.is_empty() && !self.ours => None,
@@ -160,9 +162,9 @@ impl<'a> Writing<'a> {
             write_cache(out, marker, self.ours);
         }
         if !self.ours {
-            lose_extra(self.losses, &format!("tools[{at}]"), &tool.extra);
+            lose_extra(self.losses, &self.request.tool_place(at), &tool.extra);
             if let Some(marker) = &tool.cache {
-                let path = format!("tools[{at}].cache_control");
+                let path = format!("{}.cache_control", self.request.tool_place(at));
                 lose_extra(self.losses, &path, &marker.extra);
             }
         }

@@ -7,7 +7,7 @@
 use super::encode::Writing;
 use crate::bedrock_converse::wire::spelled;
 use crate::bedrock_converse::wire::write::{Blocks, lose_extra};
-use crate::chat::{Message, Part, PartKind, Place, Role};
+use crate::chat::{Message, Part, PartKind, Place, Request, Role};
 use crate::json::Writer;
 use crate::loss::{LossKind, Losses};
 
@@ -201,4 +201,50 @@ fn write_group(out: &mut Writer, group: &Group<'_>, blocks: &mut Blocks<'_>) {
 fn parts_of<'a>((place, message): &'a Turn<'_>) -> impl Iterator<Item = (&'a str, &'a Part)> {
     let parts = message.parts.iter().enumerate();
     parts.map(|(index, part)| (place.part(index), part))
+}
+
+/// Where the turns of a request of this dialect stand. Cache points are blocks, too.
+pub(crate) fn places(request: &Request) -> Vec<Place> {
+    let mut turns = 0usize;
+    let place = |message: &Message| {
+        let (turn, content) = if message.apart {
+            (SYSTEM.to_owned(), SYSTEM.to_owned())
+        } else {
+            turns += 1;
+            let turn = format!("messages[{}]", turns - 1);
+            (turn.clone(), format!("{turn}.content"))
+        };
+        let mut block = 0usize;
+        let path = |part: &Part| {
+            let at = block;
+            block += if part.cache.is_some() { 2 } else { 1 };
+            let joint = if member(part).is_empty() { "" } else { "." };
+            format!("{content}[{at}]{joint}{}", member(part))
+        };
+        Place {
+            parts: message.parts.iter().map(path).collect(),
+            turn,
+        }
+    };
+    request.messages.iter().map(place).collect()
+}
+
+/// The member that says what a block is.
+fn member(part: &Part) -> &'static str {
+    let noted = |note| part.extra.noted(note);
+    match &part.kind {
+        PartKind::Text(_) if noted(spelled::JSON) => "json",
+        PartKind::Text(_) if noted(spelled::GUARDED) => "guardContent.text",
+        PartKind::Text(_) if noted(spelled::CITED) => "citationsContent",
+        PartKind::Text(_) => "text",
+        PartKind::Image(_) => "image",
+        PartKind::Audio(_) => "audio",
+        PartKind::Video(_) => "video",
+        PartKind::Document(_) => "document",
+        PartKind::Reasoning(reasoning) if reasoning.text.is_empty() => "reasoningContent",
+        PartKind::Reasoning(_) => "reasoningContent.reasoningText",
+        PartKind::ToolCall(_) => "toolUse",
+        PartKind::ToolResult(_) => "toolResult",
+        PartKind::Refusal(_) | PartKind::Opaque(_) => "",
+    }
 }

@@ -391,7 +391,7 @@ impl<'a> Blocks<'a> {
                 out.key("toolUseId").string(&id);
                 out.key("content").array(|out| {
                     for (at, part) in result.parts.iter().enumerate() {
-                        blocks.write(out, part, &format!("{path}.content[{at}]"));
+                        blocks.write(out, part, &result.place(path, at));
                     }
                 });
                 match result.is_error {

@@ -27,6 +27,7 @@ const FUNCTIONAL: [&str; 8] = [
 
 /// Writes a request for a provider.
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
+    let before = losses.as_slice().len();
     let mut writing = Writing {
         request,
         ours: request.origin == OWN,
@@ -43,6 +44,7 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         writing.limits(out);
         writing.rest(out);
     });
+    losses.tell_in(request.words(), before);
     out.into_bytes()
 }
 
@@ -76,12 +78,12 @@ impl Writing<'_> {
         for (at, tool) in request.tools.iter().enumerate() {
             if matches!(tool.kind, ToolKind::Hosted { .. }) && !self.ours {
                 let why = "the provider of another dialect runs it";
-                self.dropped(format!("tools[{at}]"), why);
+                self.dropped(request.tool_place(at), why);
             } else if self.is_called_for(tool) {
                 known.push((at, tool));
             } else {
                 let why = "the tool that must be called is sent alone";
-                self.near(format!("tools[{at}]"), why);
+                self.near(request.tool_place(at), why);
             }
         }
         if !known.is_empty() {
@@ -154,9 +156,9 @@ impl Writing<'_> {
             }
         }
         if !ours {
-            lose_extra(self.losses, &format!("tools[{at}]"), &tool.extra);
+            lose_extra(self.losses, &self.request.tool_place(at), &tool.extra);
             if tool.cache.is_some() {
-                let path = format!("tools[{at}].cache_control");
+                let path = format!("{}.cache_control", self.request.tool_place(at));
                 self.left(path, "Cohere caches by itself");
             }
         }
@@ -179,11 +181,9 @@ impl Writing<'_> {
             return;
         }
         out.key("strict_tools").bool(true);
-        for (at, tool) in known {
-            if !is_strict(tool) {
-                let why = "the schemas of all tools are followed exactly, or those of none";
-                self.near(format!("tools[{at}].strict"), why);
-            }
+        for (at, _) in known.iter().filter(|(_, tool)| !is_strict(tool)) {
+            let why = "the schemas of all tools are followed exactly, or those of none";
+            self.near(self.request.tool_place(*at), why);
         }
     }
 
@@ -191,7 +191,7 @@ impl Writing<'_> {
         let request = self.request;
         if !self.ours && request.parallel_tool_calls == Some(false) {
             let why = "the model may ask for several tools at once";
-            self.dropped("parallel_tool_calls", why);
+            self.dropped(self.request.words().parallel, why);
         }
         let word = match &request.tool_choice {
             None | Some(ToolChoice::Auto) => return,
@@ -200,11 +200,11 @@ impl Writing<'_> {
             Some(ToolChoice::Required) => "REQUIRED",
             Some(ToolChoice::Tool(name)) if self.has_tool(name) => {
                 let why = "a call is required, and there is no other tool";
-                self.near("tool_choice", why);
+                self.near(self.request.words().tool_choice, why);
                 "REQUIRED"
             }
             Some(ToolChoice::Tool(_)) => {
-                self.dropped("tool_choice", "there is no such tool");
+                self.dropped(self.request.words().tool_choice, "there is no such tool");
                 return;
             }
             Some(ToolChoice::Other(raw)) if self.ours => {
@@ -212,7 +212,10 @@ impl Writing<'_> {
                 return;
             }
             Some(ToolChoice::Other(_)) => {
-                self.dropped("tool_choice", "only its own dialect knows it");
+                self.dropped(
+                    self.request.words().tool_choice,
+                    "only its own dialect knows it",
+                );
                 return;
             }
         };
@@ -242,7 +245,7 @@ impl Writing<'_> {
             out.key("logprobs").bool(logprobs.enabled);
             if logprobs.top.is_some_and(|top| top > 0) {
                 self.left(
-                    "top_logprobs",
+                    self.request.words().top_logprobs,
                     "the probability of what was said is told alone",
                 );
             }
@@ -313,10 +316,13 @@ impl Writing<'_> {
             self.dropped(request.words().candidates, why);
         }
         if request.user.is_some() {
-            self.left("user", NO_FIELD);
+            self.left(self.request.words().user, NO_FIELD);
         }
         if request.service_tier.is_some() {
-            self.left("service_tier", "another provider's tiers");
+            self.left(
+                self.request.words().service_tier,
+                "another provider's tiers",
+            );
         }
         for (name, value) in request.extra.said() {
             if is_usual(name, value) {

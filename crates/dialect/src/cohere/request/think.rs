@@ -84,17 +84,24 @@ impl Writing<'_> {
         }
         let frequency = sampling.frequency_penalty.as_ref();
         let presence = sampling.presence_penalty.as_ref();
+        let words = self.request.words();
         let ranged: [Ranged<'_>; 4] = [
-            ("p", "top_p", sampling.top_p.as_ref(), "0.01", "0.99"),
-            ("k", "top_k", sampling.top_k.as_ref(), "0", "500"),
+            ("p", words.top_p, sampling.top_p.as_ref(), "0.01", "0.99"),
+            ("k", words.top_k, sampling.top_k.as_ref(), "0", "500"),
             (
                 "frequency_penalty",
-                "frequency_penalty",
+                words.frequency_penalty,
                 frequency,
                 "0",
                 "1",
             ),
-            ("presence_penalty", "presence_penalty", presence, "0", "1"),
+            (
+                "presence_penalty",
+                words.presence_penalty,
+                presence,
+                "0",
+                "1",
+            ),
         ];
         for number in ranged {
             self.ranged(out, number);

@@ -186,7 +186,7 @@ impl Writing<'_> {
         }
         let mut texts = Vec::new();
         for (at, part) in result.parts.iter().enumerate() {
-            let path = format!("{path}.content[{at}]");
+            let path = result.place(path, at);
             self.about(part, &path);
             if words(part).is_some() {
                 texts.push(Cow::Borrowed(part));

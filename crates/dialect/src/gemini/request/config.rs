@@ -245,7 +245,7 @@ impl Writing<'_> {
         ] {
             let Some(value) = value else { continue };
             if name == "seed" && !self.ours && value.text().parse::<i32>().is_err() {
-                self.lost("seed", "the API takes 32 bits");
+                self.lost(self.request.words().seed, "the API takes 32 bits");
                 continue;
             }
             out.key(self.name(name)).json(value);
@@ -293,7 +293,8 @@ impl Writing<'_> {
             }
             Some(logprobs) if logprobs.enabled => {
                 let why = "probabilities have another form here";
-                self.losses.functional("logprobs", LossKind::Dropped, why);
+                self.losses
+                    .functional(self.request.words().logprobs, LossKind::Dropped, why);
             }
             Some(_) | None => {}
         }

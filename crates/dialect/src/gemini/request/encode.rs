@@ -14,6 +14,7 @@ use crate::loss::{LossKind, Losses};
 
 /// Writes a request for a provider.
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
+    let before = losses.as_slice().len();
     let mut writing = Writing {
         request,
         ours: request.origin == OWN,
@@ -29,6 +30,7 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         writing.config(out);
         writing.rest(out);
     });
+    losses.tell_in(request.words(), before);
     out.into_bytes()
 }
 
@@ -85,11 +87,14 @@ impl Writing<'_> {
             Some("default" | "standard_only" | "standard") => {
                 out.key("serviceTier").string("standard");
             }
-            Some(_) => self.lost("service_tier", "the word means nothing here"),
+            Some(_) => self.lost(
+                self.request.words().service_tier,
+                "the word means nothing here",
+            ),
             None => {}
         }
         if request.user.is_some() {
-            self.lost("user", "the API names no user");
+            self.lost(self.request.words().user, "the API names no user");
         }
         for (name, value) in extra.said() {
             if idle(value) || usual(name, value) {

@@ -166,6 +166,28 @@ fn read_calling(reader: &mut Reader<'_>, notes: &mut Extra) -> Result<ToolChoice
     })
 }
 
+/// Where a tool stands: a function in the list of its object, a hosted one beside that.
+pub(crate) fn tool_place(request: &Request, at: usize) -> String {
+    let mut places = (0usize, 0usize);
+    for (index, tool) in request.tools.iter().enumerate().take(at + 1) {
+        if index > 0 && tool.extra.noted(spelled::FIRST) {
+            places = (places.0 + 1, 0);
+        } else if index > 0 {
+            places.1 += 1;
+        }
+    }
+    let (object, function) = places;
+    let object = match request.extra.noted(spelled::ONE_TOOL) {
+        true => "tools".to_owned(),
+        false => format!("tools[{object}]"),
+    };
+    match request.tools.get(at).map(|tool| &tool.kind) {
+        Some(ToolKind::Function { .. }) => format!("{object}.functionDeclarations[{function}]"),
+        Some(ToolKind::Hosted { kind, .. }) if !kind.is_empty() => format!("{object}.{kind}"),
+        Some(ToolKind::Hosted { .. }) | None => object,
+    }
+}
+
 impl Writing<'_> {
     /// Writes the tools; ours in the objects that they stood in, those of others in one list.
     pub(super) fn tools(&mut self, out: &mut Writer) {
@@ -193,7 +215,7 @@ impl Writing<'_> {
             }
             let why = "only its own dialect has it";
             self.losses
-                .functional(format!("tools[{at}]"), LossKind::Dropped, why);
+                .functional(request.tool_place(at), LossKind::Dropped, why);
         }
         if !functions.is_empty() {
             out.key("tools").array(|out| {
@@ -212,13 +234,13 @@ impl Writing<'_> {
         ) {
             let why = "there is no tool to call";
             self.losses
-                .functional("tool_choice", LossKind::Dropped, why);
+                .functional(self.request.words().tool_choice, LossKind::Dropped, why);
         }
     }
 
     fn function(&mut self, out: &mut Writer, at: usize, tool: &Tool) {
         write_function(out, tool, false);
-        let path = format!("tools[{at}]");
+        let path = self.request.tool_place(at);
         if let ToolKind::Function {
             strict: Some(true), ..
         } = tool.kind
@@ -239,7 +261,10 @@ impl Writing<'_> {
     fn choice(&mut self, out: &mut Writer) {
         let request = self.request;
         if request.parallel_tool_calls == Some(false) {
-            self.lost("parallel_tool_calls", "the API cannot switch it off");
+            self.lost(
+                self.request.words().parallel,
+                "the API cannot switch it off",
+            );
         }
         let notes = &request.extra;
         let (mode, name) = match &request.tool_choice {
@@ -255,7 +280,7 @@ impl Writing<'_> {
             Some(ToolChoice::Other(_)) => {
                 let why = "only its own dialect knows it";
                 self.losses
-                    .functional("tool_choice", LossKind::Dropped, why);
+                    .functional(self.request.words().tool_choice, LossKind::Dropped, why);
                 return;
             }
             None => {

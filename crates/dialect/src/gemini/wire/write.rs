@@ -187,8 +187,11 @@ impl<'a> Parts<'a> {
         let foreign = reasoning.opaque.as_ref().filter(|o| o.origin != OWN);
         if foreign.is_some() && !self.answer {
             let why = "only its maker can use it";
-            let path = format!("{path}.signature");
-            self.losses.tuning(path, LossKind::Dropped, why);
+            let all = match reasoning.text.is_empty() {
+                true => path.to_owned(),
+                false => format!("{path}.signature"),
+            };
+            self.losses.tuning(all, LossKind::Dropped, why);
         }
         if known.is_none() && !self.ours && !self.answer {
             let why = "past reasoning stays with its provider";
@@ -290,7 +293,7 @@ impl<'a> Parts<'a> {
                             let mut wrote = false;
                             out.key("parts").array(|out| {
                                 for (at, part) in &others {
-                                    let path = format!("{path}.content[{at}]");
+                                    let path = result.place(path, *at);
                                     wrote |= parts.write(out, part, &path);
                                 }
                             });
@@ -316,10 +319,12 @@ impl<'a> Parts<'a> {
         if self.ours && extra.noted(spelled::NO_RESPONSE) {
             return;
         }
-        let theirs = if self.ours { &[] } else { texts };
-        for part in theirs {
-            lose_extra(self.losses, path, &part.extra);
-            self.uncached(part, path);
+        let theirs = if self.ours { &[][..] } else { &result.parts };
+        let said = |(_, part): &(usize, &Part)| words(part).is_some();
+        for (at, part) in theirs.iter().enumerate().filter(said) {
+            let path = result.place(path, at);
+            lose_extra(self.losses, &path, &part.extra);
+            self.uncached(part, &path);
         }
         let words: Cow<'_, str> = match texts
             .iter()
@@ -332,7 +337,7 @@ impl<'a> Parts<'a> {
             several => {
                 let why = "a result's texts are one, line by line";
                 self.losses
-                    .tuning(format!("{path}.content"), LossKind::Approximated, why);
+                    .tuning(format!("{path}.result"), LossKind::Approximated, why);
                 Cow::Owned(several.join("\n"))
             }
         };

@@ -4,7 +4,7 @@
 //! a user message. Nothing may be left out without a loss.
 
 use super::Pen;
-use crate::chat::{Extra, MediaSource, Message, Part, PartKind, Place, Role, ToolResult};
+use crate::chat::{Extra, MediaSource, Message, Part, PartKind, Place, Request, Role, ToolResult};
 use crate::json::{Text, Writer};
 use crate::loss::LossKind;
 use crate::openai_chat::response::message::{
@@ -236,7 +236,7 @@ impl Pen<'_> {
         }
         let mut texts = Vec::new();
         for (place, part) in result.parts.iter().enumerate() {
-            let at = format!("{at}.content[{place}]");
+            let at = result.place(at, place);
             self.beside(part, &at);
             if words(part).is_some() {
                 texts.push(part);
@@ -285,4 +285,49 @@ fn plain(part: &Part) -> Option<String> {
         | MediaSource::Url(_)
         | MediaSource::File(_) => None,
     }
+}
+
+/// Where the turns of a request of this dialect stand, with what stands beside their content.
+pub(crate) fn places(request: &Request) -> Vec<Place> {
+    let messages = request.messages.iter().enumerate();
+    let place = |(at, message): (usize, &Message)| {
+        let turn = format!("messages[{at}]");
+        Place {
+            parts: part_places(message, &turn),
+            turn,
+        }
+    };
+    messages.map(place).collect()
+}
+
+fn part_places(message: &Message, turn: &str) -> Vec<String> {
+    let (mut content, mut calls, mut details) = (0usize, 0usize, 0usize);
+    let next = |list: &str, count: &mut usize| {
+        *count += 1;
+        format!("{turn}.{list}[{}]", *count - 1)
+    };
+    let path = |part: &Part| match &part.kind {
+        PartKind::ToolResult(_) => turn.to_owned(),
+        PartKind::ToolCall(_) => next("tool_calls", &mut calls),
+        _ if in_content(part) && message.bare => format!("{turn}.content"),
+        _ if in_content(part) => next("content", &mut content),
+        PartKind::Reasoning(_) if message.extra.noted(spelled::DETAILS) => {
+            next(spelled::DETAILS, &mut details)
+        }
+        PartKind::Reasoning(_) if message.extra.noted(spelled::REASONING) => {
+            format!("{turn}.{}", spelled::REASONING)
+        }
+        PartKind::Reasoning(_) => format!("{turn}.{}", spelled::REASONING_CONTENT),
+        PartKind::Refusal(_) => format!("{turn}.refusal"),
+        PartKind::Opaque(opaque) => match opaque.kind.strip_prefix("message.") {
+            Some(name) => format!("{turn}.{name}"),
+            None => turn.to_owned(),
+        },
+        PartKind::Text(_)
+        | PartKind::Image(_)
+        | PartKind::Audio(_)
+        | PartKind::Video(_)
+        | PartKind::Document(_) => turn.to_owned(),
+    };
+    message.parts.iter().map(path).collect()
 }

@@ -177,7 +177,7 @@ impl Pen<'_> {
                 [only] if (result.bare || !ours) && text(only).is_some() => {
                     out.string(text(only).unwrap_or_default());
                     if !ours {
-                        items.beside(only, &format!("{at}.content[0]"));
+                        items.beside(only, &result.place(at, 0));
                     }
                 }
                 several => {
@@ -185,7 +185,7 @@ impl Pen<'_> {
                     let wrote = out.attempt(|out| {
                         out.array(|out| {
                             for (place, part) in several.iter().enumerate() {
-                                let at = format!("{at}.content[{place}]");
+                                let at = result.place(at, place);
                                 any |= items.content(out, part, &at, false);
                             }
                         });
@@ -251,6 +251,9 @@ pub(crate) fn places(request: &Request) -> Vec<Place> {
                 (item, content) = (next(), 0);
             }
             content += 1;
+            if part.extra.noted(spelled::EMPTY_ITEM) {
+                return item.clone();
+            }
             if part.extra.noted(spelled::BARE) {
                 return format!("{item}.content");
             }

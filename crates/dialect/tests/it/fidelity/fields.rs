@@ -100,6 +100,11 @@ fn judged(loss: &Loss) -> Fate {
 
 /// Whether a loss of `path` is one of `field` too.
 fn covers(path: &str, field: &str) -> bool {
+    // One reasoning may stand under three names, of which a loss names one.
+    let thought = |path: &str| Some(path.split_once(".reasoning")?.0.to_owned());
+    if let (Some(lost), Some(turn)) = (thought(path), thought(field)) {
+        return lost == turn;
+    }
     field
         .strip_prefix(path)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -128,7 +133,12 @@ fn gather(value: &Value, path: &str, name: &str, fields: &mut Vec<(String, Strin
         Value::Array(list) if list.iter().any(Value::is_object) && !is_free(name) => {
             for (at, element) in list.iter().enumerate() {
                 let path = format!("{path}[{at}]");
-                gather(element, &path, &format!("{name}[{}]", kind(element)), fields);
+                gather(
+                    element,
+                    &path,
+                    &format!("{name}[{}]", kind(element)),
+                    fields,
+                );
             }
         }
         Value::Array(_)

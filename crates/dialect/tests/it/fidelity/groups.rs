@@ -13,17 +13,44 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Form of the answer",
         &[
-            "format", "response", "outputconfig", "output_config", "text.", "logprobs", "modalit",
-            "candidate", "include",
+            "format",
+            "response",
+            "outputconfig",
+            "output_config",
+            "text.",
+            "logprobs",
+            "modalit",
+            "candidate",
+            "include",
         ],
     ),
     (
         "Conversation",
-        &["messages", "contents", "input[", "input", "system", "instructions"],
+        &[
+            "messages",
+            "contents",
+            "input[",
+            "input",
+            "system",
+            "instructions",
+        ],
     ),
-    ("Sampling and limits", &[
-        "temperature", "top", "penalty", "seed", "bias", "stop", "max", "config", "n", "k", "p",
-    ]),
+    (
+        "Sampling and limits",
+        &[
+            "temperature",
+            "top",
+            "penalty",
+            "seed",
+            "bias",
+            "stop",
+            "max",
+            "config",
+            "n",
+            "k",
+            "p",
+        ],
+    ),
 ];
 
 /// Where what fits none of them stands.
@@ -31,9 +58,23 @@ pub(super) const REST: &str = "Other";
 
 /// Members whose content is the application's own and is looked at as a whole.
 const FREE: &[&str] = &[
-    "parameters", "input_schema", "schema", "json", "args", "arguments", "response", "metadata",
-    "logit_bias", "citations", "annotations", "requestMetadata", "responseSchema",
-    "responseJsonSchema", "parametersJsonSchema", "parameterDefinitions", "labels",
+    "parameters",
+    "input_schema",
+    "schema",
+    "json",
+    "args",
+    "arguments",
+    "response",
+    "metadata",
+    "logit_bias",
+    "citations",
+    "annotations",
+    "requestMetadata",
+    "responseSchema",
+    "responseJsonSchema",
+    "parametersJsonSchema",
+    "parameterDefinitions",
+    "labels",
 ];
 
 /// Members that the fixtures made up, to stand for those that are not known yet.
@@ -54,11 +95,7 @@ pub(super) fn group(name: &str) -> &'static str {
 
 /// The headings in their order.
 pub(super) fn headings() -> impl Iterator<Item = &'static str> {
-    const ORDER: [&str; 3] = [
-        "Conversation",
-        "Pictures, sound, film, documents",
-        "Tools",
-    ];
+    const ORDER: [&str; 3] = ["Conversation", "Pictures, sound, film, documents", "Tools"];
     let later = GROUPS.iter().map(|(heading, _)| *heading);
     ORDER
         .into_iter()

@@ -20,7 +20,10 @@ fn the_fidelity_is_documented() {
         fs::write(&file, &page).unwrap();
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
-    let differs = written.lines().zip(page.lines()).find(|(is, due)| is != due);
+    let differs = written
+        .lines()
+        .zip(page.lines())
+        .find(|(is, due)| is != due);
     assert!(
         written == page,
         "docs/fidelity.md differs, first at {differs:?}; BONDGATE_WRITE_DOCS=1 writes it anew"

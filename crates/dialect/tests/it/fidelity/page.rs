@@ -75,7 +75,10 @@ fn section(page: &mut String, dialect: Dialect, heading: &str, rows: &Table) {
         let cells: Vec<String> = others.iter().map(|other| cell(row, *other)).collect();
         writeln!(page, "| {} | {} |", quoted(name), cells.join(" | ")).unwrap();
     }
-    let mut told = rows.iter().filter(|(_, row)| !row.reasons.is_empty()).peekable();
+    let mut told = rows
+        .iter()
+        .filter(|(_, row)| !row.reasons.is_empty())
+        .peekable();
     if told.peek().is_some() {
         page.push('\n');
     }
@@ -127,7 +130,9 @@ fn title(dialect: Dialect) -> &'static str {
 }
 
 fn others(dialect: Dialect) -> impl Iterator<Item = Dialect> {
-    Dialect::ALL.into_iter().filter(move |other| *other != dialect)
+    Dialect::ALL
+        .into_iter()
+        .filter(move |other| *other != dialect)
 }
 
 /// The rows with those put together that say the same of all that a name holds.
@@ -135,11 +140,18 @@ fn folded(table: &Table) -> Table {
     let mut rows = table.clone();
     let mut names: BTreeSet<String> = table.keys().flat_map(|name| holders(name)).collect();
     while let Some(name) = names.pop_last() {
-        let held: Vec<String> = rows.keys().filter(|held| holds(&name, held)).cloned().collect();
+        let held: Vec<String> = rows
+            .keys()
+            .filter(|held| holds(&name, held))
+            .cloned()
+            .collect();
         let Some(shared) = usual(&rows, &held) else {
             continue;
         };
-        let mut whole = Row { fates: shared, ..Row::default() };
+        let mut whole = Row {
+            fates: shared,
+            ..Row::default()
+        };
         for held in &held {
             if rows[held].fates == whole.fates {
                 let row = rows.remove(held).unwrap();
@@ -155,8 +167,15 @@ fn folded(table: &Table) -> Table {
 
 /// What is said of two or more of them and of most of them; none where there is no such thing.
 fn usual(rows: &Table, held: &[String]) -> Option<BTreeMap<Dialect, BTreeSet<Fate>>> {
-    let same = |row: &Row| held.iter().filter(|other| rows[*other].fates == row.fates).count();
-    let most = held.iter().map(|name| &rows[name]).max_by_key(|row| same(row))?;
+    let same = |row: &Row| {
+        held.iter()
+            .filter(|other| rows[*other].fates == row.fates)
+            .count()
+    };
+    let most = held
+        .iter()
+        .map(|name| &rows[name])
+        .max_by_key(|row| same(row))?;
     let count = same(most);
     (count > 1 && 2 * count > held.len()).then(|| most.fates.clone())
 }

@@ -257,13 +257,13 @@ fn forgo(hub: &mut Request, again: &mut Request, loss: &Loss, to: Dialect) -> bo
         hub.stop.clear();
         return to == Dialect::OpenaiResponses;
     }
-    if path == "tool_choice" && to == Dialect::Cohere {
+    if path == words.tool_choice && to == Dialect::Cohere {
         // One dialect cannot single out a tool.
         hub.tool_choice.clone_from(&again.tool_choice);
         return true;
     }
     // One cannot forbid tools, wants those of past calls declared, and fetches no pictures.
-    if matches!(path, "tools" | "tool_choice") {
+    if path == words.tools || path == words.tool_choice {
         for request in [hub, again] {
             request.tools.clear();
             request.tool_choice = None;

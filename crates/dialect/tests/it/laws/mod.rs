@@ -9,6 +9,7 @@ mod fold;
 mod generated;
 mod head;
 mod hostile;
+mod named;
 mod robust;
 mod round_trip;
 mod translate;

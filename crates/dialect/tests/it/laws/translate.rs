@@ -297,7 +297,10 @@ fn covers(loss: &str, path: &str) -> bool {
     let (loss, path) = (hub_path(loss), hub_path(path));
     let cites = |place: &str| place.starts_with("annotations") || place.starts_with("citations");
     within(&loss, &path)
-        || of_reasoning(&path).is_some_and(|turn| loss.starts_with(&format!("{turn}content")))
+        || of_reasoning(&path).is_some_and(|turn| {
+            let beside = ["content", "reasoning"].map(|name| format!("{turn}{name}"));
+            beside.iter().any(|name| loss.starts_with(name))
+        })
         || cites(&path) && loss.rsplit('.').next().is_some_and(cites)
         || is_behind_a_signature(&loss, &path)
         || of_signature(&path)
@@ -322,7 +325,8 @@ fn hub_path(path: &str) -> String {
     let path = blocks.iter().fold(path.to_owned(), |path, block| {
         path.replace(&format!("].{block}."), "].")
     });
-    path.replace("candidates[", "choices[")
+    path.replace("function_response", "functionResponse")
+        .replace("candidates[", "choices[")
         .replace("contents[", "messages[")
         .replace("content.parts[", "content[")
         .replace("logprobsResult", "logprobs")
