@@ -25,7 +25,10 @@ SUITES = {
 FRAMEWORKS = {
     "langchain-openai": "langchain_suite",
     "langchain-anthropic": "langchain_suite",
-    "pydantic-ai": "pydantic_ai_suite",
+    **{
+        f"pydantic-ai-{dialect}": "pydantic_ai_suite"
+        for dialect in ("openai", "responses", "anthropic", "google", "bedrock", "cohere")
+    },
 }
 
 
