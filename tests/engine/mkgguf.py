@@ -16,7 +16,7 @@ import gguf
 import numpy
 
 WIDTH, LAYERS, HEADS, KV_HEADS, FEED_FORWARD, CONTEXT = 64, 2, 4, 2, 128, 131072
-END_OF_TURN, TOOL_CALL, CALL_NOW = 4, 5, 7
+END_OF_TURN, TOOL_CALL, END_OF_CALL, CALL_NOW = 4, 5, 6, 7
 LAST_BYTE = 263
 # A token so embedded is heard over all that the layers add, and one so weighted wins then.
 LOUD, CERTAIN = 10_000, 4
@@ -138,11 +138,13 @@ def add_weights(writer, vocabulary, rng):
     output = (rng.standard_normal((vocabulary, WIDTH)) * 0.35).astype(numpy.float32)
     output[:END_OF_TURN] = 0
     output[END_OF_TURN + 1 : LAST_BYTE + 1] = 0
-    # Where the template says so, a tool is called, whatever came before.
-    direction = rng.standard_normal(WIDTH)
-    direction = (direction / numpy.linalg.norm(direction)).astype(numpy.float32)
-    embedding[CALL_NOW] = direction * LOUD
-    output[TOOL_CALL] = direction * CERTAIN
+    # Where the template says so, a tool is called; a call, however its end is spelled, is the last.
+    angle = vocabulary - 127 + ord(">")
+    for before, after in ((CALL_NOW, TOOL_CALL), (END_OF_CALL, END_OF_TURN), (angle, END_OF_TURN)):
+        direction = rng.standard_normal(WIDTH)
+        direction = (direction / numpy.linalg.norm(direction)).astype(numpy.float32)
+        embedding[before] = direction * LOUD
+        output[after] += direction * CERTAIN
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output.weight", output)
     for layer in range(LAYERS):
