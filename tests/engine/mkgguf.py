@@ -16,8 +16,10 @@ import gguf
 import numpy
 
 WIDTH, LAYERS, HEADS, KV_HEADS, FEED_FORWARD, CONTEXT = 64, 2, 4, 2, 128, 131072
-END_OF_TURN = 4
-LAST_BYTE = 262
+END_OF_TURN, TOOL_CALL, END_OF_CALL, CALL_NOW = 4, 5, 6, 7
+LAST_BYTE = 263
+# A token so embedded is heard over all that the layers add, and one so weighted wins then.
+LOUD, CERTAIN = 10_000, 4
 
 SPECIAL = {
     "<unk>": gguf.TokenType.UNKNOWN,
@@ -27,6 +29,7 @@ SPECIAL = {
     "<|im_end|>": gguf.TokenType.CONTROL,
     "<tool_call>": gguf.TokenType.USER_DEFINED,
     "</tool_call>": gguf.TokenType.USER_DEFINED,
+    "<|call_now|>": gguf.TokenType.CONTROL,
 }
 
 WORDS = (
@@ -61,7 +64,7 @@ For each function call return a json object within <tool_call></tool_call> tags:
 {% else %}<|im_start|>{{ m.role }}
 {{ m.content }}<|im_end|>
 {% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}"""
+{% if tools and messages[-1].role == 'user' %}<|call_now|>{% endif %}{% endif %}"""
 
 
 def write_model(path, seed=1):
@@ -129,12 +132,20 @@ def add_weights(writer, vocabulary, rng):
     def ones(name):
         writer.add_tensor(name, numpy.ones(WIDTH, numpy.float32))
 
-    random("token_embd.weight", vocabulary, WIDTH, deviation=1.0)
+    embedding = rng.standard_normal((vocabulary, WIDTH)).astype(numpy.float32)
     ones("output_norm.weight")
     # The model must be able to end its turn, and must not say control tokens or raw bytes.
     output = (rng.standard_normal((vocabulary, WIDTH)) * 0.35).astype(numpy.float32)
     output[:END_OF_TURN] = 0
     output[END_OF_TURN + 1 : LAST_BYTE + 1] = 0
+    # Where the template says so, a tool is called; a call, however its end is spelled, is the last.
+    angle = vocabulary - 127 + ord(">")
+    for before, after in ((CALL_NOW, TOOL_CALL), (END_OF_CALL, END_OF_TURN), (angle, END_OF_TURN)):
+        direction = rng.standard_normal(WIDTH)
+        direction = (direction / numpy.linalg.norm(direction)).astype(numpy.float32)
+        embedding[before] = direction * LOUD
+        output[after] += direction * CERTAIN
+    writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output.weight", output)
     for layer in range(LAYERS):
         block = f"blk.{layer}."

@@ -29,12 +29,23 @@ export const PERSON_SCHEMA = {
   additionalProperties: false,
 };
 
-const PAIRS = ['openai', 'anthropic'].flatMap((client) =>
-  ['chat', 'anthropic'].map((provider) => [
+const PROVIDERS = ['chat', 'anthropic', 'responses', 'gemini', 'bedrock', 'cohere'];
+
+// A client library against every provider dialect.
+function pairsOf(client) {
+  return PROVIDERS.map((provider) => [
     `${client}_to_${provider}`,
     { client, provider, model: `via-${provider}`, cut: `cut-${provider}`, down: `down-${provider}` },
-  ]),
-);
+  ]);
+}
+
+// What a case returns that asserted a refusal by name: the provider's dialect has no word for
+// it. `name` is the note of docs/clients.md that explains it.
+export class Limit {
+  constructor(name) {
+    this.name = name;
+  }
+}
 
 export function contains(text, part, what) {
   assert.ok((text ?? '').includes(part), `${what}: ${JSON.stringify(part)} is not in ${shown(text)}`);
@@ -50,6 +61,19 @@ export async function thrown(errorClass, call, what) {
     return error;
   }
   assert.fail(`${what}: ${errorClass.name} was not thrown, got ${shown(result)}`);
+}
+
+// The refusal of a budget for a few requests.
+export async function refusedAtLast(errorClass, call, what) {
+  for (let made = 0; made < 10; made += 1) {
+    try {
+      await call();
+    } catch (error) {
+      assert.equal(error.constructor.name, errorClass.name, `${what}: class of ${error}`);
+      return error;
+    }
+  }
+  assert.fail(`${what}: a budget for a few requests served ten`);
 }
 
 // A refusal carries the same facts in every dialect. The OpenAI library hands out the inner
@@ -80,7 +104,7 @@ export function checkHeaders(headers, pair, what) {
 
 // Whether the gateway has to translate.
 export function crosses(pair) {
-  return (pair.client === 'openai') !== (pair.provider === 'chat');
+  return pair.provider !== (pair.client === 'openai' ? 'chat' : pair.client);
 }
 
 export function checkPerson(value, what) {
@@ -115,7 +139,7 @@ export function report(fields) {
   process.stdout.write(`${JSON.stringify(fields)}\n`);
 }
 
-// Runs each pair's suite and sets the process's exit code; `suites` maps a client to its cases.
+// Runs each client's suite and sets the process's exit code; `suites` maps a client to its cases.
 export async function run(suites) {
   const base = required('BONDGATE_BASE').replace(/\/+$/, '');
   const key = required('BONDGATE_KEY');
@@ -123,7 +147,7 @@ export async function run(suites) {
   const only = process.env.BONDGATE_ONLY ?? '';
   let passed = 0;
   let failed = 0;
-  for (const [name, fields] of described.length ? described : PAIRS) {
+  for (const [name, fields] of described.length ? described : Object.keys(suites).flatMap(pairsOf)) {
     const pair = { name, base, key, ...fields };
     for (const [title, test] of Object.entries(suites[pair.client])) {
       if (!`${name}/${title}`.includes(only)) continue;
@@ -138,13 +162,17 @@ export async function run(suites) {
 async function runCase(pair, title, test) {
   const start = performance.now();
   let ok = true;
+  let limit = null;
   let detail = '';
   try {
-    detail = (await test(pair)) ?? '';
+    const outcome = await test(pair);
+    if (outcome instanceof Limit) limit = outcome.name;
+    else detail = outcome ?? '';
   } catch (error) {
     ok = false;
     detail = error instanceof assert.AssertionError ? error.message : `${error?.constructor?.name}: ${error?.message}`;
   }
-  report({ case: title, pair: pair.name, ok, detail, ms: Math.round(performance.now() - start) });
+  const { name, client, provider } = pair;
+  report({ case: title, pair: name, client, provider, ok, limit, detail, ms: Math.round(performance.now() - start) });
   return ok;
 }

@@ -13,7 +13,18 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import EventStreamError
 
-from harness import LONG_TEXT, WEATHER_SCHEMA, check, check_headers, check_weather, contains, equal, raised
+from harness import (
+    LONG_TEXT,
+    SLOW,
+    WEATHER_SCHEMA,
+    check,
+    check_headers,
+    check_weather,
+    contains,
+    equal,
+    raised,
+    refused_at_last,
+)
 
 TOOLS = {
     "tools": [
@@ -46,7 +57,8 @@ def connected(base, key):
         region_name="us-east-1",
         endpoint_url=base,
         **shown,
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+        # What it would refuse by itself shall reach the gateway.
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=60, parameter_validation=False),
     )
 
 
@@ -172,6 +184,39 @@ def error_unknown_model(pair):
         contains(str(error), "no-such", "message")
 
 
+def error_bad_parameter(pair):
+    plain = client(pair)
+    error = raised(
+        plain.exceptions.ValidationException,
+        lambda: converse(pair, user("x"), inferenceConfig={"maxTokens": "many"}),
+        "a limit of a wrong type",
+    )
+    check_error(error, 400, "a limit of a wrong type")
+
+
+def budget_spent(pair):
+    poor = client(pair, pair.key + "-poor")
+    error, _ = refused_at_last(
+        lambda: poor.converse(modelId=pair.model, messages=user("x")), poor.exceptions.ThrottlingException, "budget"
+    )
+    check_error(error, 429, "budget")
+    contains(str(error), "poor", "the sentence names the budget")
+
+
+def rate_limited(pair):
+    busy = client(pair, pair.key + "-busy")
+    held = busy.converse_stream(modelId=pair.model, messages=user(SLOW))["stream"]
+    next(iter(held))
+    error = raised(
+        busy.exceptions.ThrottlingException,
+        lambda: busy.converse(modelId=pair.model, messages=user("x")),
+        "rate limit",
+    )
+    held.close()
+    check_error(error, 429, "rate limit")
+    equal(error.response["ResponseMetadata"]["HTTPHeaders"].get("retry-after"), "1", "retry-after")
+
+
 def provider_down(pair):
     plain = client(pair)
     error = raised(
@@ -206,5 +251,5 @@ def cut_whole(pair):
 
 CASES = [
     chat, system_prompt, stream, tools, tools_streamed, tool_result,
-    error_wrong_key, error_unknown_model, provider_down, cut_stream, cut_whole,
+    error_bad_parameter, error_wrong_key, error_unknown_model, budget_spent, rate_limited, provider_down, cut_stream, cut_whole,
 ]

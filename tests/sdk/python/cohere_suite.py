@@ -10,7 +10,19 @@ import json
 import cohere
 from cohere.core.api_error import ApiError
 
-from harness import LONG_TEXT, WEATHER_SCHEMA, check, check_facts, check_headers, check_weather, contains, equal, raised
+from harness import (
+    LONG_TEXT,
+    SLOW,
+    WEATHER_SCHEMA,
+    check,
+    check_facts,
+    check_headers,
+    check_weather,
+    contains,
+    equal,
+    raised,
+    refused_at_last,
+)
 
 TOOLS = [
     {
@@ -134,6 +146,43 @@ def error_unknown_model(pair):
         check_error(error, 404, "model_not_found", "unknown model")
 
 
+def error_bad_parameter(pair):
+    """The library adds what it is told to the body, unchecked."""
+    odd = {**ONCE, "additional_body_parameters": {"max_tokens": "many"}}
+    error = raised(
+        cohere.BadRequestError,
+        lambda: client(pair).chat(model=pair.model, messages=user("x"), request_options=odd),
+        "a limit of a wrong type",
+    )
+    equal(error.status_code, 400, "status")
+    check(error.body.get("message"), f"no sentence in {error.body}")
+
+
+def budget_spent(pair):
+    poor = client(pair, pair.key + "-poor")
+    error, _ = refused_at_last(
+        lambda: poor.chat(model=pair.model, messages=user("x"), request_options=ONCE),
+        cohere.TooManyRequestsError,
+        "budget",
+    )
+    facts = check_error(error, 429, "budget_exceeded", "budget")
+    equal(facts["budget"], "poor", "the budget's name")
+
+
+def rate_limited(pair):
+    busy = client(pair, pair.key + "-busy")
+    held = busy.chat_stream(model=pair.model, messages=user(SLOW), request_options=ONCE)
+    next(iter(held))
+    error = raised(
+        cohere.TooManyRequestsError,
+        lambda: busy.chat(model=pair.model, messages=user("x"), request_options=ONCE),
+        "rate limit",
+    )
+    held.close()
+    check_error(error, 429, "rate_limited", "rate limit")
+    equal(error.headers.get("retry-after"), "1", "retry-after")
+
+
 def provider_down(pair):
     error = raised(
         ApiError,
@@ -160,5 +209,5 @@ def cut_whole(pair):
 
 CASES = [
     chat, system_prompt, stream, tools, tools_streamed, tool_result,
-    error_wrong_key, error_unknown_model, provider_down, cut_stream, cut_whole,
+    error_bad_parameter, error_wrong_key, error_unknown_model, budget_spent, rate_limited, provider_down, cut_stream, cut_whole,
 ]

@@ -8,7 +8,19 @@ that a stream can be compared with the whole answer.
 from google import genai
 from google.genai import errors, types
 
-from harness import LONG_TEXT, WEATHER_SCHEMA, check, check_facts, check_headers, check_weather, contains, equal, raised
+from harness import (
+    LONG_TEXT,
+    SLOW,
+    WEATHER_SCHEMA,
+    check,
+    check_facts,
+    check_headers,
+    check_weather,
+    contains,
+    equal,
+    raised,
+    refused_at_last,
+)
 
 TOOLS = types.Tool(
     function_declarations=[
@@ -127,6 +139,39 @@ def error_unknown_model(pair):
             equal(error.status, "NOT_FOUND", "status")
 
 
+def error_bad_parameter(pair):
+    """The library adds what it is told to the body, unchecked."""
+    odd = types.GenerateContentConfig(
+        http_options=types.HttpOptions(extra_body={"generationConfig": {"maxOutputTokens": "many"}})
+    )
+    error = raised(errors.ClientError, lambda: generate(pair, "x", odd), "a limit of a wrong type")
+    equal((error.code, error.status), (400, "INVALID_ARGUMENT"), "code and status")
+    check(error.message, "no sentence")
+
+
+def budget_spent(pair):
+    with client(pair, pair.key + "-poor") as poor:
+        error, _ = refused_at_last(
+            lambda: poor.models.generate_content(model=pair.model, contents="x"), errors.ClientError, "budget"
+        )
+    facts = check_error(error, 429, "budget_exceeded", "budget")
+    equal(facts["budget"], "poor", "the budget's name")
+    equal(error.status, "RESOURCE_EXHAUSTED", "status")
+
+
+def rate_limited(pair):
+    with client(pair, pair.key + "-busy") as busy:
+        held = busy.models.generate_content_stream(model=pair.model, contents=SLOW)
+        next(held)
+        error = raised(
+            errors.ClientError, lambda: busy.models.generate_content(model=pair.model, contents="x"), "rate limit"
+        )
+        held.close()
+    check_error(error, 429, "rate_limited", "rate limit")
+    equal(error.status, "RESOURCE_EXHAUSTED", "status")
+    equal(error.response.headers.get("retry-after"), "1", "retry-after")
+
+
 def provider_down(pair):
     with client(pair) as plain:
         error = raised(
@@ -158,5 +203,5 @@ def cut_whole(pair):
 
 CASES = [
     chat, system_prompt, stream, tools, tools_streamed, tool_result,
-    error_wrong_key, error_unknown_model, provider_down, cut_stream, cut_whole,
+    error_bad_parameter, error_wrong_key, error_unknown_model, budget_spent, rate_limited, provider_down, cut_stream, cut_whole,
 ]

@@ -13,17 +13,7 @@ import time
 import traceback
 import typing
 
-DEFAULT_PAIRS = {
-    f"{client}_to_{provider}": {
-        "client": client,
-        "provider": provider,
-        "model": f"via-{provider}",
-        "cut": f"cut-{provider}",
-        "down": f"down-{provider}",
-    }
-    for client in ("openai", "anthropic")
-    for provider in ("chat", "anthropic")
-}
+PROVIDERS = ("chat", "anthropic", "responses", "gemini", "bedrock", "cohere")
 
 # One pixel, as small as a valid PNG gets.
 PNG_BASE64 = (
@@ -51,6 +41,16 @@ PERSON_SCHEMA = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """What a case returns that asserted a refusal by name: the provider's dialect has no word for it.
+
+    `name` is the note of docs/clients.md that explains it.
+    """
+
+    name: str
+
+
 class CaseFailed(Exception):
     """A check did not hold; the message says which and what was seen."""
 
@@ -73,7 +73,22 @@ class Pair:
         return self.provider != {"openai": "chat"}.get(self.client, self.client)
 
 
-Case = typing.Callable[[Pair], str | None]
+Case = typing.Callable[[Pair], str | Limit | None]
+
+
+def pairs_of(clients, providers=PROVIDERS):
+    """Every client library against every provider dialect."""
+    return {
+        f"{client}_to_{provider}": {
+            "client": client,
+            "provider": provider,
+            "model": f"via-{provider}",
+            "cut": f"cut-{provider}",
+            "down": f"down-{provider}",
+        }
+        for client in clients
+        for provider in providers
+    }
 
 
 def check(condition, what):
@@ -99,6 +114,16 @@ def raised(exception_class, call, what):
         equal(type(error).__name__, exception_class.__name__, f"{what}: exception class")
         return error
     raise CaseFailed(f"{what}: {exception_class.__name__} was not raised, got {shown(result)}")
+
+
+def refused_at_last(call, exception_class, what):
+    """The refusal of a budget for a few requests, and how many calls were made before it."""
+    for made in range(10):
+        try:
+            call()
+        except exception_class as error:
+            return error, made
+    raise CaseFailed(f"{what}: a budget for a few requests served ten")
 
 
 def check_error(error, status, code, what):
@@ -172,12 +197,12 @@ def required(name):
 def run(suites, pairs=None):
     """Runs each pair's suite; returns the process's exit code.
 
-    `suites` maps a client to its cases; `pairs` takes the place of the four usual ones.
+    `suites` maps a client to its cases; `pairs` takes the place of every client × provider.
     BONDGATE_ONLY (a part of `pair/case`) chooses some.
     """
     only = os.environ.get("BONDGATE_ONLY", "")
     passed = failed = 0
-    for pair in pairs_from_environment(pairs or DEFAULT_PAIRS):
+    for pair in pairs_from_environment(pairs or pairs_of(suites)):
         for case in suites[pair.client]:
             if only and only not in f"{pair.name}/{case.__name__}":
                 continue
@@ -192,14 +217,21 @@ def run(suites, pairs=None):
 
 def run_case(pair, case):
     start = time.monotonic()
+    detail, limit, ok = "", None, True
     try:
-        detail, ok = case(pair) or "", True
+        outcome = case(pair)
+        if isinstance(outcome, Limit):
+            limit = outcome.name
+        else:
+            detail = outcome or ""
     except CaseFailed as failure:
         detail, ok = str(failure), False
     except Exception as error:  # whatever a client library throws is the finding
         place = traceback.extract_tb(error.__traceback__)[-1]
         detail, ok = f"{type(error).__name__}: {error} (at {place.name}:{place.lineno})", False
-    report(case=case.__name__, pair=pair.name, ok=ok, detail=detail, ms=round((time.monotonic() - start) * 1000))
+    took_ms = round((time.monotonic() - start) * 1000)
+    where = {"pair": pair.name, "client": pair.client, "provider": pair.provider}
+    report(case=case.__name__, **where, ok=ok, limit=limit, detail=detail, ms=took_ms)
     return ok
 
 

@@ -11,6 +11,7 @@ import openai
 
 from harness import (
     LONG_TEXT,
+    SLOW,
     WEATHER_SCHEMA,
     check,
     check_error,
@@ -19,6 +20,7 @@ from harness import (
     contains,
     equal,
     raised,
+    refused_at_last,
 )
 
 TOOLS = [
@@ -135,6 +137,37 @@ def error_unknown_model(pair):
         check_error(error, 404, "model_not_found", what)
 
 
+def error_bad_parameter(pair):
+    error = raised(
+        openai.BadRequestError,
+        lambda: create(pair, "x", extra_body={"stream": "yes"}),
+        "stream of a wrong type",
+    )
+    check_error(error, 400, "invalid_request", "stream of a wrong type")
+    contains(str(error), "stream", "message")
+
+
+def budget_spent(pair):
+    poor = client(pair, api_key=pair.key + "-poor").responses
+    error, _ = refused_at_last(
+        lambda: poor.create(model=pair.model, input="x", store=False), openai.RateLimitError, "budget"
+    )
+    facts = check_error(error, 429, "budget_exceeded", "budget")
+    equal(facts["budget"], "poor", "the budget's name")
+    equal(error.response.headers.get("x-should-retry"), "false", "x-should-retry")
+
+
+def rate_limited(pair):
+    busy = client(pair, api_key=pair.key + "-busy").responses
+    with busy.create(model=pair.model, input=SLOW, store=False, stream=True) as held:
+        next(iter(held))
+        error = raised(
+            openai.RateLimitError, lambda: busy.create(model=pair.model, input="x", store=False), "rate limit"
+        )
+    check_error(error, 429, "rate_limited", "rate limit")
+    equal(error.response.headers.get("retry-after"), "1", "retry-after")
+
+
 def provider_down(pair):
     error = raised(
         openai.InternalServerError,
@@ -179,5 +212,5 @@ def cut_whole(pair):
 
 CASES = [
     chat, system_prompt, stream, tools, tools_streamed, tool_result,
-    error_wrong_key, error_unknown_model, provider_down, cut_stream, cut_stream_collected, cut_whole,
+    error_bad_parameter, error_wrong_key, error_unknown_model, budget_spent, rate_limited, provider_down, cut_stream, cut_stream_collected, cut_whole,
 ]

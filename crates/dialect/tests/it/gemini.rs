@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use dialect::Dialect;
-use dialect::chat::{FinishReason, PartKind, Response, StreamEvent};
+use dialect::chat::{FinishReason, PartKind, Response, StreamEvent, ToolChoice};
 use dialect::codec::{Broken, EncoderOptions, End, EventDecoder};
 use dialect::frame::json_array::Framer;
 use dialect::frame::sse::MAX_EVENT;
@@ -387,6 +387,29 @@ fn a_member_in_both_its_cases_is_refused() {
     ] {
         assert!(server.head(body.as_bytes()).is_err(), "{body}");
         assert!(server.decode_request(body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn calls_that_are_validated_are_the_models_choice_and_what_is_lost_is_named() {
+    let asks = json!({
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}},
+    });
+    let request = asked(GEMINI, &asks);
+    assert_eq!(request.tool_choice, Some(ToolChoice::Auto));
+    assert_eq!(sent(GEMINI, &request), asks);
+    for to in Dialect::ALL.into_iter().filter(|to| *to != GEMINI) {
+        let mut losses = Losses::default();
+        let client = to.client();
+        client.encode_request(&request, &target("m"), &mut losses);
+        let lost: Vec<_> = losses
+            .as_slice()
+            .iter()
+            .map(|loss| (loss.path.as_str(), loss.functional))
+            .collect();
+        assert_eq!(lost, [("functionCallingConfig.mode", false)], "{to:?}");
     }
 }
 

@@ -42,8 +42,11 @@ pub(super) struct Writing<'a> {
     pub(super) losses: &'a mut Losses,
 }
 
+/// Where what the hub has no word for of how functions are called is kept.
+const CALLING: &str = "functionCallingConfig";
+
 /// Members of which the hub understands a part; each of their others is kept under its path.
-const SHARED: [&str; 2] = ["toolConfig", "generationConfig"];
+const SHARED: [&str; 3] = ["toolConfig", CALLING, "generationConfig"];
 
 /// Fields of other dialects without which the answer is another one.
 const FUNCTIONAL: [&str; 7] = [

@@ -10,6 +10,9 @@ use crate::gemini::wire::{names, repeated, required, schema, spelled, text, with
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::loss::LossKind;
 
+/// The path of a mode that says more than the hub does.
+const VALIDATED: &str = "functionCallingConfig.mode";
+
 /// Reads the tools; says whether one stood for a list.
 pub(super) fn read_tools(reader: &mut Reader<'_>) -> Result<(Vec<Tool>, bool), Invalid> {
     let mut tools = Vec::new();
@@ -154,6 +157,11 @@ fn read_calling(reader: &mut Reader<'_>, notes: &mut Extra) -> Result<ToolChoice
     let plain = !others && !cases.noted("allowed_function_names");
     Ok(match (mode.as_deref(), allowed.as_deref()) {
         (Some("AUTO"), None) if plain => ToolChoice::Auto,
+        (Some(mode @ "VALIDATED"), None) if plain => {
+            // The model decides, and what it calls fits the schema: the latter is named where lost.
+            notes.push(VALIDATED, Json::string(mode));
+            ToolChoice::Auto
+        }
         (Some("NONE"), None) if plain => ToolChoice::None,
         (Some("ANY"), None) if plain => ToolChoice::Required,
         (Some("ANY"), Some([only])) if !others => {
@@ -293,7 +301,10 @@ impl Writing<'_> {
         };
         self.choose(out, |out| {
             out.object(|out| {
-                out.key("mode").string(mode);
+                match notes.get(VALIDATED).filter(|_| self.ours) {
+                    Some(whole) => out.key("mode").json(whole),
+                    None => out.key("mode").string(mode),
+                };
                 if let Some(name) = name {
                     out.key(names::write("allowedFunctionNames", notes))
                         .array(|out| {
