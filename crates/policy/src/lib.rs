@@ -19,6 +19,7 @@ pub mod plan;
 pub mod price;
 pub mod provider;
 pub mod renewal;
+pub mod reset;
 pub mod secret;
 pub mod snapshot;
 pub mod viewer;

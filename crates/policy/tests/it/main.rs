@@ -9,9 +9,11 @@
 
 mod accounts;
 mod bound;
+mod failures;
 mod interleaved;
 mod limits;
 mod model;
 mod price;
+mod resets;
 mod threads;
 mod window;
