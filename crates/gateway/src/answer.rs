@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use dialect::codec::Broken;
-use http::{HeaderMap, HeaderValue, Response, header};
+use dialect::failure::ProviderError;
+use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt;
+use policy::failure::table::{Phase, Signs, classify};
 use policy::failure::{AttemptFailure, Code, Failure, ProviderSaid};
 use policy::model::Target;
+use policy::reset::{self, Headers};
 use tokio::time::timeout;
 
 use crate::exchange::Exchange;
@@ -24,6 +27,12 @@ const ERROR_MAX: usize = 1024 * 1024;
 
 /// How long an error answer is read: its status says enough to go on.
 const ERROR_WAITS: Duration = Duration::from_secs(2);
+
+/// Where AWS names the type of an error.
+const ERROR_TYPE: &str = "x-amzn-errortype";
+
+/// Where a provider says whether a retry can help.
+const SHOULD_RETRY: &str = "x-should-retry";
 
 /// The phase that all attempts and the whole answer make up.
 pub(crate) const TOTAL: &str = "total";
@@ -52,6 +61,8 @@ pub(crate) enum Content {
 pub(crate) struct Failed {
     /// What kind.
     pub kind: AttemptFailure,
+    /// Whether it says something of the credential at this target alone.
+    pub at_target: bool,
     /// In a clause that a client may read.
     pub why: String,
     /// What the provider said.
@@ -70,6 +81,7 @@ impl Failed {
     pub(crate) fn new(kind: AttemptFailure, why: impl Into<String>) -> Self {
         Self {
             kind,
+            at_target: false,
             why: why.into(),
             said: None,
             retry_after: None,
@@ -115,31 +127,25 @@ impl Failed {
     }
 }
 
-impl From<Break> for Failed {
-    fn from(broken: Break) -> Self {
+impl Failed {
+    /// An answer that had begun broke; where the provider said why, its words say what that means.
+    #[must_use]
+    pub(crate) fn broken(broken: Break, target: &Target) -> Self {
         let Break { why, said, ours } = broken;
         if let Some(failure) = ours {
             return Self::ours(failure);
         }
-        match said {
-            // The provider's own code may say more: it has no room, the quota is used up.
-            Some(error) => {
-                let kind = AttemptFailure::classify(500, &error);
-                // Without a code of its own it is a break like any other.
-                let kind = if kind == AttemptFailure::Overloaded {
-                    AttemptFailure::MidStream
-                } else {
-                    kind
-                };
-                Self {
-                    said: Some(Box::new(ProviderSaid {
-                        status: 502,
-                        error: *error,
-                    })),
-                    ..Self::new(kind, why)
-                }
-            }
-            None => Self::new(AttemptFailure::MidStream, why),
+        let Some(error) = said else {
+            return Self::new(AttemptFailure::MidStream, why);
+        };
+        let meaning = classify(&signs(target, Phase::Answer, &error));
+        Self {
+            at_target: meaning.at_target,
+            said: Some(Box::new(ProviderSaid {
+                status: 502,
+                error: *error,
+            })),
+            ..Self::new(meaning.kind, why)
         }
     }
 }
@@ -232,11 +238,11 @@ pub(crate) async fn collect(
     ))
 }
 
-/// Reads an error answer and classifies it.
+/// Reads an error answer and classifies it. `now_ms` is the time of day.
 pub(crate) async fn refused(
     response: Response<UpstreamBody>,
-    decode: impl Fn(&[u8]) -> dialect::failure::ProviderError,
-    memory: &Memory,
+    target: &Target,
+    (memory, now_ms): (&Memory, i64),
 ) -> Failed {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
@@ -244,34 +250,56 @@ pub(crate) async fn refused(
         Ok(Ok(Collected::Whole(bytes, _) | Collected::Long(bytes, ..))) => bytes,
         Ok(Err(_)) | Err(_) => Bytes::new(),
     };
-    let error = decode(&bytes);
-    let kind = AttemptFailure::classify(status, &error);
+    let error = target.provider.dialect.client().decode_failure(&bytes);
+    let said = Said(&parts.headers);
+    let meaning = classify(&Signs {
+        word: said.get(ERROR_TYPE).map(type_alone),
+        is_final: said.get(SHOULD_RETRY) == Some("false"),
+        ..signs(target, Phase::Head(status), &error)
+    });
     let why = if error.message.is_empty() {
         format!("status {status}")
     } else {
         format!("status {status}: {}", error.message)
     };
     Failed {
+        at_target: meaning.at_target,
+        retry_after: reset::after(&said, &error, now_ms),
         said: Some(Box::new(ProviderSaid { status, error })),
-        retry_after: retry_after(&parts.headers),
-        ..Failed::new(kind, why)
+        ..Failed::new(meaning.kind, why)
     }
 }
 
-/// `retry-after-ms`, or `retry-after` in seconds; at most a day.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| {
-        headers
-            .get(name)?
-            .to_str()
-            .ok()?
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|n| n.is_finite() && *n >= 0.0)
-    };
-    let seconds = number("retry-after-ms")
-        .map(|ms| ms / 1000.0)
-        .or_else(|| number(header::RETRY_AFTER.as_str()))?;
-    Some(Duration::from_secs_f64(seconds.min(86_400.0)))
+fn signs<'a>(target: &'a Target, phase: Phase, error: &'a ProviderError) -> Signs<'a> {
+    Signs {
+        provider: target.provider.catalogue_id,
+        dialect: target.provider.dialect.name(),
+        phase,
+        error,
+        word: None,
+        is_final: false,
+    }
+}
+
+/// The type of an error without its namespaces: `com.amazon#Name:http://…`.
+fn type_alone(word: &str) -> &str {
+    let word = word.split(':').next().unwrap_or(word);
+    word.rsplit('#').next().unwrap_or(word)
+}
+
+/// A provider's headers, as the rules read them.
+pub(crate) struct Said<'a>(pub &'a HeaderMap);
+
+impl Headers for Said<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
+
+    fn each(&self, show: &mut dyn FnMut(&str, &str)) {
+        for (name, value) in self.0 {
+            if let Ok(value) = value.to_str() {
+                show(name.as_str(), value);
+            }
+        }
+    }
 }

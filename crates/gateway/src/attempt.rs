@@ -246,8 +246,7 @@ impl One<'_> {
         }
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.
-            let memory = &self.gateway.shared.memory;
-            let reading = refused(response, |body| codec.decode_failure(body), memory);
+            let reading = refused(response, self.target, (&shared.memory, shared.now_ms()));
             return Err(Box::pin(reading).await);
         }
         if let Some(encoding) = response
@@ -294,8 +293,8 @@ impl One<'_> {
                 "a stream was asked for and `{}` came",
                 kind.split(';').next().unwrap_or_default()
             );
-            let memory = &self.gateway.shared.memory;
-            let reading = refused(response, |body| codec.decode_failure(body), memory);
+            let shared = &self.gateway.shared;
+            let reading = refused(response, self.target, (&shared.memory, shared.now_ms()));
             let failed = Box::pin(reading).await;
             return Err(Failed {
                 kind: AttemptFailure::MidStream,
@@ -335,7 +334,8 @@ impl One<'_> {
             options,
             room.ok_or_else(without_room)?,
         ));
-        pump.until_semantic(exchange).await?;
+        let begun = pump.until_semantic(exchange).await;
+        begun.map_err(|broken| Failed::broken(broken, self.target))?;
         Ok(Content::Stream(pump))
     }
 
@@ -432,6 +432,7 @@ fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
     };
     let Failed {
         kind,
+        at_target: _,
         why: _,
         said,
         retry_after,

@@ -292,7 +292,11 @@ impl Stream {
                 }
                 Poll::Ready(Ok(Flow::Complete)) => {}
                 Poll::Ready(Err(broken)) => {
-                    let failure = broke(Failed::from(broken), &mut self.exchange);
+                    let failed = match self.exchange.target() {
+                        Some(target) => Failed::broken(broken, target),
+                        None => Failed::new(AttemptFailure::MidStream, broken.why),
+                    };
+                    let failure = broke(failed, &mut self.exchange);
                     self.fail(&failure);
                 }
                 Poll::Pending => match self.clock.poll(context) {

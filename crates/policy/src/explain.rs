@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dialect::needs::Need;
 
+use crate::balance::Circumstances;
 use crate::model::{Balance, Model, Target};
 use crate::plan::{Role, plan};
 
@@ -28,7 +29,7 @@ pub struct Line {
 /// is said each time.
 #[must_use]
 pub fn explain(model: &Arc<Model>) -> Vec<Line> {
-    let plan = plan(model, &mut |_| 0);
+    let plan = plan(model, &Circumstances::default(), &mut |_| 0);
     let most = usize::try_from(model.retry.max_attempts).unwrap_or(usize::MAX);
     let mut lines = Vec::with_capacity(plan.steps.len());
     for (n, step) in plan.steps.iter().enumerate() {
@@ -101,12 +102,23 @@ fn primary(model: &Model, target: &Target) -> String {
     let place = format!("priority {}", target.priority);
     let total: u64 = level.iter().map(|other| u64::from(other.weight)).sum();
     match model.balance {
-        Balance::Ordered | Balance::Weighted if level.len() == 1 => format!("{place}, alone"),
+        Balance::Ordered
+        | Balance::Weighted
+        | Balance::LeastLatency
+        | Balance::LeastBusy
+        | Balance::Cheapest
+            if level.len() == 1 =>
+        {
+            format!("{place}, alone")
+        }
         Balance::Ordered => format!("{place}, in the order of the configuration"),
         Balance::Weighted if total == 0 => format!("{place}, all of weight 0: in order"),
         Balance::Weighted if target.weight == 0 => {
             format!("{place}, weight 0: when the others of its priority fail")
         }
+        Balance::LeastLatency => format!("{place}, when it is the quicker of two drawn by chance"),
+        Balance::LeastBusy => format!("{place}, when it has the fewest requests under way"),
+        Balance::Cheapest => format!("{place}, by what each request is likely to cost"),
         Balance::Weighted => {
             let percent = u64::from(target.weight) * 100 / total;
             format!("{place}, drawn first for {percent} % of requests")

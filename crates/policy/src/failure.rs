@@ -1,169 +1,18 @@
 //! What a failure is, whose fault it is, and what may be tried next.
 //!
-//! Classified once, from structure: the status and the provider's code. The HTTP
+//! A provider's failure is classified once, from structure, by the rows of [`table`]. The HTTP
 //! status that a client sees is chosen at the edge, not here.
+
+mod attempt;
+mod rows;
+pub mod table;
 
 use std::time::Duration;
 
 use dialect::failure::ProviderError;
 use dialect::json::Json;
 
-/// How one attempt at a target failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttemptFailure {
-    /// No byte of the request can have been worked on.
-    NotSent,
-    /// The provider has no room at the moment.
-    Overloaded,
-    /// Too many requests for the moment.
-    RateLimited,
-    /// A quota or credit is used up.
-    Exhausted,
-    /// The provider does not take our credential.
-    Credential,
-    /// The provider does not take the request.
-    BadRequest,
-    /// The provider does not have the model.
-    ModelGone,
-    /// The request is longer than the model can read.
-    ContextWindow,
-    /// The provider refuses by its content policy.
-    ContentPolicy,
-    /// The request was sent; whether it was worked on is not known.
-    Ambiguous,
-    /// The answer began and broke.
-    MidStream,
-}
-
-/// Which targets may be tried after a failed attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// The rest of the plan.
-    Plan,
-    /// Only the model's fallbacks for requests that are too long.
-    ContextWindow,
-    /// Only the model's fallbacks for refused content.
-    ContentPolicy,
-    /// None.
-    Nothing,
-}
-
-impl AttemptFailure {
-    /// The word in records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            AttemptFailure::NotSent => "not_sent",
-            AttemptFailure::Overloaded => "overloaded",
-            AttemptFailure::RateLimited => "rate_limited",
-            AttemptFailure::Exhausted => "exhausted",
-            AttemptFailure::Credential => "credential",
-            AttemptFailure::BadRequest => "bad_request",
-            AttemptFailure::ModelGone => "model_gone",
-            AttemptFailure::ContextWindow => "context_window",
-            AttemptFailure::ContentPolicy => "content_policy",
-            AttemptFailure::Ambiguous => "ambiguous",
-            AttemptFailure::MidStream => "mid_stream",
-        }
-    }
-
-    /// Whether the same target may be tried again.
-    #[must_use]
-    pub fn same_target(self) -> bool {
-        match self {
-            AttemptFailure::NotSent | AttemptFailure::Overloaded => true,
-            AttemptFailure::RateLimited
-            | AttemptFailure::Exhausted
-            | AttemptFailure::Credential
-            | AttemptFailure::BadRequest
-            | AttemptFailure::ModelGone
-            | AttemptFailure::ContextWindow
-            | AttemptFailure::ContentPolicy
-            | AttemptFailure::Ambiguous
-            | AttemptFailure::MidStream => false,
-        }
-    }
-
-    /// Where to go next.
-    #[must_use]
-    pub fn next(self) -> Next {
-        match self {
-            AttemptFailure::NotSent
-            | AttemptFailure::Overloaded
-            | AttemptFailure::RateLimited
-            | AttemptFailure::Exhausted
-            | AttemptFailure::Credential
-            | AttemptFailure::ModelGone
-            | AttemptFailure::Ambiguous
-            | AttemptFailure::MidStream => Next::Plan,
-            AttemptFailure::ContextWindow => Next::ContextWindow,
-            AttemptFailure::ContentPolicy => Next::ContentPolicy,
-            AttemptFailure::BadRequest => Next::Nothing,
-        }
-    }
-
-    /// Whether the provider may bill the attempt although it gave no whole answer.
-    #[must_use]
-    pub fn may_be_billed(self) -> bool {
-        matches!(self, AttemptFailure::Ambiguous | AttemptFailure::MidStream)
-    }
-
-    /// Classifies a provider's error answer.
-    #[must_use]
-    pub fn classify(status: u16, error: &ProviderError) -> Self {
-        let by_code = [&error.code, &error.kind]
-            .into_iter()
-            .flatten()
-            .find_map(|code| by_code(code));
-        if let Some(kind) = by_code {
-            return kind;
-        }
-        match status {
-            429 | 425 => AttemptFailure::RateLimited,
-            402 => AttemptFailure::Exhausted,
-            401 | 403 => AttemptFailure::Credential,
-            404 => AttemptFailure::ModelGone,
-            408 | 502 | 504 => AttemptFailure::Ambiguous,
-            500..=599 => AttemptFailure::Overloaded,
-            _ => AttemptFailure::BadRequest,
-        }
-    }
-}
-
-/// Codes that say more than the status, of any provider; the most specific words only.
-fn by_code(code: &str) -> Option<AttemptFailure> {
-    Some(match code {
-        "insufficient_quota"
-        | "billing_hard_limit_reached"
-        | "billing_error"
-        | "credit_balance_too_low" => AttemptFailure::Exhausted,
-        "context_length_exceeded" | "exceed_context_size_error" | "string_above_max_length" => {
-            AttemptFailure::ContextWindow
-        }
-        "content_filter" | "content_policy_violation" | "responsible_ai_policy_violation" => {
-            AttemptFailure::ContentPolicy
-        }
-        "model_not_found" | "DeploymentNotFound" | "model_decommissioned" => {
-            AttemptFailure::ModelGone
-        }
-        // Google says `API_KEY_INVALID` with 400.
-        "invalid_api_key" | "authentication_error" | "permission_error" | "API_KEY_INVALID" => {
-            AttemptFailure::Credential
-        }
-        // AWS names exceptions, in mid-stream with a small letter and without a status.
-        "rate_limit_exceeded"
-        | "rate_limit_error"
-        | "ThrottlingException"
-        | "throttlingException" => AttemptFailure::RateLimited,
-        "overloaded_error"
-        | "ModelNotReadyException"
-        | "ServiceUnavailableException"
-        | "serviceUnavailableException" => AttemptFailure::Overloaded,
-        "ModelTimeoutException" | "modelTimeoutException" => AttemptFailure::Ambiguous,
-        "ExpiredTokenException" | "UnrecognizedClientException" => AttemptFailure::Credential,
-        _ => return None,
-    })
-}
+pub use attempt::{AttemptFailure, Next};
 
 /// Whose doing a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -362,66 +211,5 @@ impl Failure {
     pub fn with(mut self, name: &'static str, value: Json) -> Self {
         self.facts.push((name, value));
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(code: &str) -> ProviderError {
-        ProviderError {
-            code: Some(code.to_owned()),
-            ..ProviderError::default()
-        }
-    }
-
-    #[test]
-    fn a_used_up_quota_is_not_a_rate_limit() {
-        assert_eq!(
-            AttemptFailure::classify(429, &error("insufficient_quota")),
-            AttemptFailure::Exhausted
-        );
-        assert_eq!(
-            AttemptFailure::classify(429, &error("rate_limit_exceeded")),
-            AttemptFailure::RateLimited
-        );
-        assert_eq!(
-            AttemptFailure::classify(429, &ProviderError::default()),
-            AttemptFailure::RateLimited
-        );
-    }
-
-    #[test]
-    fn words_of_the_clouds_say_more_than_their_status() {
-        for (status, code, means) in [
-            (400, "API_KEY_INVALID", AttemptFailure::Credential),
-            (400, "ExpiredTokenException", AttemptFailure::Credential),
-            (429, "ModelNotReadyException", AttemptFailure::Overloaded),
-            (500, "throttlingException", AttemptFailure::RateLimited),
-            (500, "modelTimeoutException", AttemptFailure::Ambiguous),
-        ] {
-            assert_eq!(AttemptFailure::classify(status, &error(code)), means);
-        }
-    }
-
-    #[test]
-    fn an_unknown_refusal_is_final() {
-        assert_eq!(
-            AttemptFailure::classify(418, &error("teapot")).next(),
-            Next::Nothing
-        );
-        assert_eq!(
-            AttemptFailure::classify(302, &ProviderError::default()).next(),
-            Next::Nothing
-        );
-    }
-
-    #[test]
-    fn an_answer_that_may_have_been_billed_says_so() {
-        for status in [408, 502, 504] {
-            assert!(AttemptFailure::classify(status, &ProviderError::default()).may_be_billed());
-        }
-        assert!(!AttemptFailure::classify(503, &ProviderError::default()).may_be_billed());
     }
 }

@@ -5,12 +5,15 @@
 //! is the immutable view that everything here reads.
 
 pub mod accounts;
+pub mod affinity;
+pub mod balance;
 pub mod bound;
 pub mod caller;
 pub mod control;
 pub mod explain;
 pub mod failure;
 pub mod guardrail;
+pub mod health;
 pub mod limit;
 pub mod model;
 pub mod money;
@@ -19,6 +22,8 @@ pub mod plan;
 pub mod price;
 pub mod provider;
 pub mod renewal;
+pub mod reset;
+pub mod retries;
 pub mod secret;
 pub mod snapshot;
 pub mod viewer;

@@ -1,10 +1,13 @@
 //! Logical models: the name that an application calls, and what stands behind it.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dialect::loss::Fidelity;
+use foldhash::quality::FixedState;
 
+use crate::health::BreakerRules;
 use crate::provider::Provider;
 use crate::snapshot::DEFAULT_MAX_TOKENS;
 
@@ -19,12 +22,16 @@ pub struct Model {
     pub targets: Vec<Arc<Target>>,
     /// How the order among targets of one priority is found.
     pub balance: Balance,
+    /// Who keeps to the same target.
+    pub sticky: Option<Sticky>,
     /// Where to go when `targets` fail.
     pub fallback: Fallback,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// How often is tried.
     pub retry: Retry,
+    /// When a target that fails is left alone.
+    pub breaker: BreakerRules,
     /// Whether an attempt that broke before the client has anything is made again.
     pub recovery: Recovery,
     /// How much a translation may lose.
@@ -40,6 +47,7 @@ pub struct Target {
     /// Its name in the provider's words.
     pub model: String,
     name: Arc<str>,
+    number: u64,
     /// Share among targets of the same priority.
     pub weight: u32,
     /// Order: 1 comes first.
@@ -52,10 +60,12 @@ impl Target {
     /// That model of that provider, like any other.
     #[must_use]
     pub fn new(provider: Arc<Provider>, model: String) -> Self {
+        let name: Arc<str> = [provider.name.as_str(), "/", model.as_str()]
+            .concat()
+            .into();
         Self {
-            name: [provider.name.as_str(), "/", model.as_str()]
-                .concat()
-                .into(),
+            number: FixedState::default().hash_one(&name),
+            name,
             provider,
             model,
             weight: 1,
@@ -69,6 +79,12 @@ impl Target {
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
+
+    /// A number for its name, the same in this process, wherever a name would be too long.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 /// How the order among targets of one priority is found.
@@ -79,6 +95,21 @@ pub enum Balance {
     Ordered,
     /// Drawn by weight.
     Weighted,
+    /// Of two drawn by chance the one that is likely to begin its answer first.
+    LeastLatency,
+    /// The one with the fewest tries under way.
+    LeastBusy,
+    /// The one where the request is likely to cost least.
+    Cheapest,
+}
+
+/// Who keeps to the same target, where targets are drawn by weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sticky {
+    /// Each virtual key.
+    Key,
+    /// Each user; requests that name none by their key.
+    User,
 }
 
 /// Where to go when a model's own targets fail.

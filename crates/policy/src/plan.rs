@@ -1,8 +1,11 @@
 //! Which targets serve a request, and in what order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::{Balance, Model, Target};
+use crate::balance::{Circumstances, order};
+use crate::health::{Closed, Standing};
+use crate::model::{Model, Target};
 
 /// The ordered targets chosen for one request.
 #[derive(Clone)]
@@ -11,6 +14,8 @@ pub struct Plan {
     pub model: Arc<Model>,
     /// Targets in the order in which they are tried.
     pub steps: Vec<Step>,
+    /// Targets that would stand among them if they were well.
+    pub excluded: Vec<Excluded>,
 }
 
 /// One target of a plan.
@@ -22,6 +27,15 @@ pub struct Step {
     pub role: Role,
 }
 
+/// A target that is not used at the moment.
+#[derive(Clone)]
+pub struct Excluded {
+    /// The target.
+    pub target: Arc<Target>,
+    /// Until when, and why.
+    pub closed: Closed,
+}
+
 /// Why a target stands in a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -31,70 +45,67 @@ pub enum Role {
     Fallback,
 }
 
-/// Orders the model's targets: by priority, within it by balance, then the fallbacks for failures.
+impl Plan {
+    /// When the first of the excluded targets may be used again; none where none is excluded.
+    #[must_use]
+    pub fn soonest(&self) -> Option<Duration> {
+        self.excluded.iter().map(|one| one.closed.until).min()
+    }
+}
+
+/// Orders the model's targets that are not out of use: by priority, within it by balance, then the
+/// fallbacks for failures.
 ///
 /// `draw` gives a number below its argument, evenly; it is asked only where chance decides.
-pub fn plan(model: &Arc<Model>, draw: &mut dyn FnMut(u64) -> u64) -> Plan {
-    let mut steps = Vec::with_capacity(model.targets.len() + model.fallback.failure.len());
-    if let [only] = model.targets.as_slice() {
-        steps.push(Step {
-            target: Arc::clone(only),
-            role: Role::Primary,
-        });
-    } else {
-        let mut targets: Vec<&Arc<Target>> = model.targets.iter().collect();
-        targets.sort_by_key(|target| target.priority);
-        for level in targets.chunk_by(|a, b| a.priority == b.priority) {
-            order(level, model.balance, draw, &mut steps);
-        }
-    }
-    for target in &model.fallback.failure {
-        if !steps.iter().any(|step| Arc::ptr_eq(&step.target, target)) {
-            steps.push(Step {
-                target: Arc::clone(target),
-                role: Role::Fallback,
-            });
-        }
-    }
-    Plan {
-        model: Arc::clone(model),
-        steps,
-    }
-}
-
-fn order(
-    level: &[&Arc<Target>],
-    balance: Balance,
+pub fn plan(
+    model: &Arc<Model>,
+    known: &Circumstances<'_>,
     draw: &mut dyn FnMut(u64) -> u64,
-    steps: &mut Vec<Step>,
-) {
-    let mut left: Vec<&Arc<Target>> = level.to_vec();
-    while !left.is_empty() {
-        let at = match balance {
-            Balance::Ordered => 0,
-            Balance::Weighted => pick(&left, draw),
-        };
-        let target = Arc::clone(left.remove(at.min(left.len() - 1)));
-        steps.push(Step {
-            target,
-            role: Role::Primary,
-        });
+) -> Plan {
+    let mut plan = Plan {
+        model: Arc::clone(model),
+        steps: Vec::with_capacity(model.targets.len() + model.fallback.failure.len()),
+        excluded: Vec::new(),
+    };
+    let mut targets = plan.usable(&model.targets, known);
+    targets.sort_by_key(|target| target.priority);
+    for level in targets.chunk_by(|a, b| a.priority == b.priority) {
+        plan.add(order(model, level.to_vec(), known, draw), Role::Primary);
     }
+    let fallbacks = plan.usable(&model.fallback.failure, known);
+    plan.add(fallbacks, Role::Fallback);
+    plan
 }
 
-/// Position of a target drawn by weight; weight 0 is drawn only when nothing else is left.
-fn pick(targets: &[&Arc<Target>], draw: &mut dyn FnMut(u64) -> u64) -> usize {
-    let total: u64 = targets.iter().map(|target| u64::from(target.weight)).sum();
-    if total == 0 {
-        return 0;
-    }
-    let mut drawn = draw(total);
-    for (at, target) in targets.iter().enumerate() {
-        let weight = u64::from(target.weight);
-        if drawn < weight {
-            return at;
+impl Plan {
+    /// Those that may be tried; the others are excluded.
+    fn usable(&mut self, targets: &[Arc<Target>], known: &Circumstances<'_>) -> Vec<Arc<Target>> {
+        let mut usable = Vec::with_capacity(targets.len());
+        for target in targets {
+            let health = known.health;
+            let standing = health.map(|health| health.standing(target, known.now));
+            match standing.unwrap_or(Standing::Well) {
+                Standing::Well | Standing::Failing | Standing::ProbeDue => {
+                    usable.push(Arc::clone(target));
+                }
+                Standing::Closed(closed) => self.excluded.push(Excluded {
+                    target: Arc::clone(target),
+                    closed,
+                }),
+            }
         }
-        drawn -= weight;
+        usable
     }
-    0
+
+    fn add(&mut self, targets: Vec<Arc<Target>>, role: Role) {
+        for target in targets {
+            let stands = self
+                .steps
+                .iter()
+                .any(|step| Arc::ptr_eq(&step.target, &target));
+            if !stands {
+                self.steps.push(Step { target, role });
+            }
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! Secrets: a type that cannot be printed, compared or written down by accident.
 
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::quality::FixedState;
 use zeroize::Zeroizing;
 
 use crate::origin::Origin;
@@ -27,6 +30,7 @@ pub struct ProviderKey {
     name: String,
     held: Held,
     origin: Origin,
+    identity: u64,
 }
 
 enum Held {
@@ -38,15 +42,34 @@ impl ProviderKey {
     /// Binds a secret to an origin; `name` stands for it in records.
     #[must_use]
     pub fn new(name: String, secret: Secret, origin: Origin) -> Self {
+        let identity = identity(&name, &origin, Some(&secret));
         let held = Held::Given(secret);
-        Self { name, held, origin }
+        Self {
+            name,
+            held,
+            origin,
+            identity,
+        }
     }
 
     /// One that is obtained and renewed by that recipe.
     #[must_use]
     pub fn renewed(name: String, recipe: Recipe, origin: Origin) -> Self {
+        let identity = identity(&name, &origin, None);
         let held = Held::Renewed(Renewal::new(recipe));
-        Self { name, held, origin }
+        Self {
+            name,
+            held,
+            origin,
+            identity,
+        }
+    }
+
+    /// The same number for the same secret under the same name for the same origin: what is known of a
+    /// credential is kept by it over a reload, and forgotten with the secret. For this process only.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// What stands for the key in records; not secret.
@@ -78,4 +101,13 @@ impl ProviderKey {
             Held::Renewed(renewal) => Some(renewal),
         }
     }
+}
+
+fn identity(name: &str, origin: &Origin, secret: Option<&Secret>) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    name.hash(&mut hasher);
+    origin.host.hash(&mut hasher);
+    origin.port.hash(&mut hasher);
+    secret.map(Secret::reveal).hash(&mut hasher);
+    hasher.finish()
 }

@@ -9,9 +9,13 @@
 
 mod accounts;
 mod bound;
+mod failures;
+mod health;
 mod interleaved;
 mod limits;
 mod model;
 mod price;
+mod resets;
+mod retries;
 mod threads;
 mod window;
