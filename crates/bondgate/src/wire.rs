@@ -436,6 +436,7 @@ fn shared(
         memory: Memory::new(config.memory),
         accounts: Accounts::new(),
         telemetry: Telemetry::default(),
+        reasoning: gateway::reasoning::Store::default(),
         notices,
         timings: gateway::Timings::default(),
         clock: gateway::WallClock::default(),

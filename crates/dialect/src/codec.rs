@@ -123,6 +123,11 @@ pub trait ClientCodec: Sync {
         true
     }
 
+    /// Whether past reasoning goes back to its provider although nothing signs or seals it.
+    fn takes_plain_reasoning(&self) -> bool {
+        false
+    }
+
     /// Path of chat below the provider's versioned root; some dialects name model and form of
     /// the answer in it, percent-encoded.
     fn chat_path(&self, model: &str, stream: bool) -> Cow<'static, str>;

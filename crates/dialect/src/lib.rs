@@ -24,6 +24,7 @@ pub mod needs;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod patch;
+pub mod reasoning;
 
 use codec::{ClientCodec, ServerCodec};
 

@@ -27,6 +27,7 @@ use crate::meter::Meter;
 use crate::names;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
+use crate::reasoning::Keeper;
 use crate::reserve::{Reserved, tier_asked};
 use crate::route::{Move, Route};
 use crate::speech::Speech;
@@ -84,7 +85,7 @@ async fn all_attempts(
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped);
     let mut ends = Ends::default();
     while let Some(target) = route.target().cloned() {
-        let next = match outgoing.encode(&target, &gateway.shared.memory) {
+        let next = match outgoing.encode(&target, &gateway.shared) {
             Err(failure) => {
                 ends.unusable.get_or_insert(failure);
                 route.pass()
@@ -312,11 +313,15 @@ impl One<'_> {
                 withhold_usage: !include_usage,
             }
         } else {
-            Gear::Second(Translation::new(
-                speech.dialect,
-                speech.options(include_usage),
-                self.outgoing.fidelity(),
-            ))
+            let keeper = self.keeper(encoded);
+            Gear::Second(
+                Translation::new(
+                    speech.dialect,
+                    speech.options(include_usage),
+                    self.outgoing.fidelity(),
+                )
+                .keeping(keeper),
+            )
         };
         let options = PumpOptions {
             framing,
@@ -337,6 +342,13 @@ impl One<'_> {
         let begun = pump.until_semantic(exchange).await;
         begun.map_err(|broken| Failed::broken(broken, self.target))?;
         Ok(Content::Stream(pump))
+    }
+
+    /// Keeps the reasoning of what is translated; in one dialect the client carries its own.
+    fn keeper(&self, encoded: &Encoded) -> Option<Keeper> {
+        let shared = &self.gateway.shared;
+        let keeper = || self.outgoing.keeper(self.target, shared);
+        (!encoded.same_dialect).then(keeper).flatten()
     }
 
     async fn read_whole(
@@ -402,6 +414,9 @@ impl One<'_> {
             .dialect;
         let wanted = (dialect, self.outgoing.fidelity());
         let written = translation::whole(&mut response, wanted, exchange).map_err(Failed::ours)?;
+        if let Some(keeper) = self.outgoing.keeper(self.target, &self.gateway.shared) {
+            keeper.whole(&response);
+        }
         if !permit.grow(written.len().saturating_sub(permit.held())) {
             return Err(without_room());
         }

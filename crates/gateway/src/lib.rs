@@ -28,6 +28,7 @@ mod options;
 mod outgoing;
 mod plan;
 mod pump;
+pub mod reasoning;
 mod recall;
 mod refuse;
 mod relay;
@@ -72,6 +73,8 @@ pub struct Shared {
     pub accounts: Accounts,
     /// The figures of all requests.
     pub telemetry: Telemetry,
+    /// Reasoning that clients cannot carry from one turn to the next.
+    pub reasoning: reasoning::Store,
     /// What operators are told.
     pub notices: Notices,
     /// How long clients are left without a sign of life.

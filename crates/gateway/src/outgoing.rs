@@ -18,10 +18,12 @@ use policy::renewal::{Renewal, Token};
 use policy::secret::{ProviderKey, Secret};
 use store::keys::KeyHasher;
 
+use crate::Shared;
 use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
 use crate::names::{self, Names};
 use crate::plan::Planned;
+use crate::reasoning::{Keeper, Kept};
 use crate::refuse;
 use crate::upstream::{Pieces, sign};
 
@@ -42,6 +44,8 @@ pub(crate) struct Outgoing {
     /// The output limit that a budget imposes.
     clamp: Option<u64>,
     credentials: Credentials,
+    /// The reasoning that is kept for this caller.
+    kept: Kept,
 }
 
 /// A body written for one target.
@@ -63,6 +67,7 @@ impl Outgoing {
     #[must_use]
     pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>) -> Self {
         Self {
+            kept: Kept::of(&planned.screened.admitted.caller.key),
             planned,
             decoded: None,
             clamp,
@@ -92,8 +97,9 @@ impl Outgoing {
     pub(crate) fn encode(
         &mut self,
         target: &Arc<Target>,
-        memory: &Memory,
+        shared: &Shared,
     ) -> Result<Encoded, Failure> {
+        let memory = &shared.memory;
         let key = match self.credentials.choose(target) {
             Shown::Nothing => None,
             Shown::Key(key) => Some(key),
@@ -133,6 +139,8 @@ impl Outgoing {
                 &mut none.insert((Box::new(decoded), room)).0
             }
         };
+        let returned = self.kept.put_back(request, target, shared);
+        let request = returned.as_ref().unwrap_or(request);
         let mut losses = Losses::default();
         let model = TargetModel {
             model: &target.model,
@@ -156,6 +164,14 @@ impl Outgoing {
             same_dialect: false,
             losses: losses.into_vec(),
         })
+    }
+
+    /// Begins to keep the reasoning of what a target answers, where it is asked in another dialect
+    /// than the client's.
+    #[must_use]
+    pub(crate) fn keeper(&self, target: &Target, shared: &Arc<Shared>) -> Option<Keeper> {
+        let (request, _) = self.decoded.as_ref()?;
+        self.kept.keeper(request, target, shared)
     }
 
     /// Takes note of how an attempt failed that showed `key`. Whether another credential is

@@ -249,7 +249,11 @@ impl Pump {
 
     /// Declares what waits here, in steps so coarse that most streams never do.
     fn declare(&mut self) -> Result<(), Break> {
-        let waits = self.framer.buffered() + self.options.hold.waiting() + self.ready.len();
+        let kept = match &self.options.gear {
+            Gear::First { .. } => 0,
+            Gear::Second(translation) => translation.waits(),
+        };
+        let waits = self.framer.buffered() + self.options.hold.waiting() + self.ready.len() + kept;
         let due = waits - waits % DECLARED_STEP;
         let held = self.room.held();
         if due <= held {

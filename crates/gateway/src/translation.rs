@@ -16,6 +16,7 @@ use policy::failure::Failure;
 
 use crate::exchange::Exchange;
 use crate::pump::Break;
+use crate::reasoning::Keeper;
 use crate::refuse;
 
 /// Whether a body should be looked at for calls: most have none, and need not be read.
@@ -117,6 +118,8 @@ pub(crate) struct Translation {
     fidelity: Fidelity,
     /// How many of the encoder's losses, and of the decoder's unknown fields, were entered.
     entered: (usize, usize),
+    /// Keeps the answer's reasoning.
+    keeper: Option<Keeper>,
 }
 
 impl Translation {
@@ -127,7 +130,20 @@ impl Translation {
             encoder: dialect.server().encoder(options),
             fidelity,
             entered: (0, 0),
+            keeper: None,
         }
+    }
+
+    /// The same, with somebody who keeps the reasoning.
+    #[must_use]
+    pub(crate) fn keeping(self, keeper: Option<Keeper>) -> Self {
+        Self { keeper, ..self }
+    }
+
+    /// What waits here until the answer is whole, in bytes.
+    #[must_use]
+    pub(crate) fn waits(&self) -> usize {
+        self.keeper.as_ref().map_or(0, Keeper::waits)
     }
 
     /// Writes what `decoder` read and enters what that loses.
@@ -154,6 +170,9 @@ impl Translation {
             }
         }
         self.enter(decoder, exchange)?;
+        if let Some(keeper) = &mut self.keeper {
+            events.iter().for_each(|event| keeper.push(event));
+        }
         Ok(out)
     }
 

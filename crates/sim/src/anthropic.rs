@@ -184,9 +184,10 @@ pub(crate) fn count(body: &[u8], model: Option<String>) -> Result<u64, Refusal> 
     read::read(body, &given).map(|ask| ask.input_tokens)
 }
 
-/// The signature of a thinking block. It can be checked, not forged by chance.
-pub(crate) fn signature(thinking: &str) -> String {
-    let mut rng = Rng::new(words::hash(0x51_6E_A7_12, thinking.as_bytes()));
+/// The signature of a model's thinking block. It can be checked, not forged by chance.
+pub(crate) fn signature(model: &str, thinking: &str) -> String {
+    let model = words::hash(0x51_6E_A7_12, model.as_bytes());
+    let mut rng = Rng::new(words::hash(model, thinking.as_bytes()));
     let bytes: Vec<u8> = (0..9).flat_map(|_| rng.next().to_le_bytes()).collect();
     format!("Eq{}", STANDARD.encode(bytes))
 }

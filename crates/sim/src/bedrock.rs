@@ -69,8 +69,7 @@ impl Dialect for Bedrock {
         if *op == Op::Embed {
             return embed::read(model, body);
         }
-        let mut ask = read::read(&parse(body)?)?;
-        ask.model = model;
+        let mut ask = read::read(&parse(body)?, model)?;
         ask.stream = action == "converse-stream";
         Ok(ask)
     }
@@ -255,7 +254,8 @@ fn parse(body: &[u8]) -> Result<Value, Refusal> {
 fn count(head: &Head<'_>, body: &Value) -> Result<u64, Refusal> {
     let input = body.get("input").unwrap_or(&Value::Null);
     if let Some(converse) = input.get("converse") {
-        return read::read(converse).map(|ask| ask.input_tokens);
+        let (model, _) = split(head).ok_or_else(|| Refusal::of(404))?;
+        return read::read(converse, model).map(|ask| ask.input_tokens);
     }
     let inner = input.get("invokeModel").and_then(|i| text(i, "body"));
     let inner = inner.and_then(|b| STANDARD.decode(b).ok());

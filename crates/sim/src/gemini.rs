@@ -299,18 +299,18 @@ fn usual_error(status: u16) -> (&'static str, &'static str) {
     }
 }
 
-/// A thought's signature: the thoughts themselves, in a form that can be checked.
-fn signature(thoughts: &str) -> String {
-    let mut bytes = words::hash(SEAL, thoughts.as_bytes())
+/// A thought's signature: the thoughts themselves, in a form that the model can check.
+fn signature(model: &str, thoughts: &str) -> String {
+    let mut bytes = words::hash(seal(model), thoughts.as_bytes())
         .to_le_bytes()
         .to_vec();
     bytes.extend_from_slice(thoughts.as_bytes());
     STANDARD.encode(bytes)
 }
 
-/// Whether this provider made a signature, or it is one of those that stand
+/// Whether this model made a signature, or it is one of those that stand
 /// for "none at hand", which Google documents.
-fn is_own(signature: &str) -> bool {
+fn is_own(model: &str, signature: &str) -> bool {
     let plain = [
         "skip_thought_signature_validator",
         "context_engineering_is_the_way_to_go",
@@ -325,7 +325,11 @@ fn is_own(signature: &str) -> bool {
     let Some((mark, thoughts)) = decoded.split_first_chunk::<8>() else {
         return false;
     };
-    words::hash(SEAL, thoughts).to_le_bytes() == *mark
+    words::hash(seal(model), thoughts).to_le_bytes() == *mark
+}
+
+fn seal(model: &str) -> u64 {
+    words::hash(SEAL, model.as_bytes())
 }
 
 const SEAL: u64 = 0x6E_31_4D_19;

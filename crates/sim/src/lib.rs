@@ -53,7 +53,7 @@
 //! | last message a tool's result | text that quotes it |
 //! | last message the assistant's | the rest, if it begins what would be said |
 //! | a JSON format | a document that fits the schema |
-//! | a wish for reasoning, or a model with `reasoner` in its name (`openai-chat`: `deepseek` too) | thoughts in the dialect's form: shown, summed up or only counted, signed or sealed where the provider does that. What comes back is checked |
+//! | a wish for reasoning, or a model with `reasoner` in its name (`openai-chat`: `deepseek` too) | thoughts in the dialect's form: shown, summed up or only counted, signed or sealed where the provider does that, for its model or owner alone. What comes back is checked, and where the provider insists that it comes back with the calls it led to, so does this one |
 //! | text with `REFUSE` | a refusal; Gemini's `SAFETY`, and for `REFUSE_PROMPT` a blocked prompt |
 //! | a Gemini model with `gemini-3` in its name | calls with ids, which need their thought signatures back |
 //! | Cohere `documents` | citations of the first word |

@@ -163,9 +163,9 @@ fn cancelled(head: &Head<'_>, owner: &str, kept: &Kept) -> Result<Value, Refusal
     Ok(now.map_or(Value::Null, |k| k.body))
 }
 
-/// Thoughts in a form that only this provider reads.
-fn seal(thinking: &str) -> String {
-    let mut bytes = words::hash(SEAL, thinking.as_bytes())
+/// Thoughts in a form that only this provider reads, and for this owner alone.
+fn seal(owner: &str, thinking: &str) -> String {
+    let mut bytes = words::hash(words::hash(SEAL, owner.as_bytes()), thinking.as_bytes())
         .to_le_bytes()
         .to_vec();
     bytes.extend_from_slice(thinking.as_bytes());
@@ -173,11 +173,12 @@ fn seal(thinking: &str) -> String {
 }
 
 /// The thoughts in a sealed text, unless it is forged.
-fn unseal(sealed: &str) -> Option<String> {
+fn unseal(owner: &str, sealed: &str) -> Option<String> {
     let bytes = URL_SAFE.decode(sealed.strip_prefix("gAAAAAB")?).ok()?;
     let (mark, text) = bytes.split_first_chunk::<8>()?;
     let text = std::str::from_utf8(text).ok()?;
-    (words::hash(SEAL, text.as_bytes()).to_le_bytes() == *mark).then(|| text.to_owned())
+    let owner = words::hash(SEAL, owner.as_bytes());
+    (words::hash(owner, text.as_bytes()).to_le_bytes() == *mark).then(|| text.to_owned())
 }
 
 const SEAL: u64 = 0x0E_9C_41_B7;

@@ -3,8 +3,9 @@
 //! Losses are told in the client's words, so whoever writes a request asks here what its
 //! dialect of origin says. Each dialect gives its own table; none knows another's.
 
-use super::{PartKind, Request, Role};
+use super::{Part, PartKind, Request, Role};
 use crate::Dialect;
+use crate::reasoning::RETURNED;
 
 /// Paths of a request's parts in one dialect.
 #[derive(Clone, Copy, Debug)]
@@ -217,10 +218,26 @@ impl Request {
         lists(self.origin) && lists(with)
     }
 
-    /// Where each turn stands in the document that the request was read from.
+    /// Where each turn stands in the document that the request was read from. Reasoning that was put
+    /// back stands nowhere in it: its place is the turn.
     #[must_use]
     pub fn places(&self) -> Vec<Place> {
-        self.origin.server().places(self)
+        let is_back = |part: &Part| part.extra.noted(RETURNED);
+        let mut turns = self.messages.iter().map(|message| &message.parts);
+        if !turns.any(|parts| parts.iter().any(is_back)) {
+            return self.origin.server().places(self);
+        }
+        let mut read = self.clone();
+        for message in &mut read.messages {
+            message.parts.retain(|part| !is_back(part));
+        }
+        let mut places = self.origin.server().places(&read);
+        for (place, message) in places.iter_mut().zip(&self.messages) {
+            for (at, _) in message.parts.iter().enumerate().filter(|(_, p)| is_back(p)) {
+                place.parts.insert(at.min(place.parts.len()), place.turn.clone());
+            }
+        }
+        places
     }
 
     /// Where a tool stands in that document.

@@ -107,6 +107,10 @@ impl ClientCodec for Cohere {
         false
     }
 
+    fn takes_plain_reasoning(&self) -> bool {
+        true
+    }
+
     fn chat_path(&self, _: &str, _: bool) -> Cow<'static, str> {
         "/chat".into()
     }

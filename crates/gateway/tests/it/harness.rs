@@ -315,6 +315,7 @@ impl Road {
             memory: Memory::new(memory),
             accounts: Accounts::new(),
             telemetry: Telemetry::default(),
+            reasoning: gateway::reasoning::Store::default(),
             notices,
             timings,
             clock,

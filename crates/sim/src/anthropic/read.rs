@@ -192,6 +192,9 @@ pub(super) fn read(body: &[u8], given: &Given) -> Result<Ask, Refusal> {
     }
     read_blocks(&mut ask, &body.system, "system")?;
     check_calls(messages)?;
+    if budgeted {
+        check_thinking(messages)?;
+    }
     for (i, message) in messages.iter().enumerate() {
         let last = i + 1 == messages.len();
         read_message(&mut ask, message, i, last)?;
@@ -312,7 +315,8 @@ fn read_blocks(
             }
             "thinking" => {
                 let thought = block.thinking.as_deref().unwrap_or_default();
-                if block.signature.as_deref() != Some(signature(thought).as_str()) {
+                let own = signature(&ask.model, thought);
+                if block.signature.as_deref() != Some(own.as_str()) {
                     let place = place();
                     return Err(Refusal::bad(format!(
                         "{place}: Invalid `signature` in `thinking` block"
@@ -431,6 +435,25 @@ fn check_calls(messages: &[Message<'_>]) -> Result<(), Refusal> {
         }
     }
     unanswered(&open, asked)
+}
+
+/// Where the model thinks, the turn whose calls are answered last begins with its thinking.
+fn check_thinking(messages: &[Message<'_>]) -> Result<(), Refusal> {
+    let last = messages.iter().rposition(|m| &*m.role == "assistant");
+    let Some((i, message)) = last.and_then(|i| Some((i, messages.get(i)?))) else {
+        return Ok(());
+    };
+    let Content::Parts(blocks) = &message.content else {
+        return Ok(());
+    };
+    let first = blocks.first().map_or("", |block| &*block.kind);
+    let calls = blocks.iter().any(|block| &*block.kind == "tool_use");
+    if !calls || matches!(first, "thinking" | "redacted_thinking") {
+        return Ok(());
+    }
+    Err(Refusal::bad(format!(
+        "messages.{i}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{first}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks)."
+    )))
 }
 
 fn unanswered(open: &[&str], at: usize) -> Result<(), Refusal> {

@@ -25,7 +25,7 @@ pub(super) fn whole(job: &Job<'_>) -> Tape {
     if let Some(thinking) = &job.answer.thinking {
         content.push(BlockOut::Thinking {
             thinking,
-            signature: signature(thinking),
+            signature: signature(&job.ask.model, thinking),
         });
     }
     let choice = job.answer.choices.first();
@@ -107,7 +107,8 @@ impl Events<'_> {
             self.delta("thinking_delta", "thinking", piece);
         }
         self.meter.next();
-        self.delta("signature_delta", "signature", &signature(thinking));
+        let signature = signature(&self.job.ask.model, thinking);
+        self.delta("signature_delta", "signature", &signature);
         self.block_end();
     }
 

@@ -16,12 +16,13 @@ use crate::json::{array, number, raw, text};
 ///
 /// # Errors
 /// What the provider would say.
-pub(super) fn read(body: &Value) -> Result<Ask, Refusal> {
+pub(super) fn read(body: &Value, model: String) -> Result<Ask, Refusal> {
     let empty = json!({});
     let config = body.get("inferenceConfig").unwrap_or(&empty);
     let more = body.get("additionalModelRequestFields").unwrap_or(&empty);
     let stops = array(config, "stopSequences").iter();
     let mut ask = Ask {
+        model,
         max_tokens: number(config, "maxTokens"),
         stop: stops
             .filter_map(|s| s.as_str().map(str::to_owned))
@@ -43,6 +44,9 @@ pub(super) fn read(body: &Value) -> Result<Ask, Refusal> {
     }
     let messages = array(body, "messages");
     check_turns(messages, tools)?;
+    if ask.thinking != Thinking::Off {
+        check_thinking(messages)?;
+    }
     for (i, message) in messages.iter().enumerate() {
         read_message(&mut ask, message, i)?;
     }
@@ -144,7 +148,7 @@ fn read_block(ask: &mut Ask, block: &Value, at: &str) -> Result<(), Refusal> {
     }
     if let Some(thought) = block.pointer("/reasoningContent/reasoningText") {
         let thoughts = text(thought, "text").unwrap_or_default();
-        if text(thought, "signature") != Some(signature(thoughts).as_str()) {
+        if text(thought, "signature") != Some(signature(&ask.model, thoughts).as_str()) {
             return Err(Refusal::bad(format!(
                 "The model returned the following errors: {at}: Invalid `signature` in `thinking` block"
             )));
@@ -200,6 +204,21 @@ fn read_result(ask: &mut Ask, result: &Value) -> Result<String, Refusal> {
 
 /// Turns alternate, begin with the user's, hold something, and answer the
 /// calls of the turn before.
+/// Where the model thinks, the turn whose calls are answered last begins with its thinking.
+fn check_thinking(messages: &[Value]) -> Result<(), Refusal> {
+    let own = |m: &&Value| text(m, "role") == Some("assistant");
+    let last = messages.iter().rfind(own);
+    let blocks = last.map_or(&[] as &[Value], |m| array(m, "content"));
+    let has = |block: &Value, name: &str| block.get(name).is_some();
+    let thinks = blocks.first().is_some_and(|b| has(b, "reasoningContent"));
+    if thinks || !blocks.iter().any(|b| has(b, "toolUse")) {
+        return Ok(());
+    }
+    Err(Refusal::bad(
+        "The model returned the following errors: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block.",
+    ))
+}
+
 fn check_turns(messages: &[Value], tools: bool) -> Result<(), Refusal> {
     if messages.is_empty() {
         return Err(Refusal::bad(

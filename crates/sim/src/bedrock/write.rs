@@ -21,7 +21,7 @@ const LATENCY_MS: u64 = 12;
 pub(super) fn whole(job: &Job<'_>) -> Tape {
     let mut content = Vec::new();
     if let Some(thoughts) = &job.answer.thinking {
-        let own = json!({ "signature": signature(thoughts), "text": thoughts });
+        let own = json!({ "signature": signature(&job.ask.model, thoughts), "text": thoughts });
         content.push(json!({ "reasoningContent": { "reasoningText": own } }));
     }
     let choice = job.answer.choices.first();
@@ -89,7 +89,7 @@ impl Events<'_> {
             self.delta("{\"reasoningContent\":{\"text\":", piece, "}}");
         }
         self.meter.next();
-        let signature = signature(thoughts);
+        let signature = signature(&self.job.ask.model, thoughts);
         self.delta("{\"reasoningContent\":{\"signature\":", &signature, "}}");
         self.stop();
     }

@@ -205,7 +205,7 @@ fn read_parts(
     for (i, part) in parts.iter().enumerate() {
         let at = format!("{place}.parts[{i}]");
         if let Some(signature) = words(part, "thoughtSignature")
-            && !is_own(signature)
+            && !is_own(&ask.model, signature)
         {
             return Err(Refusal::bad("Corrupted thought signature."));
         }

@@ -76,6 +76,8 @@ struct Message<'a> {
     tool_calls: Option<Vec<CallIn<'a>>>,
     #[serde(borrow, default)]
     tool_call_id: Option<Str<'a>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Str<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -150,6 +152,9 @@ fn read_ask(head: &Head<'_>, body: Body<'_>) -> Result<Ask, Refusal> {
     }
     check_calls(messages)?;
     check_options(&body)?;
+    if model.contains("reasoner") {
+        check_reasoning(messages)?;
+    }
     let options = body.stream_options.as_ref();
     let named = model.contains("deepseek") || model.contains("reasoner");
     let effort = body
@@ -298,6 +303,22 @@ fn check_calls(messages: &[Message<'_>]) -> Result<(), Refusal> {
     } else {
         Err(unanswered(&open))
     }
+}
+
+/// As DeepSeek wants it: what led to a call comes back with it until the user speaks again.
+fn check_reasoning(messages: &[Message<'_>]) -> Result<(), Refusal> {
+    let turn = messages.iter().rposition(|m| &*m.role == "user");
+    let mut since = messages.iter().skip(turn.unwrap_or(0));
+    let lacks = since.any(|m| {
+        let calls = m.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty());
+        calls && m.reasoning_content.as_ref().is_none_or(|r| r.is_empty())
+    });
+    if lacks {
+        return Err(Refusal::bad(
+            "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        ));
+    }
+    Ok(())
 }
 
 fn read_choice(choice: Option<&Value>) -> ToolChoice {

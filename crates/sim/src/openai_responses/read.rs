@@ -310,8 +310,8 @@ fn read_content(ask: &mut Ask, content: &Value, at: &str) -> Result<String, Refu
 /// Reasoning comes back sealed, or by the id of an answer that is kept.
 fn read_reasoning(head: &Head<'_>, ask: &mut Ask, item: &Value) -> Result<(), Refusal> {
     let id = text(item, "id").unwrap_or_default();
+    let owner = openai_chat::key(head).unwrap_or_default();
     let Some(sealed) = text(item, "encrypted_content") else {
-        let owner = openai_chat::key(head).unwrap_or_default();
         if head.shelf.holds_item(owner, id) {
             return Ok(());
         }
@@ -321,7 +321,7 @@ fn read_reasoning(head: &Head<'_>, ask: &mut Ask, item: &Value) -> Result<(), Re
             ..Refusal::bad(format!("Item with id '{id}' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.")).at("input")
         });
     };
-    let Some(thoughts) = unseal(sealed) else {
+    let Some(thoughts) = unseal(owner, sealed) else {
         let shown = crate::words::clip(sealed, 16);
         return Err(Refusal {
             code: Some("invalid_encrypted_content".to_owned()),

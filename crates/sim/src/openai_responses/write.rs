@@ -123,7 +123,7 @@ pub(super) fn reasoning(job: &Job<'_>, whole: bool) -> Value {
         && let Some(fields) = out.as_object_mut()
     {
         // What a stream begins with is not yet the final seal.
-        let seal = seal(if whole { thoughts } else { "" });
+        let seal = seal(job.owner, if whole { thoughts } else { "" });
         fields.insert("encrypted_content".to_owned(), json!(seal));
     }
     out

@@ -13,6 +13,7 @@ use crate::openai_chat::response::message::{
 use crate::openai_chat::response::report_extra;
 use crate::openai_chat::wire::part::write_part;
 use crate::openai_chat::wire::spelled;
+use crate::reasoning::RETURNED;
 
 /// Writes one of our own messages as it stood.
 pub(crate) fn write_own_message(out: &mut Writer, message: &Message) {
@@ -143,6 +144,7 @@ impl Pen<'_> {
                 PartKind::Refusal(_) | PartKind::ToolCall(_) if role == Role::Assistant => {
                     said.push(*part);
                 }
+                PartKind::Reasoning(_) if part.extra.noted(RETURNED) => said.push(*part),
                 PartKind::Reasoning(_) => self.left(at, "past reasoning stays with its provider"),
                 PartKind::Image(_)
                 | PartKind::Audio(_)

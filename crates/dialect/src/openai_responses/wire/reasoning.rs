@@ -64,6 +64,17 @@ fn gather(reader: &mut Reader<'_>, all: &mut String) -> Result<(), Invalid> {
     })
 }
 
+/// Whether an item of our own can be told by its id alone, where it was stored.
+pub(crate) fn is_unsealed(item: &Opaque) -> bool {
+    let mut sealed = false;
+    // The value is valid, so the read cannot fail.
+    let _ = item.value.reader().object(|key, member| {
+        sealed |= key == "encrypted_content" && member.peek()? == Kind::String;
+        member.skip().map(drop)
+    });
+    item.origin == OWN && !sealed
+}
+
 /// Opens the envelope around another dialect's value; none where it is our provider's own.
 fn foreign(sealed: &str) -> Option<(Opaque, bool)> {
     if !sealed.starts_with('{') {

@@ -5,7 +5,7 @@
 
 use super::content::in_content;
 use super::media::{document, image, plain};
-use super::reasoning::write_reasoning;
+use super::reasoning::{is_unsealed, write_reasoning};
 use super::{ITEM, MESSAGE, OWN, spelled};
 use crate::chat::{
     CacheMarker, Citation, Extra, Media, MediaSource, Part, PartKind, ToolCall, ToolCallKind,
@@ -78,6 +78,12 @@ impl Items<'_> {
                 let foreign = reasoning.opaque.as_ref().is_none_or(|o| o.origin != OWN);
                 if foreign && self.answer.is_none() {
                     let why = "past reasoning stays with its provider";
+                    self.losses.tuning(at(), LossKind::Dropped, why);
+                    return false;
+                }
+                let unsealed = reasoning.opaque.as_ref().is_some_and(is_unsealed);
+                if !self.ours && self.answer.is_none() && unsealed {
+                    let why = "it came without its encrypted content, and is not stored";
                     self.losses.tuning(at(), LossKind::Dropped, why);
                     return false;
                 }
