@@ -24,6 +24,10 @@ pub mod needs;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod patch;
+mod spoken;
+
+pub use anthropic::Dress;
+pub use spoken::{Fitted, Spoken, Worn};
 
 use codec::{ClientCodec, ServerCodec};
 

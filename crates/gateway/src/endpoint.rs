@@ -3,7 +3,7 @@
 //! A path that is known here is served; everything else is refused before a
 //! byte of its body is read. A further path is a further row and nothing else.
 
-use dialect::Dialect;
+use dialect::{Dialect, Spoken};
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use policy::failure::{Code, Failure};
@@ -13,8 +13,8 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 /// What a request asks for, and in which dialect it is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// The dialect of request, answer and errors.
-    pub dialect: Dialect,
+    /// The dialect of request, answer and errors, and whose paths carry it.
+    pub dialect: Spoken,
     /// What is asked for, or why that is not known.
     pub operation: Result<Operation, Failure>,
 }
@@ -63,7 +63,7 @@ impl Operation {
 /// One line of the table.
 struct Row {
     /// Its dialect. None: the headers say.
-    dialect: Option<Dialect>,
+    dialect: Option<Spoken>,
     method: Method,
     /// What may stand in front of the path; `*` is any one segment.
     roots: &'static [&'static str],
@@ -99,10 +99,25 @@ const GEMINI: &[&str] = &[
     "/v1/projects/*/locations/*/publishers/google",
     "/v1beta1/projects/*/locations/*/publishers/google",
 ];
+/// Vertex's paths of Claude; its clients take the root with the version and without it.
+const VERTEX_CLAUDE: &[&str] = &[
+    "/v1/projects/*/locations/*/publishers/anthropic",
+    "/v1beta1/projects/*/locations/*/publishers/anthropic",
+    "/projects/*/locations/*/publishers/anthropic",
+];
 const NONE: &[&str] = &[""];
 
 const fn post(
     dialect: Dialect,
+    roots: &'static [&'static str],
+    path: &'static str,
+    means: Means,
+) -> Row {
+    post_as(Spoken::of(dialect), roots, path, means)
+}
+
+const fn post_as(
+    dialect: Spoken,
     roots: &'static [&'static str],
     path: &'static str,
     means: Means,
@@ -123,7 +138,10 @@ const fn get(
     means: Means,
 ) -> Row {
     Row {
-        dialect,
+        dialect: match dialect {
+            Some(dialect) => Some(Spoken::of(dialect)),
+            None => None,
+        },
         method: Method::GET,
         roots,
         path,
@@ -168,6 +186,30 @@ static ROWS: &[Row] = &[
         Dialect::BedrockConverse,
         NONE,
         "/model/{path}/converse",
+        Means::WholeChat,
+    ),
+    post_as(
+        Spoken::BEDROCK_INVOKE,
+        NONE,
+        "/model/{path}/invoke-with-response-stream",
+        Means::StreamedChat,
+    ),
+    post_as(
+        Spoken::BEDROCK_INVOKE,
+        NONE,
+        "/model/{path}/invoke",
+        Means::WholeChat,
+    ),
+    post_as(
+        Spoken::VERTEX_PREDICT,
+        VERTEX_CLAUDE,
+        "/models/{path}:streamRawPredict",
+        Means::StreamedChat,
+    ),
+    post_as(
+        Spoken::VERTEX_PREDICT,
+        VERTEX_CLAUDE,
+        "/models/{path}:rawPredict",
         Means::WholeChat,
     ),
     post(Dialect::Cohere, NONE, "/v2/chat", Means::Chat),
@@ -226,7 +268,7 @@ pub(crate) fn find(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Ask
         .strip_suffix('/')
         .filter(|rest| !rest.is_empty())
         .unwrap_or(path);
-    let mut wrong: Option<(Dialect, &Method)> = None;
+    let mut wrong: Option<(Spoken, &Method)> = None;
     for row in ROWS {
         let Some(model) = row.fits(path) else {
             continue;
@@ -317,17 +359,20 @@ fn between<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
 
 /// The dialect in which a client expects an answer where the path does not say: all of Anthropic's
 /// clients send a header of theirs.
-fn named(headers: &HeaderMap) -> Dialect {
-    if headers.contains_key(ANTHROPIC_VERSION) {
+fn named(headers: &HeaderMap) -> Spoken {
+    Spoken::of(if headers.contains_key(ANTHROPIC_VERSION) {
         Dialect::AnthropicMessages
     } else {
         Dialect::OpenaiChat
-    }
+    })
 }
 
-fn below(path: &str) -> Option<Dialect> {
+fn below(path: &str) -> Option<Spoken> {
+    if path.contains("/publishers/anthropic/") {
+        return Some(Spoken::VERTEX_PREDICT);
+    }
     let found = BELOW.iter().find(|(root, _)| path.starts_with(root));
-    found.map(|(_, dialect)| *dialect)
+    found.map(|(_, dialect)| Spoken::of(*dialect))
 }
 
 /// The path without the `/v1` of a base URL to which the client has added its own.
