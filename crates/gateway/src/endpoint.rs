@@ -401,6 +401,7 @@ mod tests {
     use policy::failure::{Code, Failure};
 
     use super::{Form, Operation, between, find, without};
+    use dialect::Spoken;
 
     fn asked(
         method: &Method,
@@ -408,7 +409,7 @@ mod tests {
         headers: &HeaderMap,
     ) -> (Dialect, Result<Operation, Failure>) {
         let found = find(method, &Uri::try_from(path).unwrap(), headers);
-        (found.dialect, found.operation)
+        (found.dialect.dialect(), found.operation)
     }
 
     fn get(path: &str) -> Option<Operation> {
@@ -521,5 +522,43 @@ mod tests {
                 (spoken, Operation::Chat(form))
             );
         }
+    }
+    #[test]
+    fn claude_under_the_paths_of_clouds_is_found_with_the_form_that_its_path_says() {
+        let vertex = "/projects/p/locations/us-east5/publishers/anthropic/models";
+        for (path, spoken, stream) in [
+            ("/model/m/invoke".to_owned(), Spoken::BEDROCK_INVOKE, false),
+            (
+                "/model/m/invoke-with-response-stream".to_owned(),
+                Spoken::BEDROCK_INVOKE,
+                true,
+            ),
+            (
+                format!("{vertex}/m:rawPredict"),
+                Spoken::VERTEX_PREDICT,
+                false,
+            ),
+            (
+                format!("/v1{vertex}/m:streamRawPredict"),
+                Spoken::VERTEX_PREDICT,
+                true,
+            ),
+        ] {
+            let found = find(
+                &Method::POST,
+                &Uri::try_from(path).unwrap(),
+                &HeaderMap::new(),
+            );
+            let form = Form {
+                model: Some("m".to_owned()),
+                stream: Some(stream),
+                json_array: false,
+            };
+            assert_eq!(found.dialect, spoken);
+            assert_eq!(found.operation.unwrap(), Operation::Chat(form));
+        }
+        let unknown = Uri::try_from(format!("{vertex}/m:predict")).unwrap();
+        let found = find(&Method::POST, &unknown, &HeaderMap::new());
+        assert_eq!(found.dialect, Spoken::VERTEX_PREDICT);
     }
 }
