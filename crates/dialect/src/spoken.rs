@@ -114,6 +114,22 @@ impl Spoken {
         self.dialect.name()
     }
 
+    /// Whose paths carry it.
+    #[must_use]
+    pub fn dress(self) -> Dress {
+        self.dress
+    }
+
+    /// What a cloud calls its way to carry it; none under the vendor's own paths.
+    #[must_use]
+    pub fn form(self) -> Option<&'static str> {
+        match self.dress {
+            Dress::Plain => None,
+            Dress::Bedrock => Some("`invoke`"),
+            Dress::Vertex => Some("`rawPredict`"),
+        }
+    }
+
     /// It as the client speaks it.
     #[must_use]
     pub fn server(self) -> &'static dyn ServerCodec {
