@@ -25,6 +25,10 @@ pub mod openai_chat;
 pub mod openai_responses;
 pub mod patch;
 pub mod reasoning;
+mod spoken;
+
+pub use anthropic::Dress;
+pub use spoken::{Fitted, Spoken, Worn};
 
 use codec::{ClientCodec, ServerCodec};
 

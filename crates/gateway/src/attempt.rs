@@ -227,7 +227,7 @@ impl One<'_> {
         stream: bool,
         exchange: &mut Exchange,
     ) -> Result<Got, Failed> {
-        let codec = self.target.provider.dialect.client();
+        let codec = self.target.provider.spoken().client();
         let shared = &self.gateway.shared;
         let request = self
             .outgoing
@@ -263,7 +263,7 @@ impl One<'_> {
         }
         let provider_id = response
             .headers()
-            .get(&names::of(self.target.provider.dialect).request_id)
+            .get(&names::of(self.target.provider.spoken()).request_id)
             .cloned();
         let content = if stream {
             self.begin_stream(response, codec, encoded, exchange)
@@ -307,10 +307,14 @@ impl One<'_> {
         let speech = admitted.call.speech;
         let include_usage = admitted.head.stream_usage || admitted.call.options.details;
         // Frames go on as they came only where the client wants them framed like that.
-        let gear = if encoded.same_dialect && speech.is_framed_as(framing) {
+        let as_it_came = speech.is_framed_as(framing);
+        let gear = if as_it_came && encoded.same_dialect
+            || speech.reframes(self.target.provider.spoken())
+        {
             Gear::First {
                 dialect: speech.dialect,
                 withhold_usage: !include_usage,
+                reframed: !as_it_came,
             }
         } else {
             let keeper = self.keeper(encoded);

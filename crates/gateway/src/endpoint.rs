@@ -3,7 +3,7 @@
 //! A path that is known here is served; everything else is refused before a
 //! byte of its body is read. A further path is a further row and nothing else.
 
-use dialect::Dialect;
+use dialect::{Dialect, Spoken};
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use policy::failure::{Code, Failure};
@@ -13,8 +13,8 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 /// What a request asks for, and in which dialect it is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// The dialect of request, answer and errors.
-    pub dialect: Dialect,
+    /// The dialect of request, answer and errors, and whose paths carry it.
+    pub dialect: Spoken,
     /// What is asked for, or why that is not known.
     pub operation: Result<Operation, Failure>,
 }
@@ -63,7 +63,7 @@ impl Operation {
 /// One line of the table.
 struct Row {
     /// Its dialect. None: the headers say.
-    dialect: Option<Dialect>,
+    dialect: Option<Spoken>,
     method: Method,
     /// What may stand in front of the path; `*` is any one segment.
     roots: &'static [&'static str],
@@ -99,10 +99,25 @@ const GEMINI: &[&str] = &[
     "/v1/projects/*/locations/*/publishers/google",
     "/v1beta1/projects/*/locations/*/publishers/google",
 ];
+/// Vertex's paths of Claude; its clients take the root with the version and without it.
+const VERTEX_CLAUDE: &[&str] = &[
+    "/v1/projects/*/locations/*/publishers/anthropic",
+    "/v1beta1/projects/*/locations/*/publishers/anthropic",
+    "/projects/*/locations/*/publishers/anthropic",
+];
 const NONE: &[&str] = &[""];
 
 const fn post(
     dialect: Dialect,
+    roots: &'static [&'static str],
+    path: &'static str,
+    means: Means,
+) -> Row {
+    post_as(Spoken::of(dialect), roots, path, means)
+}
+
+const fn post_as(
+    dialect: Spoken,
     roots: &'static [&'static str],
     path: &'static str,
     means: Means,
@@ -123,7 +138,10 @@ const fn get(
     means: Means,
 ) -> Row {
     Row {
-        dialect,
+        dialect: match dialect {
+            Some(dialect) => Some(Spoken::of(dialect)),
+            None => None,
+        },
         method: Method::GET,
         roots,
         path,
@@ -168,6 +186,30 @@ static ROWS: &[Row] = &[
         Dialect::BedrockConverse,
         NONE,
         "/model/{path}/converse",
+        Means::WholeChat,
+    ),
+    post_as(
+        Spoken::BEDROCK_INVOKE,
+        NONE,
+        "/model/{path}/invoke-with-response-stream",
+        Means::StreamedChat,
+    ),
+    post_as(
+        Spoken::BEDROCK_INVOKE,
+        NONE,
+        "/model/{path}/invoke",
+        Means::WholeChat,
+    ),
+    post_as(
+        Spoken::VERTEX_PREDICT,
+        VERTEX_CLAUDE,
+        "/models/{path}:streamRawPredict",
+        Means::StreamedChat,
+    ),
+    post_as(
+        Spoken::VERTEX_PREDICT,
+        VERTEX_CLAUDE,
+        "/models/{path}:rawPredict",
         Means::WholeChat,
     ),
     post(Dialect::Cohere, NONE, "/v2/chat", Means::Chat),
@@ -226,7 +268,7 @@ pub(crate) fn find(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Ask
         .strip_suffix('/')
         .filter(|rest| !rest.is_empty())
         .unwrap_or(path);
-    let mut wrong: Option<(Dialect, &Method)> = None;
+    let mut wrong: Option<(Spoken, &Method)> = None;
     for row in ROWS {
         let Some(model) = row.fits(path) else {
             continue;
@@ -317,17 +359,20 @@ fn between<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
 
 /// The dialect in which a client expects an answer where the path does not say: all of Anthropic's
 /// clients send a header of theirs.
-fn named(headers: &HeaderMap) -> Dialect {
-    if headers.contains_key(ANTHROPIC_VERSION) {
+fn named(headers: &HeaderMap) -> Spoken {
+    Spoken::of(if headers.contains_key(ANTHROPIC_VERSION) {
         Dialect::AnthropicMessages
     } else {
         Dialect::OpenaiChat
-    }
+    })
 }
 
-fn below(path: &str) -> Option<Dialect> {
+fn below(path: &str) -> Option<Spoken> {
+    if path.contains("/publishers/anthropic/") {
+        return Some(Spoken::VERTEX_PREDICT);
+    }
     let found = BELOW.iter().find(|(root, _)| path.starts_with(root));
-    found.map(|(_, dialect)| *dialect)
+    found.map(|(_, dialect)| Spoken::of(*dialect))
 }
 
 /// The path without the `/v1` of a base URL to which the client has added its own.
@@ -356,6 +401,7 @@ mod tests {
     use policy::failure::{Code, Failure};
 
     use super::{Form, Operation, between, find, without};
+    use dialect::Spoken;
 
     fn asked(
         method: &Method,
@@ -363,7 +409,7 @@ mod tests {
         headers: &HeaderMap,
     ) -> (Dialect, Result<Operation, Failure>) {
         let found = find(method, &Uri::try_from(path).unwrap(), headers);
-        (found.dialect, found.operation)
+        (found.dialect.dialect(), found.operation)
     }
 
     fn get(path: &str) -> Option<Operation> {
@@ -476,5 +522,43 @@ mod tests {
                 (spoken, Operation::Chat(form))
             );
         }
+    }
+    #[test]
+    fn claude_under_the_paths_of_clouds_is_found_with_the_form_that_its_path_says() {
+        let vertex = "/projects/p/locations/us-east5/publishers/anthropic/models";
+        for (path, spoken, stream) in [
+            ("/model/m/invoke".to_owned(), Spoken::BEDROCK_INVOKE, false),
+            (
+                "/model/m/invoke-with-response-stream".to_owned(),
+                Spoken::BEDROCK_INVOKE,
+                true,
+            ),
+            (
+                format!("{vertex}/m:rawPredict"),
+                Spoken::VERTEX_PREDICT,
+                false,
+            ),
+            (
+                format!("/v1{vertex}/m:streamRawPredict"),
+                Spoken::VERTEX_PREDICT,
+                true,
+            ),
+        ] {
+            let found = find(
+                &Method::POST,
+                &Uri::try_from(path).unwrap(),
+                &HeaderMap::new(),
+            );
+            let form = Form {
+                model: Some("m".to_owned()),
+                stream: Some(stream),
+                json_array: false,
+            };
+            assert_eq!(found.dialect, spoken);
+            assert_eq!(found.operation.unwrap(), Operation::Chat(form));
+        }
+        let unknown = Uri::try_from(format!("{vertex}/m:predict")).unwrap();
+        let found = find(&Method::POST, &unknown, &HeaderMap::new());
+        assert_eq!(found.dialect, Spoken::VERTEX_PREDICT);
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::chat::Usage;
 use dialect::json::Writer;
 use dialect::loss::Loss;
@@ -50,7 +50,7 @@ pub(crate) struct Exchange {
     /// The configuration that it runs under.
     pub snapshot: Arc<Snapshot>,
     /// The dialect that the client speaks.
-    pub dialect: Dialect,
+    pub dialect: Spoken,
     /// What was asked for.
     pub operation: &'static str,
     /// The caller's key, once it is known.
@@ -200,7 +200,7 @@ impl Outcome {
 impl Exchange {
     /// Opens the record of a request.
     #[must_use]
-    pub(crate) fn open(gateway: &Gateway, snapshot: Arc<Snapshot>, dialect: Dialect) -> Box<Self> {
+    pub(crate) fn open(gateway: &Gateway, snapshot: Arc<Snapshot>, dialect: Spoken) -> Box<Self> {
         let shared = Arc::clone(&gateway.shared);
         let at_ms = shared.now_ms();
         let ulid = Ulid::from_parts(u64::try_from(at_ms).unwrap_or_default(), fastrand::u128(..));

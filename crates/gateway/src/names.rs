@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::codec::Resets;
 use http::{HeaderName, HeaderValue};
 
@@ -23,20 +23,20 @@ pub(crate) struct Names {
     pub resets: Resets,
 }
 
-/// The names of a dialect.
+/// The names of a dialect as it is spoken.
 #[must_use]
 #[expect(
     clippy::indexing_slicing,
-    reason = "there is one entry for each dialect, in the order of the dialects"
+    reason = "there is one entry for each way to speak, in the order of their indices"
 )]
-pub(crate) fn of(dialect: Dialect) -> &'static Names {
-    static ALL: LazyLock<[Names; Dialect::ALL.len()]> =
-        LazyLock::new(|| Dialect::ALL.map(Names::new));
-    &ALL[dialect as usize]
+pub(crate) fn of(dialect: Spoken) -> &'static Names {
+    static ALL: LazyLock<[Names; Spoken::ALL.len()]> =
+        LazyLock::new(|| Spoken::ALL.map(Names::new));
+    &ALL[dialect.index()]
 }
 
 impl Names {
-    fn new(dialect: Dialect) -> Self {
+    fn new(dialect: Spoken) -> Self {
         let transport = dialect.client().transport();
         let limits = &transport.limits;
         let fixed = transport.headers.iter().map(|(name, value)| {
@@ -57,13 +57,13 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
-    use dialect::Dialect;
+    use dialect::Spoken;
 
     use super::of;
 
     #[test]
     fn each_dialect_has_its_own_names() {
-        for dialect in Dialect::ALL {
+        for dialect in Spoken::ALL {
             let transport = dialect.client().transport();
             assert_eq!(of(dialect).request_id, transport.request_id);
             assert_eq!(of(dialect).tokens, transport.limits.tokens);

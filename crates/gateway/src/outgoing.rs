@@ -7,6 +7,7 @@ use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
+use dialect::{Fitted, Spoken, Worn};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -60,6 +61,8 @@ pub(crate) struct Encoded {
     pub same_dialect: bool,
     /// What the target cannot carry.
     pub losses: Vec<Loss>,
+    /// What the client's body said and these headers say to the target.
+    pub moved: Vec<(&'static str, String)>,
 }
 
 impl Outgoing {
@@ -109,19 +112,21 @@ impl Outgoing {
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
         let client = admitted.call.speech.dialect;
-        if target.provider.dialect == client {
+        let spoken = target.provider.spoken();
+        if spoken.dialect() == client.dialect() {
             let edits = Edits {
                 model: &target.model,
                 force_usage,
                 max_output_tokens: self.clamp,
             };
-            let patch = client.server().patch(&admitted.head, &edits);
+            let fitted = fit(spoken, &self.planned, &edits)?;
             return Ok(Encoded {
                 _room: room(memory, 0)?,
-                body: patch.splice(&screened.body.bytes).into(),
+                body: fitted.patch.splice(&screened.body.bytes).into(),
                 key,
                 same_dialect: true,
                 losses: Vec::new(),
+                moved: fitted.headers,
             });
         }
         let request = match &mut self.decoded {
@@ -147,11 +152,7 @@ impl Outgoing {
             default_max_tokens: target.default_max_tokens,
             force_usage,
         };
-        let body = target
-            .provider
-            .dialect
-            .client()
-            .encode_request(request, &model, &mut losses);
+        let body = spoken.client().encode_request(request, &model, &mut losses);
         let refused = self.fidelity().refused(losses.as_slice());
         if !refused.is_empty() {
             let what = format!("{} cannot carry what this request says", target.name());
@@ -163,6 +164,7 @@ impl Outgoing {
             key,
             same_dialect: false,
             losses: losses.into_vec(),
+            moved: Vec::new(),
         })
     }
 
@@ -196,8 +198,8 @@ impl Outgoing {
         (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
-        let codec = provider.dialect.client();
-        let names = names::of(provider.dialect);
+        let codec = provider.spoken().client();
+        let names = names::of(provider.spoken());
         let stream = self.planned.screened.admitted.head.stream;
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = Method::POST;
@@ -208,6 +210,11 @@ impl Outgoing {
         let admitted = &self.planned.screened.admitted;
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, &names.forwarded);
+        }
+        for (name, value) in &encoded.moved {
+            let value = HeaderValue::try_from(value.as_str())
+                .map_err(|_| no_target(target, "a beta's name can stand in no header"))?;
+            headers.append(HeaderName::from_static(name), value);
         }
         if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
             let hashed = hasher.opaque_id(
@@ -226,6 +233,27 @@ impl Outgoing {
         let body = std::mem::take(&mut encoded.body);
         Ok(Request::from_parts(head, Full::new(body)))
     }
+}
+
+/// The client's own bytes for a target of its dialect.
+fn fit(spoken: Spoken, planned: &Planned, edits: &Edits<'_>) -> Result<Fitted, Failure> {
+    let admitted = &planned.screened.admitted;
+    let headers = &admitted.call.headers;
+    let betas = spoken.betas_header().map(|name| headers.get_all(name));
+    let betas: Vec<&str> = betas
+        .into_iter()
+        .flatten()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let worn = Worn {
+        spoken: admitted.call.speech.dialect,
+        head: &admitted.head,
+        body: &planned.screened.body.bytes,
+        betas: &betas,
+    };
+    spoken
+        .fit(&worn, edits)
+        .map_err(|invalid| refuse::invalid(&invalid))
 }
 
 /// What neither the client nor a credential says.

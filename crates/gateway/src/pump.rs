@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::chat::{Delta, StreamEvent};
 use dialect::codec::{Broken, EncoderOptions, End, EventDecoder};
 use dialect::failure::ProviderError;
@@ -37,9 +37,11 @@ pub(crate) enum Gear {
     /// As it came.
     First {
         /// What both speak.
-        dialect: Dialect,
+        dialect: Spoken,
         /// Whether frames that only report usage are kept from the client.
         withhold_usage: bool,
+        /// Whether the client frames the same events in another way.
+        reframed: bool,
     },
     /// Written anew.
     Second(Translation),
@@ -364,13 +366,23 @@ impl Pump {
         exchange: &mut Exchange,
     ) -> Result<Option<Piece>, Break> {
         Ok(match &mut self.options.gear {
-            Gear::First { withhold_usage, .. } => {
+            Gear::First {
+                dialect,
+                withhold_usage,
+                reframed,
+            } => {
                 let only_usage = !self.events.is_empty()
                     && self
                         .events
                         .iter()
                         .all(|event| matches!(event, StreamEvent::Usage(_)));
-                (!(*withhold_usage && only_usage)).then_some(Piece::Frame(raw))
+                if *withhold_usage && only_usage {
+                    return Ok(None);
+                }
+                if *reframed {
+                    return reframed_piece(*dialect, &raw);
+                }
+                Some(Piece::Frame(raw))
             }
             Gear::Second(translation) => {
                 let out = translation.write(&self.events, &*self.decoder, exchange)?;
@@ -393,7 +405,14 @@ impl Pump {
         if let Some(last) = last.filter(says_something) {
             self.frame(last, exchange)?;
             let lacks_blank_line = self.options.framing == Framing::Sse;
-            if lacks_blank_line && matches!(self.options.gear, Gear::First { .. }) {
+            let as_it_came = matches!(
+                self.options.gear,
+                Gear::First {
+                    reframed: false,
+                    ..
+                }
+            );
+            if lacks_blank_line && as_it_came {
                 self.ready.push_bytes(Bytes::from_static(b"\n\n"));
             }
             if self.complete {
@@ -426,6 +445,16 @@ impl Pump {
             ))
         }
     }
+}
+
+/// The event of a frame as the client frames it; a frame without an event is for nobody.
+fn reframed_piece(dialect: Spoken, raw: &RawFrame) -> Result<Option<Piece>, Break> {
+    let frame = raw.frame().map_err(|e| Break::new(e.to_string()))?;
+    let Some(frame) = frame else {
+        return Ok(None);
+    };
+    let written = dialect.reframe(&frame)?;
+    Ok(written.map(|bytes| Piece::Written(bytes.into())))
 }
 
 /// Whether what a body ended in is more than the first bytes of an event.

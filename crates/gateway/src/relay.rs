@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::codec::EventEncoder;
 use http::{HeaderValue, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -55,7 +55,7 @@ impl Body {
 
 /// Waits for the answer and hands it on. The status line of a stream waits for
 /// the first semantic event, but no longer than ten seconds.
-pub(crate) async fn relay(dialect: Dialect, mut attempting: Attempting) -> Response<Body> {
+pub(crate) async fn relay(dialect: Spoken, mut attempting: Attempting) -> Response<Body> {
     let speech = attempting.speech;
     let outcome = if attempting.stream {
         // Boxed, so that only streams carry the timer.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::failure::{ClientFailure, FailureDetails};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use policy::failure::{Code, Failure};
@@ -14,7 +14,7 @@ use crate::respond;
 
 /// Answers with a failure and settles the exchange.
 pub(crate) async fn rescue(
-    dialect: Dialect,
+    dialect: Spoken,
     failure: &Failure,
     mut exchange: Box<Exchange>,
 ) -> Response<Body> {

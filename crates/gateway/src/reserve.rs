@@ -147,8 +147,8 @@ impl Ceiling for Priced {
 /// The service tier that a target is asked for: in its client's dialect, or in another one that has
 /// words for tiers.
 pub(crate) fn tier_asked(admitted: &Admitted, target: &Target) -> Option<Tier> {
-    let (from, to) = (admitted.call.speech.dialect, target.provider.dialect);
-    let crosses = from == to || to.client().takes_foreign_tiers();
+    let (from, to) = (admitted.call.speech.dialect, target.provider.spoken());
+    let crosses = from.dialect() == to.dialect() || to.client().takes_foreign_tiers();
     let asked = admitted.head.service_tier.as_deref();
     asked.filter(|_| crosses).and_then(Tier::by_name)
 }

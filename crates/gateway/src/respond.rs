@@ -1,6 +1,6 @@
 //! Answers that the gateway itself gives, and the headers that every answer carries.
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::chat::Usage;
 use dialect::codec::ModelEntry;
 use dialect::json::{Json, Writer};
@@ -38,7 +38,7 @@ const LOSS_BYTES: usize = 2048;
 /// Headers of every answer. `provider_id` is the provider's own id of the request.
 pub(crate) fn common(
     headers: &mut HeaderMap,
-    dialect: Dialect,
+    dialect: Spoken,
     exchange: &Exchange,
     provider_id: Option<HeaderValue>,
 ) {
@@ -156,7 +156,7 @@ pub(crate) fn ready(shared: &Shared) -> Response<Body> {
 
 /// The models that the caller may use.
 #[must_use]
-pub(crate) fn models(dialect: Dialect, snapshot: &Snapshot, caller: &Caller) -> Response<Body> {
+pub(crate) fn models(dialect: Spoken, snapshot: &Snapshot, caller: &Caller) -> Response<Body> {
     let entries: Vec<ModelEntry<'_>> = snapshot
         .callable(&caller.key)
         .map(|(id, model)| entry(id, model, "bondgate"))
@@ -169,7 +169,7 @@ pub(crate) fn models(dialect: Dialect, snapshot: &Snapshot, caller: &Caller) -> 
 /// # Errors
 /// `model_not_found` with near names; for one that the caller may not use, too.
 pub(crate) fn model(
-    dialect: Dialect,
+    dialect: Spoken,
     snapshot: &Snapshot,
     caller: &Caller,
     id: &str,

@@ -1,15 +1,15 @@
 //! What a client's stream is written in: its dialect, and the form it asked for.
 
 use bytes::Bytes;
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::codec::{EncoderOptions, EventEncoder};
 use dialect::frame::Framing;
 
 /// What a client's stream is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Speech {
-    /// The dialect.
-    pub dialect: Dialect,
+    /// The dialect, and whose paths carry it.
+    pub dialect: Spoken,
     /// Whether as one JSON array, where the dialect has both forms.
     pub json_array: bool,
 }
@@ -19,6 +19,13 @@ impl Speech {
     #[must_use]
     pub(crate) fn is_framed_as(self, framing: Framing) -> bool {
         !self.json_array && self.dialect.server().stream_framing() == framing
+    }
+
+    /// Whether the events in frames of a provider that speaks the same dialect can go on as they came,
+    /// in frames of this client's.
+    #[must_use]
+    pub(crate) fn reframes(self, provider: Spoken) -> bool {
+        !self.json_array && self.dialect.dialect() == provider.dialect()
     }
 
     /// Whether an event's text can be added to.

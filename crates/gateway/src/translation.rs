@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::chat::{FinishReason, PartKind, Response, StreamEvent, ToolCall, ToolCallKind};
 use dialect::codec::{Broken, EncoderOptions, EventDecoder, EventEncoder};
 use dialect::json::Json;
@@ -69,7 +69,7 @@ fn is_whole(call: &ToolCall) -> bool {
 /// `cannot_translate` where the fidelity does not allow the loss.
 pub(crate) fn whole(
     response: &mut Response,
-    (dialect, fidelity): (Dialect, Fidelity),
+    (dialect, fidelity): (Spoken, Fidelity),
     exchange: &mut Exchange,
 ) -> Result<Vec<u8>, Box<Failure>> {
     let mut losses = Losses::default();
@@ -125,7 +125,7 @@ pub(crate) struct Translation {
 impl Translation {
     /// The start of a stream for a client of that dialect.
     #[must_use]
-    pub(crate) fn new(dialect: Dialect, options: EncoderOptions, fidelity: Fidelity) -> Self {
+    pub(crate) fn new(dialect: Spoken, options: EncoderOptions, fidelity: Fidelity) -> Self {
         Self {
             encoder: dialect.server().encoder(options),
             fidelity,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dialect::Dialect;
+use dialect::{Dialect, Dress, Spoken};
 
 use crate::origin::Origin;
 use crate::secret::ProviderKey;
@@ -43,6 +43,16 @@ pub struct Paths {
     pub deployments: bool,
     /// What stands behind `?` in each of them, such as `api-version=2024-10-21`; may be empty.
     pub query: String,
+    /// Whose paths they are, where a cloud serves the dialect under its own.
+    pub dress: Dress,
+}
+
+impl Provider {
+    /// What it speaks, and under whose paths.
+    #[must_use]
+    pub fn spoken(&self) -> Spoken {
+        Spoken::new(self.dialect, self.paths.dress)
+    }
 }
 
 impl Auth {

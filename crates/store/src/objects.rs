@@ -38,7 +38,7 @@ pub use input::{Change, New};
 pub use object::{KeyState, Kind, NoState, Object, Plain, ProviderState, Source, Spec, TeamSees};
 pub use open::{All, Objects, StoredKey, StoredProvider};
 pub use price::{PriceSpec, RatesSpec, StepRates, TierRates};
-pub use provider::ProviderSpec;
+pub use provider::{AwsSpec, EntraSpec, GoogleSpec, ProviderSpec};
 pub use read::{Page, Query};
 pub use rows::Facts;
 pub use schema::{change_schema, new_schema, object_schema};

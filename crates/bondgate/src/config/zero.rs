@@ -117,7 +117,7 @@ fn is_key(text: &str) -> bool {
 }
 
 /// The provider of a row whose place needs no further value.
-fn hosted(row: &Row, (speaks, dialect): (&Speaks, Dialect), secret: &str) -> Option<Provider> {
+fn hosted(row: &Row, speaks: &Speaks, secret: &str) -> Option<Provider> {
     let base = BaseUrl::parse(&fill(speaks.root, |_| None).ok()?).ok()?;
     let key = ProviderKey::new(
         row.name.to_owned(),
@@ -128,7 +128,7 @@ fn hosted(row: &Row, (speaks, dialect): (&Speaks, Dialect), secret: &str) -> Opt
         name: row.name.to_owned(),
         origin: base.origin,
         base_path: base.path,
-        dialect,
+        dialect: speaks.spoken.dialect(),
         auth: speaks.auth.unwrap_or(row.auth),
         keys: vec![Arc::new(key)],
         quirks: row.quirks,
@@ -136,7 +136,10 @@ fn hosted(row: &Row, (speaks, dialect): (&Speaks, Dialect), secret: &str) -> Opt
         headers: Vec::new(),
         residency: None,
         region: None,
-        paths: Paths::default(),
+        paths: Paths {
+            dress: speaks.spoken.dress(),
+            ..Paths::default()
+        },
     })
 }
 
@@ -146,7 +149,7 @@ fn simulated(base: BaseUrl) -> Provider {
     let key = ProviderKey::new("sim".to_owned(), secret, base.origin.clone());
     Provider {
         name: "sim".to_owned(),
-        base_path: versioned(&base.path, Dialect::OpenaiChat),
+        base_path: versioned(&base.path, Dialect::OpenaiChat.into()),
         origin: base.origin,
         dialect: Dialect::OpenaiChat,
         auth: Auth::Bearer,

@@ -27,6 +27,41 @@ pub(super) fn encode(failure: &ClientFailure) -> Vec<u8> {
     out.into_bytes()
 }
 
+/// Writes the body of an error answer as Bedrock does, and the error as the API has it beside: clients
+/// of either read it.
+pub(super) fn encode_exception(failure: &ClientFailure) -> Vec<u8> {
+    let mut out = Writer::with_capacity(256);
+    out.object(|out| {
+        out.key("message").string(&failure.message);
+        out.key("type").string("error");
+        out.key("error").object(|out| {
+            out.key("type").string(kind(failure.status));
+            out.key("message").string(&failure.message);
+        });
+        failure.write_details(out);
+    });
+    out.into_bytes()
+}
+
+/// The header that names the type of Bedrock's exception: AWS's libraries choose theirs by it.
+pub(super) fn exception_headers(failure: &ClientFailure) -> Vec<(&'static str, &'static str)> {
+    vec![("x-amzn-errortype", exception(failure.status))]
+}
+
+/// Bedrock's type for a status.
+fn exception(status: u16) -> &'static str {
+    match status {
+        401..=403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 | 504 => "ModelTimeoutException",
+        424 => "ModelErrorException",
+        429 => "ThrottlingException",
+        503 | 529 => "ServiceUnavailableException",
+        400..=499 => "ValidationException",
+        _ => "InternalServerException",
+    }
+}
+
 /// The API's type for a status.
 fn kind(status: u16) -> &'static str {
     match status {
@@ -86,11 +121,15 @@ fn read(mut reader: Reader<'_>) -> Result<ProviderError, Broken> {
 fn detail(error: &mut ProviderError, key: &str, reader: &mut Reader<'_>) -> Result<(), Invalid> {
     let value = match (key, reader.peek()?) {
         ("code", Kind::Number) => reader.number()?.to_owned(),
-        ("code" | "type" | "message" | "param", Kind::String) => text(reader)?,
+        ("code" | "status" | "type" | "message" | "param", Kind::String) => text(reader)?,
         _ => return reader.skip().map(drop),
     };
     match key {
-        "code" => error.code = Some(value),
+        // Google's word for what its number says, too.
+        "status" => error.code = Some(value),
+        "code" => {
+            error.code.get_or_insert(value);
+        }
         "type" => error.kind = Some(value),
         "param" => error.param = Some(value),
         _ => error.message = value,

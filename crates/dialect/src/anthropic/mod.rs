@@ -19,7 +19,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+pub(crate) use request::{BETAS_HEADER, redress};
 pub use request::{Dress, Wanted};
+pub(crate) use stream::reframe;
 
 use crate::chat::{Place, Request, Response, Words, places_in_blocks};
 use crate::codec::{
@@ -197,7 +199,17 @@ impl ServerCodec for Dressed {
     }
 
     fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8> {
-        failure::encode(failure)
+        match self.0 {
+            Dress::Plain | Dress::Vertex => failure::encode(failure),
+            Dress::Bedrock => failure::encode_exception(failure),
+        }
+    }
+
+    fn failure_headers(&self, failure: &ClientFailure) -> Vec<(&'static str, &'static str)> {
+        match self.0 {
+            Dress::Plain | Dress::Vertex => Vec::new(),
+            Dress::Bedrock => failure::exception_headers(failure),
+        }
     }
 
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
@@ -281,7 +293,7 @@ impl ClientCodec for Dressed {
             },
             Dress::Vertex => &Transport {
                 headers: &[],
-                forwarded: &["anthropic-beta"],
+                forwarded: &[BETAS_HEADER],
                 request_id: "x-request-id",
                 limits: LIMITS,
             },

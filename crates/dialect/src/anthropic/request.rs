@@ -13,6 +13,7 @@ mod turn;
 
 pub(super) use decode::decode;
 pub(super) use dress::undress;
+pub(crate) use dress::{BETAS_HEADER, redress};
 pub use dress::{Dress, Wanted};
 pub(super) use encode::encode;
 

@@ -12,5 +12,6 @@ mod event;
 mod piece;
 
 pub(super) use decoder::Decoder;
+pub(crate) use dressed::reframe;
 pub(super) use dressed::{Packer, Unpacker};
 pub(super) use encoder::Encoder;

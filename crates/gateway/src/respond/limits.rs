@@ -1,6 +1,6 @@
 //! What is left of the tightest limits of requests and tokens, in the names that each dialect's SDKs know.
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::codec::Resets;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::exchange::Exchange;
 use crate::names;
 
 /// Headers of the tightest limits.
-pub(crate) fn limits(headers: &mut HeaderMap, dialect: Dialect, exchange: &Exchange) {
+pub(crate) fn limits(headers: &mut HeaderMap, dialect: Spoken, exchange: &Exchange) {
     if exchange.snapshot.limits.is_empty() {
         return;
     }

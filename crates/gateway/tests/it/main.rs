@@ -21,6 +21,7 @@ mod puppet;
 mod road_answers;
 mod road_bounds;
 mod road_broken;
+mod road_clouds;
 mod road_credentials;
 mod road_dialects;
 mod road_failover;

@@ -239,6 +239,17 @@ fn told(provider: &RoadProvider) -> ProviderSpec {
         auth: Some(provider.auth.name().to_owned()),
         residency: provider.residency.clone(),
         region: provider.region.clone(),
+        project: None,
+        resource: None,
+        account: None,
+        api_version: provider
+            .paths
+            .query
+            .strip_prefix("api-version=")
+            .map(str::to_owned),
+        aws: None,
+        google: None,
+        entra: None,
         approved_for: None,
         stream_usage: Some(provider.quirks.stream_usage),
     }

@@ -1,6 +1,7 @@
 //! Providers of the store. Their credentials are taken out of a request before anything else
 //! reads it, sealed, and never shown.
 
+use dialect::Dialect;
 use policy::origin::BaseUrl;
 use policy::secret::Secret;
 use schemars::JsonSchema;
@@ -23,52 +24,108 @@ pub struct ProviderSpec {
     pub base_url: Option<String>,
     /// What it speaks, such as `openai-chat`; the row's when absent.
     pub dialect: Option<String>,
-    /// How a credential is shown: `bearer`, `x-api-key`, `api-key`, `x-goog-api-key`, `query-key`, `none`.
+    /// How a credential is shown: `bearer`, `x-api-key`, `api-key`, `x-goog-api-key`, `query-key`, `sigv4`, `none`.
     pub auth: Option<String>,
     /// Where its data stays, in the operator's words.
     pub residency: Option<String>,
     /// Its region, where its kind has regions.
     pub region: Option<String>,
+    /// Its project, where its root names one.
+    pub project: Option<String>,
+    /// Its resource, where its host names one.
+    pub resource: Option<String>,
+    /// Its account, where its root names one.
+    pub account: Option<String>,
+    /// Azure's version of the API, such as `2024-10-21`.
+    pub api_version: Option<String>,
+    /// Shows the credentials that the AWS tools find.
+    pub aws: Option<AwsSpec>,
+    /// Shows access tokens of Google.
+    pub google: Option<GoogleSpec>,
+    /// Shows access tokens of Microsoft Entra.
+    pub entra: Option<EntraSpec>,
     /// Data classes that may go there; all when absent.
     pub approved_for: Option<Vec<String>>,
     /// Whether it takes `stream_options`; the row's answer when absent.
     pub stream_usage: Option<bool>,
 }
 
+/// Credentials that the AWS tools find.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub struct AwsSpec {
+    /// Profile of the shared credentials file.
+    pub profile: Option<String>,
+}
+
+/// Access tokens of Google: of the service account whose key file is sealed, else of the machine's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub struct GoogleSpec {}
+
+/// Access tokens of Microsoft Entra, for an application whose secret is sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub struct EntraSpec {
+    /// The directory: its id or one of its domains.
+    pub tenant: Option<String>,
+    /// The application's id.
+    pub client_id: Option<String>,
+    /// Where tokens are given; Microsoft's own when absent.
+    pub authority: Option<String>,
+}
+
 /// Credentials of one provider.
 const KEYS: usize = 32;
+/// Bytes of a key file.
+const KEY_FILE: usize = 16 << 10;
 /// Ways to show a credential.
-const AUTHS: [&str; 6] = [
+const AUTHS: [&str; 7] = [
     "bearer",
     "x-api-key",
     "api-key",
     "x-goog-api-key",
     "query-key",
+    "sigv4",
     "none",
-];
-/// Wire formats.
-const DIALECTS: [&str; 6] = [
-    "openai-chat",
-    "openai-responses",
-    "anthropic-messages",
-    "gemini",
-    "bedrock-converse",
-    "cohere",
 ];
 
 impl ProviderSpec {
-    /// Where its credentials may be sent: the origin of `base_url`, else the row of the
-    /// catalogue that gives it, as `catalogue:openai`.
+    /// What its credentials are, and where they may be sent: the origin of `base_url`, else the row
+    /// of the catalogue that gives it, as `catalogue:openai`, with what fills its root.
     #[must_use]
     pub fn place(&self, name: &str) -> String {
         let origin = self
             .base_url
             .as_deref()
             .and_then(|url| BaseUrl::parse(url).ok());
-        match origin {
+        let mut place = match origin {
             Some(base) => base.origin.to_string(),
             None => format!("catalogue:{}", self.provider.as_deref().unwrap_or(name)),
+        };
+        let filled = [
+            ("project", &self.project),
+            ("resource", &self.resource),
+            ("account", &self.account),
+        ];
+        for (name, value) in filled {
+            if let Some(value) = value {
+                place.push_str(&format!(" {name}={value}"));
+            }
         }
+        if self.google.is_some() {
+            place.push_str(" by google");
+        }
+        if let Some(entra) = &self.entra {
+            let of = |part: &Option<String>| part.clone().unwrap_or_default();
+            let (tenant, client) = (of(&entra.tenant), of(&entra.client_id));
+            let authority = of(&entra.authority);
+            place.push_str(&format!(" by entra {tenant} {client} {authority}"));
+        }
+        place
     }
 }
 
@@ -83,11 +140,17 @@ impl Spec for ProviderSpec {
             ("base_url", &self.base_url),
             ("residency", &self.residency),
             ("region", &self.region),
+            ("project", &self.project),
+            ("resource", &self.resource),
+            ("account", &self.account),
+            ("api_version", &self.api_version),
         ])?;
+        self.obtained_once()?;
         if let Some(url) = &self.base_url {
             BaseUrl::parse(url).map_err(|why| Invalid::new("base_url", why))?;
         }
-        one_of("dialect", &self.dialect, &DIALECTS)?;
+        let dialects = Dialect::ALL.map(Dialect::name);
+        one_of("dialect", &self.dialect, &dialects)?;
         one_of("auth", &self.auth, &AUTHS)?;
         self.approved_for
             .as_ref()
@@ -105,6 +168,17 @@ impl Spec for ProviderSpec {
     }
 
     fn prepare(map: &mut Map<String, Value>, _: i64) -> Result<Option<Vec<Secret>>, Invalid> {
+        if let Some(secret) = obtaining(map)? {
+            return Ok(Some(vec![secret]));
+        }
+        let said = |name: &&str| map.get(*name).is_some_and(|value| !value.is_null());
+        let way = ["aws", "google", "entra"]
+            .into_iter()
+            .find(|way| said(&way));
+        if let (Some(way), Some(key)) = (way, ["key", "keys"].into_iter().find(|key| said(&key))) {
+            let message = format!("stands beside `{way}`: give one of them");
+            return Err(Invalid::new(key, message));
+        }
         match (map.remove("key"), map.remove("keys")) {
             (None, None) => Ok(None),
             (Some(_), Some(_)) => Err(Invalid::new(
@@ -131,7 +205,26 @@ impl Spec for ProviderSpec {
             "description": "Its credential: stored sealed, never shown again. Replaces all there are." });
         let many = json!({ "type": ["array", "null"], "items": { "type": "string" }, "writeOnly": true,
             "description": "Several credentials, used in turn. They replace all there are." });
-        vec![("key", one), ("keys", many)]
+        vec![
+            ("key", one),
+            ("keys", many),
+            (
+                "google",
+                within(
+                    "credentials",
+                    "Key file of a service account: stored sealed, never shown again.",
+                    schemars::schema_for!(GoogleSpec),
+                ),
+            ),
+            (
+                "entra",
+                within(
+                    "client_secret",
+                    "The application's secret: stored sealed, never shown again.",
+                    schemars::schema_for!(EntraSpec),
+                ),
+            ),
+        ]
     }
 
     fn of_file(file: &FileObjects) -> &[Object<Self>] {
@@ -140,6 +233,72 @@ impl Spec for ProviderSpec {
 }
 
 impl Plain for ProviderSpec {}
+
+impl ProviderSpec {
+    /// Several ways to obtain a credential cannot stand side by side.
+    fn obtained_once(&self) -> Result<(), Invalid> {
+        let ways = [
+            ("aws", self.aws.is_some()),
+            ("google", self.google.is_some()),
+            ("entra", self.entra.is_some()),
+        ];
+        let mut said = ways.iter().filter(|(_, said)| *said);
+        match (said.next(), said.next()) {
+            (Some((first, _)), Some((second, _))) => {
+                let message = format!("stands beside `{first}`: give one of them");
+                Err(Invalid::new(*second, message))
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+}
+
+/// Takes out what a token is asked for with: the key file of a service account, an application's secret.
+fn obtaining(map: &mut Map<String, Value>) -> Result<Option<Secret>, Invalid> {
+    let mut found: Option<Secret> = None;
+    for (way, member) in [("google", "credentials"), ("entra", "client_secret")] {
+        let Some(Value::Object(said)) = map.get_mut(way) else {
+            continue;
+        };
+        let Some(value) = said.remove(member) else {
+            continue;
+        };
+        let field = format!("{way}.{member}");
+        let text = match value {
+            Value::String(text) => text,
+            // The key file as it is, instead of its text.
+            Value::Object(file) if way == "google" => Value::Object(file).to_string(),
+            Value::Object(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_) => return Err(Invalid::new(field, "is a text")),
+        };
+        let secret = Secret::new(text);
+        sound(&field, &secret)?;
+        let beside = ["key", "keys"].iter().find(|name| map.contains_key(**name));
+        if found.is_some() || beside.is_some() {
+            let message = "stands beside another credential: give one of them";
+            return Err(Invalid::new(field, message));
+        }
+        found = Some(secret);
+    }
+    Ok(found)
+}
+
+/// The schema of a part of the object with a member that only requests have.
+fn within(member: &str, what: &str, schema: schemars::Schema) -> Value {
+    let mut schema = schema.to_value();
+    schema["type"] = json!(["object", "null"]);
+    schema["properties"][member] = json!({
+        "type": ["string", "null"], "writeOnly": true, "description": what,
+    });
+    if let Value::Object(fields) = &mut schema {
+        fields.remove("$schema");
+        fields.remove("title");
+    }
+    schema
+}
 
 /// A credential that a header can carry; what it is appears in no message.
 fn credential(field: &str, value: Value) -> Result<Secret, Invalid> {
@@ -151,9 +310,13 @@ fn credential(field: &str, value: Value) -> Result<Secret, Invalid> {
     Ok(secret)
 }
 
-/// Whether a header can carry the credential.
+/// Whether a header can carry the credential, or it is a key file in JSON, which none will.
 pub(super) fn sound(field: &str, secret: &Secret) -> Result<(), Invalid> {
     let text = secret.reveal();
+    let file = text.trim_start().starts_with('{') && text.len() <= KEY_FILE;
+    if file && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+        return Ok(());
+    }
     let bounded = (1..=4096).contains(&text.len());
     if bounded && text.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Where a provider is and what it speaks there: the catalogue's root with its blanks filled, or the
 //! file's own.
 
-use dialect::Dialect;
+use dialect::{Dialect, Dress, Spoken};
 use gateway::upstream::catalog::{self, Row, Speaks};
 use policy::origin::{BaseUrl, Scheme};
 use policy::provider::{Auth, Paths};
@@ -21,6 +21,16 @@ pub(super) struct Place {
 }
 
 impl DialectFile {
+    /// All of them.
+    pub const ALL: [DialectFile; 6] = [
+        DialectFile::OpenaiChat,
+        DialectFile::AnthropicMessages,
+        DialectFile::OpenaiResponses,
+        DialectFile::Gemini,
+        DialectFile::BedrockConverse,
+        DialectFile::Cohere,
+    ];
+
     /// The wire format.
     #[must_use]
     pub fn dialect(self) -> Dialect {
@@ -44,8 +54,7 @@ pub(super) fn find(
 ) -> Option<Place> {
     let wanted = file.value.dialect.map(DialectFile::dialect);
     let speaks = row.and_then(|row| row.speaks(wanted));
-    let dialect = wanted.or(speaks.map(|(_, dialect)| dialect));
-    let speaks = speaks.map(|(speaks, _)| speaks);
+    let dialect = wanted.or(speaks.map(|speaks| speaks.spoken.dialect()));
     let mut finder = Finder {
         name,
         file,
@@ -53,7 +62,10 @@ pub(super) fn find(
     };
     let paths = finder.paths(speaks);
     let base = match &file.value.base_url {
-        Some(written) => finder.written(written, dialect),
+        Some(written) => {
+            let spoken = dialect.map(|dialect| Spoken::new(dialect, paths.dress));
+            finder.written(written, spoken)
+        }
         None => finder.of_row(row, speaks, paths.deployments),
     };
     let base = finder.prior_knowledge(base?);
@@ -101,8 +113,12 @@ impl Finder<'_, '_> {
 
     /// How its paths differ: Azure's versions, where one is given, have a form of their own.
     fn paths(&mut self, speaks: Option<&Speaks>) -> Paths {
+        let dress = speaks.map_or_else(Dress::default, |speaks| speaks.spoken.dress());
         let Some(version) = &self.file.value.api_version else {
-            return Paths::default();
+            return Paths {
+                dress,
+                ..Paths::default()
+            };
         };
         if !is_plain(&version.value) {
             let what = format!("`api_version` is {}", version.shown());
@@ -112,6 +128,7 @@ impl Finder<'_, '_> {
         Paths {
             deployments: speaks.is_some_and(|speaks| speaks.deployments.is_some()),
             query: format!("api-version={}", version.value),
+            dress,
         }
     }
 
@@ -169,11 +186,11 @@ impl Finder<'_, '_> {
 
     /// Where the configuration says that it is; without a dialect, which is a problem of its own,
     /// as it stands.
-    fn written(&mut self, written: &At<String>, dialect: Option<Dialect>) -> Option<BaseUrl> {
+    fn written(&mut self, written: &At<String>, spoken: Option<Spoken>) -> Option<BaseUrl> {
         match BaseUrl::parse(&written.value) {
             Ok(mut base) => {
-                if let Some(dialect) = dialect {
-                    base.path = versioned(&base.path, dialect);
+                if let Some(spoken) = spoken {
+                    base.path = versioned(&base.path, spoken);
                 }
                 Some(base)
             }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dialect::Dialect;
+use dialect::{Dialect, Spoken};
 use gateway::upstream::catalog::{self, Obtains, Row};
 use http::{HeaderName, HeaderValue};
 use policy::origin::Origin;
@@ -68,9 +68,9 @@ impl Providers {
 
 /// A path as a base URL means it: a bare host stands for the root that is usual for the dialect.
 #[must_use]
-pub fn versioned(path: &str, dialect: Dialect) -> String {
+pub fn versioned(path: &str, spoken: Spoken) -> String {
     if path.is_empty() {
-        catalog::usual_root(dialect).to_owned()
+        catalog::usual_root(spoken).to_owned()
     } else {
         path.to_owned()
     }
@@ -82,18 +82,22 @@ pub fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Providers {
     let resolved = files.iter().map(|(name, file)| {
-        let before = problems.len();
-        let mut one = One {
-            name,
-            file,
-            problems,
-        };
-        let provider = one.provider().map(Arc::new);
         // A provider with a problem in its own part may still be named by targets.
-        let good = provider.filter(|_| problems.len() == before);
-        (name.clone(), good)
+        (name.clone(), one(name, file, problems).map(Arc::new))
     });
     Providers(resolved.collect())
+}
+
+/// Resolves one; none where something is wrong with it, which is said.
+pub fn one(name: &str, file: &At<ProviderFile>, problems: &mut Vec<Problem>) -> Option<Provider> {
+    let before = problems.len();
+    let mut one = One {
+        name,
+        file,
+        problems,
+    };
+    let provider = one.provider();
+    provider.filter(|_| problems.len() == before)
 }
 
 struct One<'a> {

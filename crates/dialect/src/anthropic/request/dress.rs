@@ -7,13 +7,15 @@
 //! <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai>.
 
 use crate::chat::Extra;
+use crate::codec::Edits;
 use crate::json::{Invalid, Kind, Reader, Span, Writer};
 use crate::patch::Patch;
 
 /// Whose paths a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dress {
     /// The vendor's own API: model and form of the answer stand in the body.
+    #[default]
     Plain,
     /// `invoke` and `invoke-with-response-stream` of Amazon Bedrock.
     Bedrock,
@@ -122,6 +124,41 @@ impl Dress {
         reader.end()?;
         Ok(sewing.betas)
     }
+}
+
+/// The header that names betas, separated by commas.
+pub(crate) const BETAS_HEADER: &str = "anthropic-beta";
+
+/// The edits that put a request from one dress into another, and the value of the header with the
+/// betas that its body named, where the other has them there. `betas` are the values that the header
+/// came with.
+///
+/// # Errors
+/// As [`Dress::fit`].
+pub(crate) fn redress(
+    (from, to): (Dress, Dress),
+    body: &[u8],
+    (stream, betas): (bool, &[&str]),
+    edits: &Edits<'_>,
+) -> Result<(Patch, Option<String>), Invalid> {
+    // The header goes on to who has betas there, and Bedrock has no such header.
+    let of_header = betas.iter().flat_map(|value| value.split(','));
+    let of_header = of_header.map(str::trim).filter(|beta| !beta.is_empty());
+    let betas: Vec<&str> = of_header.filter(|_| to == Dress::Bedrock).collect();
+    let wanted = Wanted {
+        model: edits.model,
+        stream: stream,
+        max_output_tokens: edits.max_output_tokens,
+        betas: &betas,
+    };
+    let patch = to.fit(body, &wanted)?;
+    let moved = if to == Dress::Plain && from != Dress::Plain {
+        Dress::betas(body)?
+    } else {
+        Vec::new()
+    };
+    let header = (!moved.is_empty()).then(|| moved.join(","));
+    Ok((patch, header))
 }
 
 /// A body on its way into a dress.

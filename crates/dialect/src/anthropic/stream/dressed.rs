@@ -11,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Decoder, Encoder};
 use crate::anthropic::failure;
+use crate::anthropic::request::Dress;
+use crate::anthropic::wire::kind_of;
 use crate::chat::StreamEvent;
 use crate::codec::{Broken, EncoderOptions, End, EventDecoder, EventEncoder};
 use crate::failure::ClientFailure;
@@ -45,29 +47,68 @@ impl Unpacker {
             events.push(StreamEvent::Error(Box::new(error)));
             return Ok(());
         }
-        if frame.event != "chunk" {
-            return Err(Broken::new("a message of the stream is no chunk"));
-        }
-        let mut bytes = None;
-        let mut reader = Reader::over(&frame.data).with_unique_keys();
-        reader.object(|key, member| {
-            if key != "bytes" {
-                return member.skip().map(drop);
-            }
-            let decoded = STANDARD.decode(&*member.string()?);
-            bytes = Some(decoded.map_err(|_| Invalid::new("no base64"))?);
-            Ok(())
-        })?;
-        reader.end()?;
-        let bytes = bytes.ok_or_else(|| Broken::new("a chunk has no bytes"))?;
-        let data = std::str::from_utf8(&bytes);
-        let data = data.map_err(|_| Broken::new("a chunk is not valid UTF-8"))?;
         let frame = Frame {
             event: "".into(),
-            data: data.into(),
+            data: chunk(frame)?.into(),
         };
         self.inner.push(&frame, events)
     }
+}
+
+const CHUNK: &str = "chunk";
+
+/// The API's event in a chunk.
+fn chunk(frame: &Frame<'_>) -> Result<String, Broken> {
+    if frame.event != CHUNK {
+        return Err(Broken::new("a message of the stream is no chunk"));
+    }
+    let mut bytes = None;
+    let mut reader = Reader::over(&frame.data).with_unique_keys();
+    reader.object(|key, member| {
+        if key != "bytes" {
+            return member.skip().map(drop);
+        }
+        let decoded = STANDARD.decode(&*member.string()?);
+        bytes = Some(decoded.map_err(|_| Invalid::new("no base64"))?);
+        Ok(())
+    })?;
+    reader.end()?;
+    let bytes = bytes.ok_or_else(|| Broken::new("a chunk has no bytes"))?;
+    String::from_utf8(bytes).map_err(|_| Broken::new("a chunk is not valid UTF-8"))
+}
+
+/// A frame of the API's stream in any dress as this one frames it: the event's own bytes. None for
+/// what keeps a connection alive only, for which chunks have no word.
+///
+/// # Errors
+/// [`Broken`] where the frame is none of the API's.
+pub(crate) fn reframe(dress: Dress, frame: &Frame<'_>) -> Result<Option<Vec<u8>>, Broken> {
+    let event = if frame.event == CHUNK {
+        chunk(frame)?
+    } else {
+        frame.data.clone().into_owned()
+    };
+    let kind = kind_of(&Reader::over(&event))?;
+    if kind.chars().any(char::is_control) {
+        return Err(Broken::new("an event's type is no word"));
+    }
+    let mut out = Vec::with_capacity(2 * event.len() + 64);
+    match dress {
+        Dress::Bedrock if kind == "ping" => return Ok(None),
+        Dress::Bedrock => pack_one(event.as_bytes(), &mut out),
+        Dress::Plain | Dress::Vertex => {
+            for piece in ["event: ", &kind, "\n"] {
+                out.extend_from_slice(piece.as_bytes());
+            }
+            for line in event.lines() {
+                for piece in ["data: ", line, "\n"] {
+                    out.extend_from_slice(piece.as_bytes());
+                }
+            }
+            out.push(b'\n');
+        }
+    }
+    Ok(Some(out))
 }
 
 impl EventDecoder for Unpacker {
@@ -111,21 +152,26 @@ impl Packer {
 
 /// Appends each event of the API's stream as a message.
 fn pack(events: &[u8], out: &mut Vec<u8>) {
+    let lines = events.split(|byte| *byte == b'\n');
+    for data in lines.filter_map(|line| line.strip_prefix(b"data: ")) {
+        pack_one(data, out);
+    }
+}
+
+/// Appends one event as a message.
+fn pack_one(event: &[u8], out: &mut Vec<u8>) {
     const HEADERS: [(&str, &str); 3] = [
-        (":event-type", "chunk"),
+        (":event-type", CHUNK),
         (":content-type", "application/json"),
         (":message-type", "event"),
     ];
-    let lines = events.split(|byte| *byte == b'\n');
-    for data in lines.filter_map(|line| line.strip_prefix(b"data: ")) {
-        write(out, &HEADERS, |out| {
-            let mut payload = Writer::append_to(std::mem::take(out));
-            payload.object(|payload| {
-                payload.key("bytes").string(&STANDARD.encode(data));
-            });
-            *out = payload.into_bytes();
+    write(out, &HEADERS, |out| {
+        let mut payload = Writer::append_to(std::mem::take(out));
+        payload.object(|payload| {
+            payload.key("bytes").string(&STANDARD.encode(event));
         });
-    }
+        *out = payload.into_bytes();
+    });
 }
 
 impl EventEncoder for Packer {

@@ -1,5 +1,9 @@
 //! The rows.
 
+use dialect::Dialect::{
+    AnthropicMessages, BedrockConverse, Cohere, Gemini, OpenaiChat, OpenaiResponses,
+};
+use dialect::{Dialect, Spoken};
 use policy::provider::{Auth, Quirks};
 
 use super::{BEDROCK_SIGNED, Cancelled, Obtains, Row, Speaks};
@@ -10,7 +14,7 @@ pub(super) const HEADING: &str = "# Providers
 The catalogue: what is known of each provider. `providers: { NAME: { … } }` with a name of this list \
 needs a credential and, where its root has braces, those values (`region`, `project`, `resource`, \
 `account`); everything else may be said otherwise, as [reference.md](reference.md) tells. Of several \
-dialects the first that is built is spoken, unless `dialect` names another. Any other provider gives \
+dialects the first is spoken, unless `dialect` names another. Any other provider gives \
 `base_url` and `dialect`. How a row is added: [adding-a-provider.md](adding-a-provider.md).
 
 *Usage*: whether streams tell it when asked by `stream_options`, or unasked. *Cancelled*: what becomes \
@@ -36,9 +40,14 @@ const AZURE_KEY: Auth = Auth::Header("api-key");
 /// Anthropic's key.
 const ANTHROPIC_KEY: Auth = Auth::Header("x-api-key");
 
-const fn speaks(dialect: &'static str, root: &'static str) -> Speaks {
+const fn speaks(dialect: Dialect, root: &'static str) -> Speaks {
+    carries(Spoken::of(dialect), root)
+}
+
+/// The same of a dialect under a cloud's own paths.
+const fn carries(spoken: Spoken, root: &'static str) -> Speaks {
     Speaks {
-        dialect,
+        spoken,
         root,
         auth: None,
         deployments: None,
@@ -89,8 +98,8 @@ pub const ROWS: &[Row] = &[
     ending(hosted(
         "openai",
         &[
-            speaks("openai-chat", "https://api.openai.com/v1"),
-            speaks("openai-responses", "https://api.openai.com/v1"),
+            speaks(OpenaiChat, "https://api.openai.com/v1"),
+            speaks(OpenaiResponses, "https://api.openai.com/v1"),
         ],
         &["OPENAI_API_KEY"],
     )),
@@ -98,7 +107,7 @@ pub const ROWS: &[Row] = &[
         auth: ANTHROPIC_KEY,
         ..ending(hosted(
             "anthropic",
-            &[speaks("anthropic-messages", "https://api.anthropic.com/v1")],
+            &[speaks(AnthropicMessages, "https://api.anthropic.com/v1")],
             &["ANTHROPIC_API_KEY"],
         ))
     },
@@ -111,13 +120,10 @@ pub const ROWS: &[Row] = &[
             &[
                 Speaks {
                     deployments: Some("https://{resource}.openai.azure.com/openai"),
-                    ..speaks(
-                        "openai-chat",
-                        "https://{resource}.openai.azure.com/openai/v1",
-                    )
+                    ..speaks(OpenaiChat, "https://{resource}.openai.azure.com/openai/v1")
                 },
                 speaks(
-                    "openai-responses",
+                    OpenaiResponses,
                     "https://{resource}.openai.azure.com/openai/v1",
                 ),
             ],
@@ -132,12 +138,16 @@ pub const ROWS: &[Row] = &[
             "bedrock",
             &[
                 speaks(
-                    "bedrock-converse",
+                    BedrockConverse,
                     "https://bedrock-runtime.{region}.amazonaws.com",
                 ),
                 speaks(
-                    "openai-chat",
+                    OpenaiChat,
                     "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
+                ),
+                carries(
+                    Spoken::BEDROCK_INVOKE,
+                    "https://bedrock-runtime.{region}.amazonaws.com",
                 ),
             ],
             &["AWS_BEARER_TOKEN_BEDROCK"],
@@ -149,12 +159,16 @@ pub const ROWS: &[Row] = &[
             "vertex",
             &[
                 speaks(
-                    "gemini",
+                    Gemini,
                     "https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/publishers/google",
                 ),
                 speaks(
-                    "openai-chat",
+                    OpenaiChat,
                     "https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/endpoints/openapi",
+                ),
+                carries(
+                    Spoken::VERTEX_PREDICT,
+                    "https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}",
                 ),
             ],
             &[],
@@ -164,11 +178,11 @@ pub const ROWS: &[Row] = &[
         "gemini",
         &[
             shown(
-                speaks("gemini", "https://generativelanguage.googleapis.com/v1beta"),
+                speaks(Gemini, "https://generativelanguage.googleapis.com/v1beta"),
                 GOOGLE_KEY,
             ),
             speaks(
-                "openai-chat",
+                OpenaiChat,
                 "https://generativelanguage.googleapis.com/v1beta/openai",
             ),
         ],
@@ -177,8 +191,8 @@ pub const ROWS: &[Row] = &[
     ending(hosted(
         "openrouter",
         &[
-            speaks("openai-chat", "https://openrouter.ai/api/v1"),
-            speaks("openai-responses", "https://openrouter.ai/api/v1"),
+            speaks(OpenaiChat, "https://openrouter.ai/api/v1"),
+            speaks(OpenaiResponses, "https://openrouter.ai/api/v1"),
         ],
         &["OPENROUTER_API_KEY"],
     )),
@@ -186,24 +200,21 @@ pub const ROWS: &[Row] = &[
         quirks: USAGE_UNASKED,
         ..hosted(
             "mistral",
-            &[speaks("openai-chat", "https://api.mistral.ai/v1")],
+            &[speaks(OpenaiChat, "https://api.mistral.ai/v1")],
             &["MISTRAL_API_KEY"],
         )
     },
     hosted(
         "groq",
-        &[speaks("openai-chat", "https://api.groq.com/openai/v1")],
+        &[speaks(OpenaiChat, "https://api.groq.com/openai/v1")],
         &["GROQ_API_KEY"],
     ),
     hosted(
         "deepseek",
         &[
-            speaks("openai-chat", "https://api.deepseek.com/v1"),
+            speaks(OpenaiChat, "https://api.deepseek.com/v1"),
             shown(
-                speaks(
-                    "anthropic-messages",
-                    "https://api.deepseek.com/anthropic/v1",
-                ),
+                speaks(AnthropicMessages, "https://api.deepseek.com/anthropic/v1"),
                 ANTHROPIC_KEY,
             ),
         ],
@@ -212,29 +223,26 @@ pub const ROWS: &[Row] = &[
     ending(hosted(
         "xai",
         &[
-            speaks("openai-chat", "https://api.x.ai/v1"),
-            speaks("openai-responses", "https://api.x.ai/v1"),
+            speaks(OpenaiChat, "https://api.x.ai/v1"),
+            speaks(OpenaiResponses, "https://api.x.ai/v1"),
         ],
         &["XAI_API_KEY"],
     )),
     ending(hosted(
         "together",
-        &[speaks("openai-chat", "https://api.together.xyz/v1")],
+        &[speaks(OpenaiChat, "https://api.together.xyz/v1")],
         &["TOGETHER_API_KEY"],
     )),
     ending(hosted(
         "fireworks",
-        &[speaks(
-            "openai-chat",
-            "https://api.fireworks.ai/inference/v1",
-        )],
+        &[speaks(OpenaiChat, "https://api.fireworks.ai/inference/v1")],
         &["FIREWORKS_API_KEY"],
     )),
     ending(hosted(
         "cohere",
         &[
-            speaks("cohere", "https://api.cohere.com/v2"),
-            speaks("openai-chat", "https://api.cohere.ai/compatibility/v1"),
+            speaks(Cohere, "https://api.cohere.com/v2"),
+            speaks(OpenaiChat, "https://api.cohere.ai/compatibility/v1"),
         ],
         &["CO_API_KEY", "COHERE_API_KEY"],
     )),
@@ -242,21 +250,21 @@ pub const ROWS: &[Row] = &[
         quirks: USAGE_UNASKED,
         ..hosted(
             "perplexity",
-            &[speaks("openai-chat", "https://api.perplexity.ai")],
+            &[speaks(OpenaiChat, "https://api.perplexity.ai")],
             &["PERPLEXITY_API_KEY"],
         )
     },
     hosted(
         "cerebras",
-        &[speaks("openai-chat", "https://api.cerebras.ai/v1")],
+        &[speaks(OpenaiChat, "https://api.cerebras.ai/v1")],
         &["CEREBRAS_API_KEY"],
     ),
     hosted(
         "moonshot",
         &[
-            speaks("openai-chat", "https://api.moonshot.ai/v1"),
+            speaks(OpenaiChat, "https://api.moonshot.ai/v1"),
             shown(
-                speaks("anthropic-messages", "https://api.moonshot.ai/anthropic/v1"),
+                speaks(AnthropicMessages, "https://api.moonshot.ai/anthropic/v1"),
                 ANTHROPIC_KEY,
             ),
         ],
@@ -265,7 +273,7 @@ pub const ROWS: &[Row] = &[
     hosted(
         "dashscope",
         &[speaks(
-            "openai-chat",
+            OpenaiChat,
             "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         )],
         &["DASHSCOPE_API_KEY"],
@@ -273,9 +281,9 @@ pub const ROWS: &[Row] = &[
     hosted(
         "zai",
         &[
-            speaks("openai-chat", "https://api.z.ai/api/paas/v4"),
+            speaks(OpenaiChat, "https://api.z.ai/api/paas/v4"),
             shown(
-                speaks("anthropic-messages", "https://api.z.ai/api/anthropic/v1"),
+                speaks(AnthropicMessages, "https://api.z.ai/api/anthropic/v1"),
                 ANTHROPIC_KEY,
             ),
         ],
@@ -285,19 +293,19 @@ pub const ROWS: &[Row] = &[
         aliases: &["nvidia-nim"],
         ..hosted(
             "nvidia",
-            &[speaks("openai-chat", "https://integrate.api.nvidia.com/v1")],
+            &[speaks(OpenaiChat, "https://integrate.api.nvidia.com/v1")],
             &["NVIDIA_API_KEY"],
         )
     },
     hosted(
         "sambanova",
-        &[speaks("openai-chat", "https://api.sambanova.ai/v1")],
+        &[speaks(OpenaiChat, "https://api.sambanova.ai/v1")],
         &["SAMBANOVA_API_KEY"],
     ),
     hosted(
         "databricks",
         &[speaks(
-            "openai-chat",
+            OpenaiChat,
             "https://{resource}.cloud.databricks.com/serving-endpoints",
         )],
         &["DATABRICKS_TOKEN"],
@@ -305,81 +313,75 @@ pub const ROWS: &[Row] = &[
     hosted(
         "cloudflare-workers-ai",
         &[speaks(
-            "openai-chat",
+            OpenaiChat,
             "https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
         )],
         &["CLOUDFLARE_API_TOKEN"],
     ),
     hosted(
         "huggingface",
-        &[speaks("openai-chat", "https://router.huggingface.co/v1")],
+        &[speaks(OpenaiChat, "https://router.huggingface.co/v1")],
         &["HF_TOKEN"],
     ),
     hosted(
         "github-models",
-        &[speaks("openai-chat", "https://models.github.ai/inference")],
+        &[speaks(OpenaiChat, "https://models.github.ai/inference")],
         &["GITHUB_MODELS_TOKEN"],
     ),
     ending(hosted(
         "deepinfra",
-        &[speaks("openai-chat", "https://api.deepinfra.com/v1/openai")],
+        &[speaks(OpenaiChat, "https://api.deepinfra.com/v1/openai")],
         &["DEEPINFRA_API_KEY"],
     )),
     hosted(
         "novita",
-        &[speaks("openai-chat", "https://api.novita.ai/v3/openai")],
+        &[speaks(OpenaiChat, "https://api.novita.ai/v3/openai")],
         &["NOVITA_API_KEY"],
     ),
     hosted(
         "nebius",
-        &[speaks("openai-chat", "https://api.studio.nebius.com/v1")],
+        &[speaks(OpenaiChat, "https://api.studio.nebius.com/v1")],
         &["NEBIUS_API_KEY"],
     ),
     hosted(
         "minimax",
-        &[speaks("openai-chat", "https://api.minimax.io/v1")],
+        &[speaks(OpenaiChat, "https://api.minimax.io/v1")],
         &["MINIMAX_API_KEY"],
     ),
     hosted(
         "baseten",
-        &[speaks("openai-chat", "https://inference.baseten.co/v1")],
+        &[speaks(OpenaiChat, "https://inference.baseten.co/v1")],
         &["BASETEN_API_KEY"],
     ),
     hosted(
         "scaleway",
-        &[speaks("openai-chat", "https://api.scaleway.ai/v1")],
+        &[speaks(OpenaiChat, "https://api.scaleway.ai/v1")],
         &["SCW_SECRET_KEY"],
     ),
     hosted(
         "vercel",
-        &[speaks("openai-chat", "https://ai-gateway.vercel.sh/v1")],
+        &[speaks(OpenaiChat, "https://ai-gateway.vercel.sh/v1")],
         &["AI_GATEWAY_API_KEY"],
     ),
     engine(
         "vllm",
         &[
-            speaks("openai-chat", "http://127.0.0.1:8000/v1"),
-            speaks("openai-responses", "http://127.0.0.1:8000/v1"),
+            speaks(OpenaiChat, "http://127.0.0.1:8000/v1"),
+            speaks(OpenaiResponses, "http://127.0.0.1:8000/v1"),
         ],
     ),
-    engine(
-        "sglang",
-        &[speaks("openai-chat", "http://127.0.0.1:30000/v1")],
-    ),
-    engine("tgi", &[speaks("openai-chat", "http://127.0.0.1:3000/v1")]),
+    engine("sglang", &[speaks(OpenaiChat, "http://127.0.0.1:30000/v1")]),
+    engine("tgi", &[speaks(OpenaiChat, "http://127.0.0.1:3000/v1")]),
     Row {
         aliases: &["llama.cpp"],
         ..engine(
             "llama-cpp",
-            &[speaks("openai-chat", "http://127.0.0.1:8080/v1")],
+            &[speaks(OpenaiChat, "http://127.0.0.1:8080/v1")],
         )
     },
-    engine(
-        "ollama",
-        &[speaks("openai-chat", "http://127.0.0.1:11434/v1")],
-    ),
+    engine("ollama", &[speaks(OpenaiChat, "http://127.0.0.1:11434/v1")]),
     engine(
         "lm-studio",
-        &[speaks("openai-chat", "http://127.0.0.1:1234/v1")],
+        &[speaks(OpenaiChat, "http://127.0.0.1:1234/v1")],
     ),
 ];
