@@ -24,6 +24,8 @@ pub(crate) struct Asked {
 pub(crate) enum Operation {
     /// An answer of a model.
     Chat(Form),
+    /// How many tokens such a request has.
+    CountTokens(Form),
     /// The models that the key may call.
     Models,
     /// One of them.
@@ -54,6 +56,7 @@ impl Operation {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Operation::Chat(_) => "chat",
+            Operation::CountTokens(_) => "count_tokens",
             Operation::Models | Operation::Model { .. } => "models",
             Operation::Live | Operation::Ready => "probe",
         }
@@ -83,6 +86,7 @@ enum Means {
     StreamedChat,
     /// Chat as a stream: server-sent events with `alt=sse`, one JSON array without.
     StreamedChatByAlt,
+    CountTokens,
     Models,
     Model,
     Live,
@@ -177,6 +181,30 @@ static ROWS: &[Row] = &[
         "/{model}/chat/completions",
         Means::Chat,
     ),
+    post(
+        Dialect::AnthropicMessages,
+        ANTHROPIC,
+        "/messages/count_tokens",
+        Means::CountTokens,
+    ),
+    post(
+        Dialect::OpenaiResponses,
+        OPENAI,
+        "/responses/input_tokens",
+        Means::CountTokens,
+    ),
+    post(
+        Dialect::Gemini,
+        GEMINI,
+        "/models/{path}:countTokens",
+        Means::CountTokens,
+    ),
+    post(
+        Dialect::BedrockConverse,
+        NONE,
+        "/model/{path}/count-tokens",
+        Means::CountTokens,
+    ),
     get(None, OPENAI, "/models", Means::Models),
     get(
         Some(Dialect::Gemini),
@@ -269,13 +297,12 @@ impl Row {
     /// None where the model's name is no text.
     fn operation(&self, model: &str, query: Option<&str>) -> Option<Operation> {
         let model = percent_decode_str(model).decode_utf8().ok()?.into_owned();
-        let chat = |stream: Option<bool>, json_array: bool| {
-            Operation::Chat(Form {
-                model: Some(model.clone()).filter(|model| !model.is_empty()),
-                stream,
-                json_array,
-            })
+        let form = |stream: Option<bool>, json_array: bool| Form {
+            model: Some(model.clone()).filter(|model| !model.is_empty()),
+            stream,
+            json_array,
         };
+        let chat = |stream, json_array| Operation::Chat(form(stream, json_array));
         Some(match self.means {
             Means::Chat => chat(None, false),
             Means::WholeChat => chat(Some(false), false),
@@ -284,6 +311,7 @@ impl Row {
                 let mut pairs = query.unwrap_or_default().split('&');
                 chat(Some(true), !pairs.any(|pair| pair == "alt=sse"))
             }
+            Means::CountTokens => Operation::CountTokens(form(Some(false), false)),
             Means::Models => Operation::Models,
             Means::Model => Operation::Model { id: model },
             Means::Live => Operation::Live,

@@ -12,6 +12,7 @@ mod attempt;
 mod attribute;
 mod bill;
 mod clock;
+mod count;
 mod credentials;
 mod dispatch;
 mod endpoint;

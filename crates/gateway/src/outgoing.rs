@@ -177,15 +177,29 @@ impl Outgoing {
         &self,
         target: &Target,
         encoded: &mut Encoded,
+        at: (&KeyHasher, i64),
+    ) -> Result<Request<Full<Pieces>>, Failure> {
+        let codec = target.provider.dialect.client();
+        let stream = self.planned.screened.admitted.head.stream;
+        let path = codec.chat_path(&target.model, stream);
+        self.request_at((target, &path), encoded, at)
+    }
+
+    /// The same to another path of the target's dialect.
+    ///
+    /// # Errors
+    /// As that.
+    pub(crate) fn request_at(
+        &self,
+        (target, of_dialect): (&Target, &str),
+        encoded: &mut Encoded,
         (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
-        let codec = provider.dialect.client();
         let names = names::of(provider.dialect);
-        let stream = self.planned.screened.admitted.head.stream;
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = Method::POST;
-        head.uri = Uri::try_from(path(target, &codec.chat_path(&target.model, stream)))
+        head.uri = Uri::try_from(path(target, of_dialect))
             .map_err(|_| no_target(target, "its path is no path"))?;
         let headers = &mut head.headers;
         own(headers, names, provider);
