@@ -7,6 +7,9 @@ use dialect::Dialect;
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use policy::failure::{Code, Failure};
+use policy::snapshot::Snapshot;
+
+use crate::through;
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
@@ -26,6 +29,8 @@ pub(crate) enum Operation {
     Chat(Form),
     /// How many tokens such a request has.
     CountTokens(Form),
+    /// What passes through to a provider's own path.
+    Through(through::Asked),
     /// The models that the key may call.
     Models,
     /// One of them.
@@ -57,6 +62,7 @@ impl Operation {
         match self {
             Operation::Chat(_) => "chat",
             Operation::CountTokens(_) => "count_tokens",
+            Operation::Through(_) => "passthrough",
             Operation::Models | Operation::Model { .. } => "models",
             Operation::Live | Operation::Ready => "probe",
         }
@@ -247,8 +253,39 @@ const BELOW: &[(&str, Dialect)] = &[
     ("/v2/", Dialect::Cohere),
 ];
 
+impl Asked {
+    /// The same, answered in what its provider speaks where it passes through to one.
+    #[must_use]
+    pub(crate) fn spoken_by(self, snapshot: &Snapshot) -> Self {
+        let provider = match &self.operation {
+            Ok(Operation::Through(asked)) => snapshot.providers.get(&asked.provider),
+            Ok(_) | Err(_) => None,
+        };
+        Self {
+            dialect: provider.map_or(self.dialect, |provider| provider.dialect),
+            ..self
+        }
+    }
+}
+
+/// What a path below `/provider/` asks for; what stands behind the provider stays as it was written.
+fn through(uri: &http::Uri) -> Option<Operation> {
+    let (provider, path) = uri.path().strip_prefix("/provider/")?.split_once('/')?;
+    let provider = percent_decode_str(provider).decode_utf8().ok()?;
+    Some(Operation::Through(through::Asked {
+        provider: provider.into_owned(),
+        path: path.to_owned(),
+    }))
+}
+
 /// Finds what method, path and query ask for.
 pub(crate) fn find(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Asked {
+    if let Some(operation) = through(uri) {
+        return Asked {
+            dialect: named(headers),
+            operation: Ok(operation),
+        };
+    }
     let path = said_once(uri.path());
     let path = path
         .strip_suffix('/')

@@ -178,6 +178,8 @@ pub(crate) struct Used {
     pub is_final: bool,
     /// The service tier: the one that served, or the one asked for until the provider says.
     pub tier: Option<Tier>,
+    /// Whether nothing is told of it: it is charged by the request.
+    pub is_uncounted: bool,
     /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing; of
     /// an answer that is too large to be read, all of its bytes.
     pub output_bytes: u64,

@@ -42,6 +42,7 @@ mod speech;
 mod spend;
 pub mod tasks;
 pub mod telemetry;
+mod through;
 pub mod tls;
 mod translation;
 pub mod upstream;

@@ -18,6 +18,7 @@ use policy::renewal::{Renewal, Token};
 use policy::secret::{ProviderKey, Secret};
 use store::keys::KeyHasher;
 
+use crate::admit::Admitted;
 use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
 use crate::names::{self, Names};
@@ -207,16 +208,7 @@ impl Outgoing {
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, &names.forwarded);
         }
-        if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
-            let hashed = hasher.opaque_id(
-                &admitted.caller.key.name,
-                &String::from_utf8_lossy(key.as_bytes()),
-            );
-            headers.insert(
-                IDEMPOTENCY_KEY,
-                HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
-            );
-        }
+        idempotent(headers, (admitted, target), hasher)?;
         if let Some(key) = &encoded.key {
             sign::show(&mut head, &encoded.body, (provider, key), now_ms)
                 .map_err(|why| no_target(target, &why))?;
@@ -226,8 +218,26 @@ impl Outgoing {
     }
 }
 
+/// The client's `idempotency-key`, as a value that is one tenant's own.
+///
+/// # Errors
+/// `no_target` where it cannot be written.
+pub(crate) fn idempotent(
+    headers: &mut HeaderMap,
+    (admitted, target): (&Admitted, &Target),
+    hasher: &KeyHasher,
+) -> Result<(), Failure> {
+    if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
+        let text = String::from_utf8_lossy(key.as_bytes());
+        let hashed = hasher.opaque_id(&admitted.caller.key.name, &text);
+        let value = HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?;
+        headers.insert(IDEMPOTENCY_KEY, value);
+    }
+    Ok(())
+}
+
 /// What neither the client nor a credential says.
-fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
+pub(crate) fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
     // With credential, `host` and length these are six, as a rule; twelve would take a slower road
     // of the allocator.
     headers.reserve(6 + names.fixed.len() + provider.headers.len());
@@ -273,7 +283,8 @@ fn room(memory: &Memory, bytes: usize) -> Result<Permit, Failure> {
     })
 }
 
-fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
+/// Copies the headers of those names.
+pub(crate) fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
     for name in names {
         let mut values = from.get_all(name).iter();
         if let Some(first) = values.next() {
@@ -315,7 +326,8 @@ fn without(text: String, secret: &str) -> String {
     }
 }
 
-fn no_target(target: &Target, why: &str) -> Failure {
+/// That a target cannot be asked, and why.
+pub(crate) fn no_target(target: &Target, why: &str) -> Failure {
     Failure::new(
         Code::NoTarget,
         format!("the target {} cannot be used: {why}", target.name()),

@@ -31,16 +31,19 @@ use crate::reserve::{Reserved, reserve};
 use crate::respond;
 use crate::screen::screen;
 use crate::speech::Speech;
+use crate::through::{self, Through};
 
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
-    let asked = endpoint::find(request.method(), request.uri(), request.headers());
-    let dialect = asked.dialect;
     let snapshot = gateway.shared.snapshot.load_full();
+    let asked = endpoint::find(request.method(), request.uri(), request.headers());
+    let asked = asked.spoken_by(&snapshot);
+    let dialect = asked.dialect;
     let mut exchange = Exchange::open(&gateway, snapshot, dialect);
     match forward(&gateway, asked, request, &mut exchange).await {
         Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
         Ok(Way::Count(planned)) => count(gateway, planned, exchange).await,
+        Ok(Way::Through(through)) => through::send(gateway, through, exchange).await,
         Ok(Way::Answer(mut response)) => {
             exchange.conclude(Outcome::Answered);
             respond::common(response.headers_mut(), dialect, &exchange, None);
@@ -56,6 +59,8 @@ enum Way {
     Send(Reserved),
     /// To whoever counts its tokens.
     Count(Box<Planned>),
+    /// To a provider's own path.
+    Through(Box<Through>),
     /// To an answer that the gateway itself knows.
     Answer(Response<Body>),
 }
@@ -69,13 +74,13 @@ async fn forward(
     let (parts, body) = request.into_parts();
     let shared = &gateway.shared;
     let snapshot = Arc::clone(&exchange.snapshot);
-    refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
+    refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::form(&parts.headers, why)))?;
     let operation = operation?;
     exchange.operation = operation.name();
     let form = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
-        Operation::Models | Operation::Model { .. } => Form::default(),
+        Operation::Models | Operation::Model { .. } | Operation::Through(_) => Form::default(),
         Operation::Chat(form) | Operation::CountTokens(form) => form.clone(),
     };
 
@@ -94,6 +99,11 @@ async fn forward(
     }
     if let Operation::Model { id } = &operation {
         return respond::model(dialect, &snapshot, &caller, id).map(Way::Answer);
+    }
+    if let Operation::Through(asked) = &operation {
+        let (came, who) = ((parts, body), (caller, options));
+        let through = through::forward(shared, asked, came, who, exchange);
+        return Box::pin(through).await.map(Way::Through);
     }
 
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);

@@ -86,7 +86,10 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
         catalogue_id: row.map_or("", |row| row.priced_as),
         residency: spec.residency.clone(),
         region: spec.region.clone(),
-        paths: Paths::default(),
+        paths: Paths {
+            passed: row.map_or(&[], |row| row.passed),
+            ..Paths::default()
+        },
     })
 }
 

@@ -136,7 +136,10 @@ fn hosted(row: &Row, (speaks, dialect): (&Speaks, Dialect), secret: &str) -> Opt
         headers: Vec::new(),
         residency: None,
         region: None,
-        paths: Paths::default(),
+        paths: Paths {
+            passed: row.passed,
+            ..Paths::default()
+        },
     })
 }
 

@@ -51,7 +51,7 @@ pub(super) fn find(
         file,
         problems,
     };
-    let paths = finder.paths(speaks);
+    let paths = finder.paths(row, speaks);
     let base = match &file.value.base_url {
         Some(written) => finder.written(written, dialect),
         None => finder.of_row(row, speaks, paths.deployments),
@@ -100,9 +100,13 @@ impl Finder<'_, '_> {
     }
 
     /// How its paths differ: Azure's versions, where one is given, have a form of their own.
-    fn paths(&mut self, speaks: Option<&Speaks>) -> Paths {
+    fn paths(&mut self, row: Option<&Row>, speaks: Option<&Speaks>) -> Paths {
+        let passed = row.map_or(&[][..], |row| row.passed);
         let Some(version) = &self.file.value.api_version else {
-            return Paths::default();
+            return Paths {
+                passed,
+                ..Paths::default()
+            };
         };
         if !is_plain(&version.value) {
             let what = format!("`api_version` is {}", version.shown());
@@ -112,6 +116,7 @@ impl Finder<'_, '_> {
         Paths {
             deployments: speaks.is_some_and(|speaks| speaks.deployments.is_some()),
             query: format!("api-version={}", version.value),
+            passed,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use policy::provider::{Auth, Quirks};
 
+use super::passed::{ANTHROPIC, BATCHES, ENGINE, GEMINI, MISTRAL, OPENAI};
 use super::{BEDROCK_SIGNED, Cancelled, Obtains, Row, Speaks};
 
 /// What stands above the rows in their document.
@@ -68,7 +69,13 @@ const fn hosted(
         key_env,
         quirks: USUAL,
         cancelled: Cancelled::Unknown,
+        passed: &[],
     }
+}
+
+/// The same with paths of its own that pass through.
+const fn passing(row: Row, passed: &'static [&'static str]) -> Row {
+    Row { passed, ..row }
 }
 
 /// The same, and closing the connection ends the bill.
@@ -81,21 +88,25 @@ const fn ending(row: Row) -> Row {
 
 /// An engine on this machine, which shows a key only where it was started with one.
 const fn engine(name: &'static str, speaks: &'static [Speaks]) -> Row {
-    ending(hosted(name, speaks, &[]))
+    passing(ending(hosted(name, speaks, &[])), ENGINE)
 }
 
 /// All rows, the best known first, then engines that one hosts oneself.
 pub const ROWS: &[Row] = &[
-    ending(hosted(
-        "openai",
-        &[
-            speaks("openai-chat", "https://api.openai.com/v1"),
-            speaks("openai-responses", "https://api.openai.com/v1"),
-        ],
-        &["OPENAI_API_KEY"],
-    )),
+    passing(
+        ending(hosted(
+            "openai",
+            &[
+                speaks("openai-chat", "https://api.openai.com/v1"),
+                speaks("openai-responses", "https://api.openai.com/v1"),
+            ],
+            &["OPENAI_API_KEY"],
+        )),
+        OPENAI,
+    ),
     Row {
         auth: ANTHROPIC_KEY,
+        passed: ANTHROPIC,
         ..ending(hosted(
             "anthropic",
             &[speaks("anthropic-messages", "https://api.anthropic.com/v1")],
@@ -106,6 +117,7 @@ pub const ROWS: &[Row] = &[
         aliases: &["azure"],
         priced_as: "azure",
         auth: AZURE_KEY,
+        passed: OPENAI,
         ..ending(hosted(
             "azure-openai",
             &[
@@ -160,19 +172,22 @@ pub const ROWS: &[Row] = &[
             &[],
         )
     },
-    hosted(
-        "gemini",
-        &[
-            shown(
-                speaks("gemini", "https://generativelanguage.googleapis.com/v1beta"),
-                GOOGLE_KEY,
-            ),
-            speaks(
-                "openai-chat",
-                "https://generativelanguage.googleapis.com/v1beta/openai",
-            ),
-        ],
-        &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+    passing(
+        hosted(
+            "gemini",
+            &[
+                shown(
+                    speaks("gemini", "https://generativelanguage.googleapis.com/v1beta"),
+                    GOOGLE_KEY,
+                ),
+                speaks(
+                    "openai-chat",
+                    "https://generativelanguage.googleapis.com/v1beta/openai",
+                ),
+            ],
+            &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        ),
+        GEMINI,
     ),
     ending(hosted(
         "openrouter",
@@ -184,16 +199,20 @@ pub const ROWS: &[Row] = &[
     )),
     Row {
         quirks: USAGE_UNASKED,
+        passed: MISTRAL,
         ..hosted(
             "mistral",
             &[speaks("openai-chat", "https://api.mistral.ai/v1")],
             &["MISTRAL_API_KEY"],
         )
     },
-    hosted(
-        "groq",
-        &[speaks("openai-chat", "https://api.groq.com/openai/v1")],
-        &["GROQ_API_KEY"],
+    passing(
+        hosted(
+            "groq",
+            &[speaks("openai-chat", "https://api.groq.com/openai/v1")],
+            &["GROQ_API_KEY"],
+        ),
+        BATCHES,
     ),
     hosted(
         "deepseek",
@@ -217,11 +236,14 @@ pub const ROWS: &[Row] = &[
         ],
         &["XAI_API_KEY"],
     )),
-    ending(hosted(
-        "together",
-        &[speaks("openai-chat", "https://api.together.xyz/v1")],
-        &["TOGETHER_API_KEY"],
-    )),
+    passing(
+        ending(hosted(
+            "together",
+            &[speaks("openai-chat", "https://api.together.xyz/v1")],
+            &["TOGETHER_API_KEY"],
+        )),
+        BATCHES,
+    ),
     ending(hosted(
         "fireworks",
         &[speaks(
