@@ -12,6 +12,7 @@ pub mod bedrock_converse;
 pub mod chat;
 pub mod codec;
 pub mod cohere;
+pub mod count;
 pub mod failure;
 pub mod fold;
 pub mod frame;
@@ -31,6 +32,7 @@ pub use anthropic::Dress;
 pub use spoken::{Fitted, Spoken, Worn};
 
 use codec::{ClientCodec, ServerCodec};
+use count::TokenCounter;
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,6 +104,18 @@ impl Dialect {
             Dialect::Gemini => &gemini::Gemini,
             Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,
+        }
+    }
+
+    /// How the dialect counts the tokens of a request, where it does.
+    #[must_use]
+    pub fn counter(self) -> Option<&'static dyn TokenCounter> {
+        match self {
+            Dialect::AnthropicMessages => Some(&anthropic::Anthropic),
+            Dialect::OpenaiResponses => Some(&openai_responses::OpenaiResponses),
+            Dialect::Gemini => Some(&gemini::Gemini),
+            Dialect::BedrockConverse => Some(&bedrock_converse::BedrockConverse),
+            Dialect::OpenaiChat | Dialect::Cohere => None,
         }
     }
 }

@@ -145,7 +145,7 @@ async fn all_attempts(
 }
 
 /// Waits for a part of `most` that is drawn; not at all where the deadline would pass meanwhile.
-async fn waited(most: Duration, deadline: Instant) -> bool {
+pub(crate) async fn waited(most: Duration, deadline: Instant) -> bool {
     if most.is_zero() {
         return true;
     }
@@ -430,17 +430,17 @@ impl One<'_> {
 
 /// Why there is no answer.
 #[derive(Default)]
-struct Ends {
+pub(crate) struct Ends {
     /// The last attempt.
-    last: Option<Failed>,
+    pub last: Option<Failed>,
     /// The first target that could not be tried at all.
-    unusable: Option<Failure>,
+    pub unusable: Option<Failure>,
     /// What a further attempt may cost, for which there is no room.
-    unheld: Option<Failure>,
+    pub unheld: Option<Failure>,
 }
 
 /// The failure that the client is told when nothing is left to try.
-fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
+pub(crate) fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
     let Some(failed) = ends.last else {
         return ends.unusable.unwrap_or_else(|| {
             Failure::new(

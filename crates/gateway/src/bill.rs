@@ -108,6 +108,14 @@ impl Bill {
         if !attempt.may_be_billed(used) {
             return Line::default();
         }
+        if used.is_uncounted {
+            self.unpriced = true;
+            return Line {
+                cost: exchange.spend.ceiling.unwrap_or_default(),
+                billed: true,
+                ..Line::default()
+            };
+        }
         let (usage, estimated) = counted(used, exchange.input_bytes);
         self.estimated |= estimated;
         let row = price(&exchange.snapshot, &attempt.target, exchange.at_ms);

@@ -7,6 +7,9 @@ use dialect::{Dialect, Spoken};
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use policy::failure::{Code, Failure};
+use policy::snapshot::Snapshot;
+
+use crate::through;
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
@@ -24,6 +27,10 @@ pub(crate) struct Asked {
 pub(crate) enum Operation {
     /// An answer of a model.
     Chat(Form),
+    /// How many tokens such a request has.
+    CountTokens(Form),
+    /// What passes through to a provider's own path.
+    Through(through::Asked),
     /// The models that the key may call.
     Models,
     /// One of them.
@@ -54,6 +61,8 @@ impl Operation {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Operation::Chat(_) => "chat",
+            Operation::CountTokens(_) => "count_tokens",
+            Operation::Through(_) => "passthrough",
             Operation::Models | Operation::Model { .. } => "models",
             Operation::Live | Operation::Ready => "probe",
         }
@@ -83,6 +92,7 @@ enum Means {
     StreamedChat,
     /// Chat as a stream: server-sent events with `alt=sse`, one JSON array without.
     StreamedChatByAlt,
+    CountTokens,
     Models,
     Model,
     Live,
@@ -219,6 +229,30 @@ static ROWS: &[Row] = &[
         "/{model}/chat/completions",
         Means::Chat,
     ),
+    post(
+        Dialect::AnthropicMessages,
+        ANTHROPIC,
+        "/messages/count_tokens",
+        Means::CountTokens,
+    ),
+    post(
+        Dialect::OpenaiResponses,
+        OPENAI,
+        "/responses/input_tokens",
+        Means::CountTokens,
+    ),
+    post(
+        Dialect::Gemini,
+        GEMINI,
+        "/models/{path}:countTokens",
+        Means::CountTokens,
+    ),
+    post(
+        Dialect::BedrockConverse,
+        NONE,
+        "/model/{path}/count-tokens",
+        Means::CountTokens,
+    ),
     get(None, OPENAI, "/models", Means::Models),
     get(
         Some(Dialect::Gemini),
@@ -261,8 +295,39 @@ const BELOW: &[(&str, Dialect)] = &[
     ("/v2/", Dialect::Cohere),
 ];
 
+impl Asked {
+    /// The same, answered in what its provider speaks where it passes through to one.
+    #[must_use]
+    pub(crate) fn spoken_by(self, snapshot: &Snapshot) -> Self {
+        let provider = match &self.operation {
+            Ok(Operation::Through(asked)) => snapshot.providers.get(&asked.provider),
+            Ok(_) | Err(_) => None,
+        };
+        Self {
+            dialect: provider.map_or(self.dialect, |provider| provider.dialect),
+            ..self
+        }
+    }
+}
+
+/// What a path below `/provider/` asks for; what stands behind the provider stays as it was written.
+fn through(uri: &http::Uri) -> Option<Operation> {
+    let (provider, path) = uri.path().strip_prefix("/provider/")?.split_once('/')?;
+    let provider = percent_decode_str(provider).decode_utf8().ok()?;
+    Some(Operation::Through(through::Asked {
+        provider: provider.into_owned(),
+        path: path.to_owned(),
+    }))
+}
+
 /// Finds what method, path and query ask for.
 pub(crate) fn find(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Asked {
+    if let Some(operation) = through(uri) {
+        return Asked {
+            dialect: named(headers),
+            operation: Ok(operation),
+        };
+    }
     let path = said_once(uri.path());
     let path = path
         .strip_suffix('/')
@@ -311,13 +376,12 @@ impl Row {
     /// None where the model's name is no text.
     fn operation(&self, model: &str, query: Option<&str>) -> Option<Operation> {
         let model = percent_decode_str(model).decode_utf8().ok()?.into_owned();
-        let chat = |stream: Option<bool>, json_array: bool| {
-            Operation::Chat(Form {
-                model: Some(model.clone()).filter(|model| !model.is_empty()),
-                stream,
-                json_array,
-            })
+        let form = |stream: Option<bool>, json_array: bool| Form {
+            model: Some(model.clone()).filter(|model| !model.is_empty()),
+            stream,
+            json_array,
         };
+        let chat = |stream, json_array| Operation::Chat(form(stream, json_array));
         Some(match self.means {
             Means::Chat => chat(None, false),
             Means::WholeChat => chat(Some(false), false),
@@ -326,6 +390,7 @@ impl Row {
                 let mut pairs = query.unwrap_or_default().split('&');
                 chat(Some(true), !pairs.any(|pair| pair == "alt=sse"))
             }
+            Means::CountTokens => Operation::CountTokens(form(Some(false), false)),
             Means::Models => Operation::Models,
             Means::Model => Operation::Model { id: model },
             Means::Live => Operation::Live,

@@ -114,6 +114,8 @@ pub(crate) struct Attempt {
     pub took: Duration,
     /// What it used, where it failed.
     pub used: Used,
+    /// Whether it asks for nothing that anybody bills.
+    pub is_free: bool,
 }
 
 impl Attempt {
@@ -130,6 +132,16 @@ impl Attempt {
             connected: None,
             took: Duration::ZERO,
             used: Used::default(),
+            is_free: false,
+        }
+    }
+
+    /// A try that begins, and asks for nothing that anybody bills.
+    #[must_use]
+    pub(crate) fn free(target: &Arc<Target>) -> Self {
+        Self {
+            is_free: true,
+            ..Self::new(target)
         }
     }
 
@@ -140,7 +152,7 @@ impl Attempt {
             Some(failure) => failure.may_be_billed(),
             None => self.connected.is_some(),
         };
-        by_its_end || used.usage.is_some() || used.output_bytes > 0
+        !self.is_free && (by_its_end || used.usage.is_some() || used.output_bytes > 0)
     }
 
     /// Why it failed, in a clause that a client may read. What a provider says of a credential
@@ -166,6 +178,8 @@ pub(crate) struct Used {
     pub is_final: bool,
     /// The service tier: the one that served, or the one asked for until the provider says.
     pub tier: Option<Tier>,
+    /// Whether nothing is told of it: it is charged by the request.
+    pub is_uncounted: bool,
     /// Bytes of text, reasoning and arguments that went by, for an estimate where usage is missing; of
     /// an answer that is too large to be read, all of its bytes.
     pub output_bytes: u64,

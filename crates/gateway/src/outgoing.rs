@@ -20,6 +20,7 @@ use policy::secret::{ProviderKey, Secret};
 use store::keys::KeyHasher;
 
 use crate::Shared;
+use crate::admit::Admitted;
 use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
 use crate::names::{self, Names};
@@ -195,15 +196,29 @@ impl Outgoing {
         &self,
         target: &Target,
         encoded: &mut Encoded,
+        at: (&KeyHasher, i64),
+    ) -> Result<Request<Full<Pieces>>, Failure> {
+        let codec = target.provider.spoken().client();
+        let stream = self.planned.screened.admitted.head.stream;
+        let path = codec.chat_path(&target.model, stream);
+        self.request_at((target, &path), encoded, at)
+    }
+
+    /// The same to another path of the target's dialect.
+    ///
+    /// # Errors
+    /// As that.
+    pub(crate) fn request_at(
+        &self,
+        (target, of_dialect): (&Target, &str),
+        encoded: &mut Encoded,
         (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
-        let codec = provider.spoken().client();
         let names = names::of(provider.spoken());
-        let stream = self.planned.screened.admitted.head.stream;
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = Method::POST;
-        head.uri = Uri::try_from(path(target, &codec.chat_path(&target.model, stream)))
+        head.uri = Uri::try_from(path(target, of_dialect))
             .map_err(|_| no_target(target, "its path is no path"))?;
         let headers = &mut head.headers;
         own(headers, names, provider);
@@ -216,16 +231,7 @@ impl Outgoing {
                 .map_err(|_| no_target(target, "a beta's name can stand in no header"))?;
             headers.append(HeaderName::from_static(name), value);
         }
-        if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
-            let hashed = hasher.opaque_id(
-                &admitted.caller.key.name,
-                &String::from_utf8_lossy(key.as_bytes()),
-            );
-            headers.insert(
-                IDEMPOTENCY_KEY,
-                HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?,
-            );
-        }
+        idempotent(headers, (admitted, target), hasher)?;
         if let Some(key) = &encoded.key {
             sign::show(&mut head, &encoded.body, (provider, key), now_ms)
                 .map_err(|why| no_target(target, &why))?;
@@ -256,8 +262,26 @@ fn fit(spoken: Spoken, planned: &Planned, edits: &Edits<'_>) -> Result<Fitted, F
         .map_err(|invalid| refuse::invalid(&invalid))
 }
 
+/// The client's `idempotency-key`, as a value that is one tenant's own.
+///
+/// # Errors
+/// `no_target` where it cannot be written.
+pub(crate) fn idempotent(
+    headers: &mut HeaderMap,
+    (admitted, target): (&Admitted, &Target),
+    hasher: &KeyHasher,
+) -> Result<(), Failure> {
+    if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
+        let text = String::from_utf8_lossy(key.as_bytes());
+        let hashed = hasher.opaque_id(&admitted.caller.key.name, &text);
+        let value = HeaderValue::try_from(hashed).map_err(|_| no_target(target, "of its key"))?;
+        headers.insert(IDEMPOTENCY_KEY, value);
+    }
+    Ok(())
+}
+
 /// What neither the client nor a credential says.
-fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
+pub(crate) fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
     // With credential, `host` and length these are six, as a rule; twelve would take a slower road
     // of the allocator.
     headers.reserve(6 + names.fixed.len() + provider.headers.len());
@@ -303,7 +327,8 @@ fn room(memory: &Memory, bytes: usize) -> Result<Permit, Failure> {
     })
 }
 
-fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
+/// Copies the headers of those names.
+pub(crate) fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
     for name in names {
         let mut values = from.get_all(name).iter();
         if let Some(first) = values.next() {
@@ -345,7 +370,8 @@ fn without(text: String, secret: &str) -> String {
     }
 }
 
-fn no_target(target: &Target, why: &str) -> Failure {
+/// That a target cannot be asked, and why.
+pub(crate) fn no_target(target: &Target, why: &str) -> Failure {
     Failure::new(
         Code::NoTarget,
         format!("the target {} cannot be used: {why}", target.name()),

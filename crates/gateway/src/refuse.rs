@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use dialect::json::{Invalid, Json, Writer};
 use dialect::loss::Loss;
+use http::HeaderMap;
+use http::header::UPGRADE;
 use jiff::Timestamp;
 use policy::accounts::{Refusal, RefusalKind};
 use policy::failure::{Code, Failure};
@@ -33,9 +35,15 @@ pub(crate) fn no_model_named() -> Failure {
     invalid(&Invalid::new("field required").under("model"))
 }
 
-/// A request that must not be read further.
+/// A request that must not be read further. Clients that would rather have a WebSocket are told so that
+/// they go on without one.
 #[must_use]
-pub(crate) fn malformed(why: &str) -> Failure {
+pub(crate) fn form(headers: &HeaderMap, why: &str) -> Failure {
+    let mut offered = headers.get_all(UPGRADE).iter();
+    if offered.any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        let why = "WebSockets are not offered here: send the request by POST";
+        return Failure::new(Code::UpgradeRefused, why);
+    }
     Failure::new(
         Code::InvalidRequest,
         format!("the request is malformed: {why}"),

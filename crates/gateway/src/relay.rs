@@ -26,6 +26,7 @@ use crate::refuse;
 use crate::rescue::{rescue, tell};
 use crate::respond;
 use crate::speech::Speech;
+use crate::through::Passing;
 use crate::upstream::UpstreamBody;
 
 /// The body of an answer.
@@ -38,6 +39,8 @@ pub enum Body {
     Late(Box<Late>),
     /// A whole answer too large to hold.
     Long(Box<Long>),
+    /// What passes through.
+    Through(Box<Passing>),
 }
 
 /// The answer broke after its head had gone out: the framing must break too.
@@ -443,6 +446,10 @@ impl HttpBody for Body {
                 Body::Full(bytes) => Poll::Ready(bytes.take().map(Ok)),
                 Body::Stream(stream) => stream.poll(context).map(|bytes| bytes.map(Ok)),
                 Body::Long(long) => long.poll(context),
+                Body::Through(passing) => {
+                    let piece = passing.poll(context);
+                    piece.map(|piece| piece.map(|piece| piece.map_err(Cut)))
+                }
                 Body::Late(late) => match late.poll(context) {
                     Poll::Pending => Poll::Pending,
                     Poll::Ready(Turn::Send(bytes)) => Poll::Ready(Some(Ok(bytes))),
@@ -464,14 +471,16 @@ impl HttpBody for Body {
         match self {
             Body::Full(bytes) => bytes.is_none(),
             Body::Stream(stream) => stream.is_over(),
-            Body::Late(_) | Body::Long(_) => false,
+            Body::Late(_) | Body::Long(_) | Body::Through(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Body::Stream(_) | Body::Late(_) | Body::Long(_) => SizeHint::default(),
+            Body::Stream(_) | Body::Late(_) | Body::Long(_) | Body::Through(_) => {
+                SizeHint::default()
+            }
         }
     }
 }

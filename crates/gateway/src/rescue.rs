@@ -86,8 +86,9 @@ fn status(failure: &Failure) -> u16 {
         | Code::LimitTooSmall
         | Code::TagsRequired => 400,
         Code::InvalidKey => 401,
-        Code::ModelNotAllowed | Code::UnboundedRequest => 403,
+        Code::ModelNotAllowed | Code::PolicyRefused | Code::UnboundedRequest => 403,
         Code::ModelNotFound | Code::NotFound => 404,
+        Code::UpgradeRefused => 426,
         Code::SlowRequest => 408,
         Code::TooLarge => 413,
         Code::UnsupportedEncoding => 415,

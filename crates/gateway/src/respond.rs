@@ -28,6 +28,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-bondgate-model");
 const TARGET: HeaderName = HeaderName::from_static("x-bondgate-target");
 const CACHE: HeaderName = HeaderName::from_static("x-bondgate-cache");
 const LOSS: HeaderName = HeaderName::from_static("x-bondgate-loss");
+/// That a count is estimated.
+pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("x-bondgate-estimate");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-bondgate-overhead-us");
 const TOKENS: HeaderName = HeaderName::from_static("x-bondgate-tokens");
 const COST: HeaderName = HeaderName::from_static("x-bondgate-cost-usd");

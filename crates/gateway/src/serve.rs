@@ -15,13 +15,14 @@ use crate::Gateway;
 use crate::admit::{Call, admit};
 use crate::attempt::attempt;
 use crate::attribute::attribute;
+use crate::count::{self, count};
 use crate::endpoint::{self, Asked, Form, Operation};
 use crate::exchange::{Exchange, Outcome};
 use crate::identify::identify;
 use crate::intake;
 use crate::listener::refuse_ambiguous;
 use crate::options::Options;
-use crate::plan::plan;
+use crate::plan::{Planned, plan};
 use crate::recall::{Recall, recall};
 use crate::refuse;
 use crate::relay::{Body, relay};
@@ -30,15 +31,19 @@ use crate::reserve::{Reserved, reserve};
 use crate::respond;
 use crate::screen::screen;
 use crate::speech::Speech;
+use crate::through::{self, Through};
 
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
-    let asked = endpoint::find(request.method(), request.uri(), request.headers());
-    let dialect = asked.dialect;
     let snapshot = gateway.shared.snapshot.load_full();
+    let asked = endpoint::find(request.method(), request.uri(), request.headers());
+    let asked = asked.spoken_by(&snapshot);
+    let dialect = asked.dialect;
     let mut exchange = Exchange::open(&gateway, snapshot, dialect);
     match forward(&gateway, asked, request, &mut exchange).await {
         Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
+        Ok(Way::Count(planned)) => count(gateway, planned, exchange).await,
+        Ok(Way::Through(through)) => through::send(gateway, through, exchange).await,
         Ok(Way::Answer(mut response)) => {
             exchange.conclude(Outcome::Answered);
             respond::common(response.headers_mut(), dialect, &exchange, None);
@@ -52,6 +57,10 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
 enum Way {
     /// To a provider.
     Send(Reserved),
+    /// To whoever counts its tokens.
+    Count(Box<Planned>),
+    /// To a provider's own path.
+    Through(Box<Through>),
     /// To an answer that the gateway itself knows.
     Answer(Response<Body>),
 }
@@ -65,14 +74,14 @@ async fn forward(
     let (parts, body) = request.into_parts();
     let shared = &gateway.shared;
     let snapshot = Arc::clone(&exchange.snapshot);
-    refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
+    refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::form(&parts.headers, why)))?;
     let operation = operation?;
     exchange.operation = operation.name();
     let form = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
-        Operation::Models | Operation::Model { .. } => Form::default(),
-        Operation::Chat(form) => form.clone(),
+        Operation::Models | Operation::Model { .. } | Operation::Through(_) => Form::default(),
+        Operation::Chat(form) | Operation::CountTokens(form) => form.clone(),
     };
 
     let caller = identify(
@@ -91,14 +100,22 @@ async fn forward(
     if let Operation::Model { id } = &operation {
         return respond::model(dialect, &snapshot, &caller, id).map(Way::Answer);
     }
+    if let Operation::Through(asked) = &operation {
+        let (came, who) = ((parts, body), (caller, options));
+        let through = through::forward(shared, asked, came, who, exchange);
+        return Box::pin(through).await.map(Way::Through);
+    }
 
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
     let limits = intake::Limits::of(&snapshot, form.model.as_deref(), options.timeout);
-    let body = intake::read(body, &parts, &limits, &shared.memory).await?;
-    let mut head = dialect
-        .server()
-        .head(&body.bytes)
-        .map_err(|invalid| refuse::invalid(&invalid))?;
+    let mut body = intake::read(body, &parts, &limits, &shared.memory).await?;
+    let is_counted = matches!(operation, Operation::CountTokens(_));
+    let mut head = if is_counted {
+        count::asked(dialect, &mut body)?
+    } else {
+        let head = dialect.server().head(&body.bytes);
+        head.map_err(|invalid| refuse::invalid(&invalid))?
+    };
     let json_array = form.json_array;
     complete(&mut head, form)?;
     let call = Call {
@@ -113,6 +130,9 @@ async fn forward(
     let screened = screen(admitted, body)?;
     let planned = plan(screened, &snapshot)?;
     exchange.model = Some(Arc::clone(&planned.plan.model));
+    if is_counted {
+        return Ok(Way::Count(planned));
+    }
     let planned = match recall(planned) {
         Recall::Hit(answer) => return Ok(Way::Answer(answer)),
         Recall::Miss(planned) => planned,

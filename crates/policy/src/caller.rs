@@ -57,6 +57,8 @@ pub struct VirtualKey {
     pub models: Option<Vec<String>>,
     /// Whether it may call `provider/model` too.
     pub direct: bool,
+    /// Providers whose own paths it may call.
+    pub passthrough: BTreeSet<String>,
     /// Until when it is good, in milliseconds since 1970; `None` for ever.
     pub expires_ms: Option<i64>,
 }

@@ -54,12 +54,16 @@ pub enum Code {
     TagsRequired,
     /// The key may not call that model.
     ModelNotAllowed,
+    /// The key may not call that path of a provider.
+    PolicyRefused,
     /// What the request may cost has no bound, and a hard budget applies.
     UnboundedRequest,
     /// There is no such model.
     ModelNotFound,
     /// There is no such path.
     NotFound,
+    /// The request asks for another protocol on its connection.
+    UpgradeRefused,
     /// The client sent its request too slowly.
     SlowRequest,
     /// The request is too large.
@@ -98,9 +102,11 @@ impl Code {
             Code::LimitTooSmall => "limit_too_small",
             Code::TagsRequired => "tags_required",
             Code::ModelNotAllowed => "model_not_allowed",
+            Code::PolicyRefused => "policy_refused",
             Code::UnboundedRequest => "unbounded_request",
             Code::ModelNotFound => "model_not_found",
             Code::NotFound => "not_found",
+            Code::UpgradeRefused => "upgrade_refused",
             Code::SlowRequest => "slow_request",
             Code::TooLarge => "too_large",
             Code::UnsupportedEncoding => "unsupported_encoding",
@@ -127,6 +133,8 @@ impl Code {
             | Code::LimitTooSmall
             | Code::TagsRequired
             | Code::ModelNotAllowed
+            | Code::PolicyRefused
+            | Code::UpgradeRefused
             | Code::UnboundedRequest
             | Code::RateLimited
             | Code::BudgetExceeded

@@ -43,6 +43,8 @@ pub struct Paths {
     pub deployments: bool,
     /// What stands behind `?` in each of them, such as `api-version=2024-10-21`; may be empty.
     pub query: String,
+    /// Paths that pass through beside those that are usual for its dialect, as the catalogue writes them.
+    pub passed: &'static [&'static str],
     /// Whose paths they are, where a cloud serves the dialect under its own.
     pub dress: Dress,
 }

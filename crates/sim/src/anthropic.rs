@@ -98,7 +98,8 @@ impl Dialect for Anthropic {
             | Op::Speech
             | Op::Transcribe
             | Op::Translate
-            | Op::Stored(..) => Err(Refusal::of(404)),
+            | Op::Stored(..)
+            | Op::Files => Err(Refusal::of(404)),
         }
     }
 

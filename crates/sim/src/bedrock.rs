@@ -101,7 +101,8 @@ impl Dialect for Bedrock {
             | Op::Transcribe
             | Op::Translate
             | Op::Model(_)
-            | Op::Stored(..) => return Err(Refusal::of(404)),
+            | Op::Stored(..)
+            | Op::Files => return Err(Refusal::of(404)),
         };
         Ok(Bytes::from(body.to_string()))
     }

@@ -59,7 +59,8 @@ impl Dialect for Cohere {
             | Op::CountTokens
             | Op::Models
             | Op::Model(_)
-            | Op::Stored(..) => read::read(&body),
+            | Op::Stored(..)
+            | Op::Files => read::read(&body),
         }
     }
 
@@ -77,7 +78,8 @@ impl Dialect for Cohere {
             | Op::CountTokens
             | Op::Models
             | Op::Model(_)
-            | Op::Stored(..) => write::whole(job),
+            | Op::Stored(..)
+            | Op::Files => write::whole(job),
         }
     }
 

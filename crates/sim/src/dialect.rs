@@ -179,6 +179,8 @@ pub(crate) enum Op {
     Model(String),
     /// An answer that is kept, by its id.
     Stored(Stored, String),
+    /// Files that are kept.
+    Files,
 }
 
 /// What is done with an answer that is kept.
@@ -207,13 +209,14 @@ impl Op {
             Op::CountTokens => "count_tokens",
             Op::Models | Op::Model(_) => "models",
             Op::Stored(..) => "stored",
+            Op::Files => "files",
         }
     }
 
     /// Whether the bill lists it.
     pub(crate) fn charged(&self) -> bool {
         match self {
-            Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) => false,
+            Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) | Op::Files => false,
             Op::Chat
             | Op::Complete
             | Op::Embed

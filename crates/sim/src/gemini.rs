@@ -115,7 +115,8 @@ impl Dialect for Gemini {
             | Op::Speech
             | Op::Transcribe
             | Op::Translate
-            | Op::Stored(..) => return Err(Refusal::of(404)),
+            | Op::Stored(..)
+            | Op::Files => return Err(Refusal::of(404)),
         };
         Ok(pretty(&body))
     }

@@ -21,6 +21,8 @@
 //! |---|---|
 //! | `POST …/chat/completions` | OpenAI chat; Azure's `/openai/deployments/{model}/…` too, for all of OpenAI's |
 //! | `POST …/responses`, `GET`, `DELETE …/responses/{id}`, `…/{id}/input_items`, `POST …/{id}/cancel` | OpenAI Responses, kept for the key that made them, at most 32 MiB |
+//! | `POST …/responses/input_tokens` | counts of tokens |
+//! | `GET`, `POST …/files` | one file, whatever is sent |
 //! | `POST …/completions` `…/embeddings` `…/moderations` | OpenAI's legacy completions, vectors, verdicts |
 //! | `POST …/images/generations`, `…/images/edits` | images, whole or streamed; edits from a form or from JSON |
 //! | `POST …/audio/speech`, `…/audio/transcriptions`, `…/audio/translations` | bytes as they are made, or events; forms |

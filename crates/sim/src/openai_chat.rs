@@ -48,7 +48,11 @@ impl Dialect for OpenAiChat {
     fn route(&self, head: &Head<'_>) -> Option<Op> {
         if head.posts() {
             let found = POSTS.iter().find(|(end, _)| head.path.ends_with(end));
-            return found.map(|(_, op)| op.clone());
+            let files = head.path.ends_with("/files").then_some(Op::Files);
+            return found.map(|(_, op)| op.clone()).or(files);
+        }
+        if head.gets() && head.path.ends_with("/files") {
+            return Some(Op::Files);
         }
         let (_, after) = head.path.split_once("/models")?;
         match (head.gets(), after.strip_prefix('/')) {
@@ -71,9 +75,12 @@ impl Dialect for OpenAiChat {
             Op::Image | Op::ImageEdit => images::read(op, head, body),
             Op::Speech => audio::read_speech(head, body),
             Op::Transcribe | Op::Translate => audio::read_form(head, body),
-            Op::Rerank | Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) => {
-                Err(Refusal::of(404))
-            }
+            Op::Rerank
+            | Op::CountTokens
+            | Op::Models
+            | Op::Model(_)
+            | Op::Stored(..)
+            | Op::Files => Err(Refusal::of(404)),
         }
     }
 
@@ -86,9 +93,12 @@ impl Dialect for OpenAiChat {
             Op::Image | Op::ImageEdit => images::whole(job),
             Op::Speech => audio::spoken(job),
             Op::Transcribe | Op::Translate => audio::written(job),
-            Op::Rerank | Op::CountTokens | Op::Models | Op::Model(_) | Op::Stored(..) => {
-                Tape::default()
-            }
+            Op::Rerank
+            | Op::CountTokens
+            | Op::Models
+            | Op::Model(_)
+            | Op::Stored(..)
+            | Op::Files => Tape::default(),
         }
     }
 
@@ -105,7 +115,8 @@ impl Dialect for OpenAiChat {
             | Op::CountTokens
             | Op::Models
             | Op::Model(_)
-            | Op::Stored(..) => self.whole(job),
+            | Op::Stored(..)
+            | Op::Files => self.whole(job),
         }
     }
 
@@ -113,7 +124,7 @@ impl Dialect for OpenAiChat {
         audio::content_type(job)
     }
 
-    fn other(&self, op: &Op, head: &Head<'_>, _body: &[u8]) -> Result<Bytes, Refusal> {
+    fn other(&self, op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Bytes, Refusal> {
         let model = |id| ModelOut {
             id,
             object: "model",
@@ -129,6 +140,7 @@ impl Dialect for OpenAiChat {
                 }))
             }
             Op::Model(id) => Ok(pretty(&model(id))),
+            Op::Files => Ok(pretty(&files(head, body))),
             Op::Chat
             | Op::Complete
             | Op::Embed
@@ -180,6 +192,29 @@ impl Dialect for OpenAiChat {
     fn headers(&self, headers: &mut HeaderMap, request_id: &str, status: u16) {
         self::headers(headers, request_id, status);
     }
+}
+
+/// One file, as big as what was sent last; or the list of it.
+fn files(head: &Head<'_>, body: &[u8]) -> serde_json::Value {
+    let file = serde_json::json!({
+        "id": "file-sim",
+        "object": "file",
+        "bytes": body.len(),
+        "created_at": 1_700_000_000,
+        "filename": "notes.jsonl",
+        "purpose": "batch",
+        "status": "processed",
+    });
+    if head.posts() {
+        return file;
+    }
+    serde_json::json!({
+        "object": "list",
+        "data": [file],
+        "first_id": "file-sim",
+        "last_id": "file-sim",
+        "has_more": false,
+    })
 }
 
 /// The model of a request, which Azure names in the path.

@@ -40,6 +40,9 @@ impl Dialect for OpenAiResponses {
             return head.posts().then_some(Op::Chat);
         }
         let after = after.strip_prefix('/')?;
+        if head.posts() && after == "input_tokens" {
+            return Some(Op::CountTokens);
+        }
         let (id, action) = after.split_once('/').unwrap_or((after, ""));
         let what = match (head.method.as_str(), action) {
             ("GET", "") => Stored::Get,
@@ -67,7 +70,12 @@ impl Dialect for OpenAiResponses {
         stream::stream(job)
     }
 
-    fn other(&self, op: &Op, head: &Head<'_>, _body: &[u8]) -> Result<Bytes, Refusal> {
+    fn other(&self, op: &Op, head: &Head<'_>, body: &[u8]) -> Result<Bytes, Refusal> {
+        if *op == Op::CountTokens {
+            let tokens = read::count(head, body)?;
+            let counted = json!({ "object": "response.input_tokens", "input_tokens": tokens });
+            return Ok(openai_chat::pretty(&counted));
+        }
         let Op::Stored(what, id) = op else {
             return Err(Refusal::of(404));
         };

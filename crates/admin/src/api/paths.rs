@@ -110,7 +110,17 @@ fn of_key<'s>(seen: &'s Seen<'_>, key: &'s VirtualKey) -> impl Iterator<Item = S
         fallback: None,
         ..of_caller(key)
     });
-    named.chain(direct)
+    let own = seen.snapshot.providers.values();
+    let own = own.filter(|provider| key.passthrough.contains(&provider.name));
+    let through = own.map(move |provider| Shown {
+        model: format!("/provider/{}/*", provider.name),
+        target: format!("{}/*", provider.name),
+        provider: provider.name.clone(),
+        residency: provider.residency.clone(),
+        fallback: None,
+        ..of_caller(key)
+    });
+    named.chain(direct).chain(through)
 }
 
 fn of_model<'s>(

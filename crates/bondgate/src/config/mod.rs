@@ -219,6 +219,8 @@ pub struct Key {
     pub models: Option<Vec<String>>,
     /// Whether it may call `provider/model` too.
     pub direct: bool,
+    /// Providers whose own paths it may call.
+    pub passthrough: BTreeSet<String>,
     /// Until when it is good, in milliseconds since 1970; `None` for ever.
     pub expires_ms: Option<i64>,
     /// The team that it belongs to.
@@ -247,6 +249,7 @@ impl Key {
             may_set: self.may_set.clone(),
             models: self.models.clone(),
             direct: self.direct,
+            passthrough: self.passthrough.clone(),
             expires_ms: self.expires_ms,
         }
     }

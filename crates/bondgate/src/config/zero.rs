@@ -138,6 +138,7 @@ fn hosted(row: &Row, speaks: &Speaks, secret: &str) -> Option<Provider> {
         region: None,
         paths: Paths {
             dress: speaks.spoken.dress(),
+            passed: row.passed,
             ..Paths::default()
         },
     })

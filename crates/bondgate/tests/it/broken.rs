@@ -403,8 +403,8 @@ const WHOLE: &[(&str, &str, &str)] = &[
     ),
     (
         "a way past the models",
-        "keys:\n  a: { secret: 0123456789abcdef, passthrough: [openai] }",
-        "2:34: `passthrough` is not available yet · leave it out: it would do nothing",
+        "keys:\n  a: { secret: 0123456789abcdef, passthrough: [opnai] }",
+        "2:48: key `a` names `opnai`, which is not in `providers` · add it under `providers`",
     ),
     (
         "a time that is none",

@@ -5,6 +5,7 @@
 //! model's name. It must refuse what would be read differently elsewhere: a
 //! member that stands twice.
 
+mod count;
 mod decode;
 mod dress;
 mod encode;

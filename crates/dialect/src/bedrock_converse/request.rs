@@ -5,6 +5,7 @@
 //! read on every request, in one pass that builds nothing, and must refuse what
 //! would be read differently elsewhere: a member that stands twice.
 
+mod count;
 mod decode;
 mod encode;
 mod family;

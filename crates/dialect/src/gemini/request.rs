@@ -5,6 +5,7 @@
 //! what two readers could understand in two ways.
 
 mod config;
+mod count;
 mod decode;
 mod encode;
 mod head;

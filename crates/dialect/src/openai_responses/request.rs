@@ -4,6 +4,7 @@
 //! Source: <https://platform.openai.com/docs/api-reference/responses/create>. The
 //! head, requests into the hub and the turns of a conversation have a page each below.
 
+mod count;
 mod decode;
 mod head;
 mod turn;

@@ -4,6 +4,7 @@
 //! from, and where it differs from its dialect. A new provider is a new row in [`rows`] and nothing
 //! else; a configuration can override each column. No code may ask for a provider by name.
 
+mod passed;
 mod rows;
 
 use std::fmt::Write as _;
@@ -11,6 +12,7 @@ use std::fmt::Write as _;
 use dialect::{Dialect, Spoken};
 use policy::provider::{Auth, Quirks};
 
+pub use passed::usual_passed;
 pub use rows::ROWS;
 
 /// Signed for Bedrock.
@@ -38,6 +40,10 @@ pub struct Row {
     pub quirks: Quirks,
     /// What becomes of an answer whose client has gone.
     pub cancelled: Cancelled,
+    /// Its own paths that pass through, beside those that are usual for its dialect: below its root, or
+    /// from the host where one begins with a slash; `*` is any one segment. A method before the path
+    /// allows that one only.
+    pub passed: &'static [&'static str],
 }
 
 /// A dialect that a provider speaks, and where.

@@ -22,6 +22,7 @@ mod road_answers;
 mod road_bounds;
 mod road_broken;
 mod road_clouds;
+mod road_counts;
 mod road_credentials;
 mod road_dialects;
 mod road_failover;

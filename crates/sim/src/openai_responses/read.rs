@@ -97,6 +97,38 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<Ask, Refusal> {
     Ok(ask)
 }
 
+/// What is counted of a request; anything else is refused.
+const COUNTED: [&str; 12] = [
+    "conversation",
+    "input",
+    "instructions",
+    "model",
+    "parallel_tool_calls",
+    "personality",
+    "previous_response_id",
+    "reasoning",
+    "text",
+    "tool_choice",
+    "tools",
+    "truncation",
+];
+
+/// Counts the input of a request.
+///
+/// # Errors
+/// What the provider would say.
+pub(super) fn count(head: &Head<'_>, body: &[u8]) -> Result<u64, Refusal> {
+    let ask = read(head, body)?;
+    let mut named = ask.own.as_object().into_iter().flatten();
+    match named.find(|(name, _)| !COUNTED.contains(&name.as_str())) {
+        Some((name, _)) => Err(Refusal {
+            code: Some("unknown_parameter".to_owned()),
+            ..Refusal::bad(format!("Unknown parameter: '{name}'.")).at(name)
+        }),
+        None => Ok(ask.input_tokens),
+    }
+}
+
 /// Whether the request wants this included.
 pub(super) fn included(body: &Value, what: &str) -> bool {
     array(body, "include")

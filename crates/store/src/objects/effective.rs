@@ -129,6 +129,7 @@ pub fn virtual_keys(
             may_set: spec.may_set().unwrap_or_default(),
             models: spec.models.clone(),
             direct: spec.direct,
+            passthrough: spec.passthrough.iter().cloned().collect(),
             ..VirtualKey::default()
         };
         let ends = spec.expires_at.map(|at| at.0);

@@ -143,6 +143,7 @@ impl See<'_> {
             spec.tags = tags(&key.tags);
             spec.models.clone_from(&key.models);
             spec.direct = key.direct;
+            spec.passthrough = key.passthrough.iter().cloned().collect();
             spec.may_set = may_set(&key.may_set);
             spec.expires_at = key.expires_ms.map(Moment);
         }

@@ -15,7 +15,7 @@ use crate::config::values::{At, Said, SecretText};
 /// Who may call.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("x-not-yet" = ["data_class", "passthrough", "budget"]))]
+#[schemars(extend("x-not-yet" = ["data_class", "budget"]))]
 pub struct KeyFile {
     /// What an application shows: 16 characters or more.
     pub secret: Option<At<SecretText>>,
@@ -23,6 +23,8 @@ pub struct KeyFile {
     pub models: Option<At<Vec<At<String>>>>,
     /// Whether it may call `provider/model` too; default false.
     pub direct: Option<bool>,
+    /// Providers whose own paths it may call, at `/provider/NAME/…`.
+    pub passthrough: Option<Vec<At<String>>>,
     /// Until when it is good; for ever when absent.
     pub expires: Option<Moment>,
     /// The team that it belongs to.

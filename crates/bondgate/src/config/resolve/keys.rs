@@ -2,7 +2,7 @@
 //!
 //! Secrets are compared with each other here and nowhere shown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use policy::secret::Secret;
@@ -100,6 +100,7 @@ impl One<'_> {
             secret: Secret::new(String::new()),
             models: known_models(&who, own.models.as_ref(), &self.file.models, problems),
             direct: own.direct.unwrap_or(false),
+            passthrough: self.passthrough(problems),
             expires_ms: own.expires.map(|moment| moment.ms),
             team,
             organisation,
@@ -109,11 +110,21 @@ impl One<'_> {
         }
     }
 
+    /// The providers whose own paths it may call; those that are none are said.
+    fn passthrough(&self, problems: &mut Vec<Problem>) -> BTreeSet<String> {
+        let who = format!("key `{}`", self.name);
+        let named = self.written.value.passthrough.iter().flatten();
+        let known = named
+            .filter(|one| known(&who, one, "providers", &self.file.providers, problems).is_some());
+        known.map(|one| one.value.clone()).collect()
+    }
+
     fn may_call_something(&self, problems: &mut Vec<Problem>) {
         let own = &self.written.value;
         let empty = own.models.as_ref();
         let empty = empty.filter(|list| list.value.is_empty() && list.whole);
-        if let Some(list) = empty.filter(|_| own.direct != Some(true)) {
+        let elsewhere = own.direct == Some(true) || own.passthrough.is_some();
+        if let Some(list) = empty.filter(|_| !elsewhere) {
             let what = format!(
                 "key `{}` may call nothing: its `models` is empty",
                 self.name

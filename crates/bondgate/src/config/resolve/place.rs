@@ -60,7 +60,7 @@ pub(super) fn find(
         file,
         problems,
     };
-    let paths = finder.paths(speaks);
+    let paths = finder.paths(row, speaks);
     let base = match &file.value.base_url {
         Some(written) => {
             let spoken = dialect.map(|dialect| Spoken::new(dialect, paths.dress));
@@ -112,11 +112,13 @@ impl Finder<'_, '_> {
     }
 
     /// How its paths differ: Azure's versions, where one is given, have a form of their own.
-    fn paths(&mut self, speaks: Option<&Speaks>) -> Paths {
+    fn paths(&mut self, row: Option<&Row>, speaks: Option<&Speaks>) -> Paths {
         let dress = speaks.map_or_else(Dress::default, |speaks| speaks.spoken.dress());
+        let passed = row.map_or(&[][..], |row| row.passed);
         let Some(version) = &self.file.value.api_version else {
             return Paths {
                 dress,
+                passed,
                 ..Paths::default()
             };
         };
@@ -129,6 +131,7 @@ impl Finder<'_, '_> {
             deployments: speaks.is_some_and(|speaks| speaks.deployments.is_some()),
             query: format!("api-version={}", version.value),
             dress,
+            passed,
         }
     }
 

@@ -6,6 +6,7 @@ use dialect::Dialect::{
 use dialect::{Dialect, Spoken};
 use policy::provider::{Auth, Quirks};
 
+use super::passed::{ANTHROPIC, BATCHES, ENGINE, GEMINI, MISTRAL, OPENAI};
 use super::{BEDROCK_SIGNED, Cancelled, Obtains, Row, Speaks};
 
 /// What stands above the rows in their document.
@@ -77,7 +78,13 @@ const fn hosted(
         key_env,
         quirks: USUAL,
         cancelled: Cancelled::Unknown,
+        passed: &[],
     }
+}
+
+/// The same with paths of its own that pass through.
+const fn passing(row: Row, passed: &'static [&'static str]) -> Row {
+    Row { passed, ..row }
 }
 
 /// The same, and closing the connection ends the bill.
@@ -90,21 +97,25 @@ const fn ending(row: Row) -> Row {
 
 /// An engine on this machine, which shows a key only where it was started with one.
 const fn engine(name: &'static str, speaks: &'static [Speaks]) -> Row {
-    ending(hosted(name, speaks, &[]))
+    passing(ending(hosted(name, speaks, &[])), ENGINE)
 }
 
 /// All rows, the best known first, then engines that one hosts oneself.
 pub const ROWS: &[Row] = &[
-    ending(hosted(
-        "openai",
-        &[
-            speaks(OpenaiChat, "https://api.openai.com/v1"),
-            speaks(OpenaiResponses, "https://api.openai.com/v1"),
-        ],
-        &["OPENAI_API_KEY"],
-    )),
+    passing(
+        ending(hosted(
+            "openai",
+            &[
+                speaks(OpenaiChat, "https://api.openai.com/v1"),
+                speaks(OpenaiResponses, "https://api.openai.com/v1"),
+            ],
+            &["OPENAI_API_KEY"],
+        )),
+        OPENAI,
+    ),
     Row {
         auth: ANTHROPIC_KEY,
+        passed: ANTHROPIC,
         ..ending(hosted(
             "anthropic",
             &[speaks(AnthropicMessages, "https://api.anthropic.com/v1")],
@@ -115,6 +126,7 @@ pub const ROWS: &[Row] = &[
         aliases: &["azure"],
         priced_as: "azure",
         auth: AZURE_KEY,
+        passed: OPENAI,
         ..ending(hosted(
             "azure-openai",
             &[
@@ -174,19 +186,22 @@ pub const ROWS: &[Row] = &[
             &[],
         )
     },
-    hosted(
-        "gemini",
-        &[
-            shown(
-                speaks(Gemini, "https://generativelanguage.googleapis.com/v1beta"),
-                GOOGLE_KEY,
-            ),
-            speaks(
-                OpenaiChat,
-                "https://generativelanguage.googleapis.com/v1beta/openai",
-            ),
-        ],
-        &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+    passing(
+        hosted(
+            "gemini",
+            &[
+                shown(
+                    speaks(Gemini, "https://generativelanguage.googleapis.com/v1beta"),
+                    GOOGLE_KEY,
+                ),
+                speaks(
+                    OpenaiChat,
+                    "https://generativelanguage.googleapis.com/v1beta/openai",
+                ),
+            ],
+            &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        ),
+        GEMINI,
     ),
     ending(hosted(
         "openrouter",
@@ -198,16 +213,20 @@ pub const ROWS: &[Row] = &[
     )),
     Row {
         quirks: USAGE_UNASKED,
+        passed: MISTRAL,
         ..hosted(
             "mistral",
             &[speaks(OpenaiChat, "https://api.mistral.ai/v1")],
             &["MISTRAL_API_KEY"],
         )
     },
-    hosted(
-        "groq",
-        &[speaks(OpenaiChat, "https://api.groq.com/openai/v1")],
-        &["GROQ_API_KEY"],
+    passing(
+        hosted(
+            "groq",
+            &[speaks(OpenaiChat, "https://api.groq.com/openai/v1")],
+            &["GROQ_API_KEY"],
+        ),
+        BATCHES,
     ),
     hosted(
         "deepseek",
@@ -228,11 +247,14 @@ pub const ROWS: &[Row] = &[
         ],
         &["XAI_API_KEY"],
     )),
-    ending(hosted(
-        "together",
-        &[speaks(OpenaiChat, "https://api.together.xyz/v1")],
-        &["TOGETHER_API_KEY"],
-    )),
+    passing(
+        ending(hosted(
+            "together",
+            &[speaks(OpenaiChat, "https://api.together.xyz/v1")],
+            &["TOGETHER_API_KEY"],
+        )),
+        BATCHES,
+    ),
     ending(hosted(
         "fireworks",
         &[speaks(OpenaiChat, "https://api.fireworks.ai/inference/v1")],

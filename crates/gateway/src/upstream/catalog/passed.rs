@@ -1,0 +1,137 @@
+//! The paths that pass through to a provider, as rows of data.
+//!
+//! Each is below the provider's root, or from its host where it begins with a slash; `*` is any one
+//! segment. A method before a path allows that one only. What is not listed is refused: a path that shows
+//! or changes the account itself, its keys, its members, its bills, must never stand here.
+
+use dialect::Dialect;
+
+/// The paths that pass through to any provider of a dialect, written as [`Row::passed`](super::Row::passed) is: models, and
+/// what asks them.
+#[must_use]
+pub fn usual_passed(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => &[
+            "GET models",
+            "GET models/*",
+            "GET models/*/*",
+            "POST chat/completions",
+            "POST completions",
+            "POST embeddings",
+            "POST responses",
+            "POST responses/input_tokens",
+        ],
+        Dialect::AnthropicMessages => &[
+            "GET models",
+            "GET models/*",
+            "POST messages",
+            "POST messages/count_tokens",
+        ],
+        Dialect::Gemini => &["GET models", "GET models/*", "POST models/*"],
+        Dialect::BedrockConverse => &[
+            "POST model/*/converse",
+            "POST model/*/converse-stream",
+            "POST model/*/invoke",
+            "POST model/*/invoke-with-response-stream",
+            "POST model/*/count-tokens",
+        ],
+        Dialect::Cohere => &[
+            "GET /v1/models",
+            "GET /v1/models/*",
+            "POST chat",
+            "POST embed",
+            "POST rerank",
+            "POST /v1/tokenize",
+            "POST /v1/detokenize",
+        ],
+    }
+}
+
+/// What OpenAI keeps for later: files, uploads, batches, searchable stores; of tuning what is read. Media
+/// that are made of a request, and verdicts.
+pub(super) const OPENAI: &[&str] = &[
+    "files",
+    "files/*",
+    "GET files/*/content",
+    "POST uploads",
+    "POST uploads/*/parts",
+    "POST uploads/*/complete",
+    "POST uploads/*/cancel",
+    "batches",
+    "GET batches/*",
+    "POST batches/*/cancel",
+    "vector_stores",
+    "vector_stores/*",
+    "POST vector_stores/*/search",
+    "vector_stores/*/files",
+    "vector_stores/*/files/*",
+    "GET vector_stores/*/files/*/content",
+    "POST vector_stores/*/file_batches",
+    "GET vector_stores/*/file_batches/*",
+    "GET vector_stores/*/file_batches/*/files",
+    "POST vector_stores/*/file_batches/*/cancel",
+    "GET fine_tuning/jobs",
+    "GET fine_tuning/jobs/*",
+    "GET fine_tuning/jobs/*/events",
+    "GET fine_tuning/jobs/*/checkpoints",
+    "POST moderations",
+    "POST images/generations",
+    "POST images/edits",
+    "POST audio/speech",
+    "POST audio/transcriptions",
+    "POST audio/translations",
+];
+
+/// What Anthropic keeps for later.
+pub(super) const ANTHROPIC: &[&str] = &[
+    "messages/batches",
+    "messages/batches/*",
+    "POST messages/batches/*/cancel",
+    "GET messages/batches/*/results",
+    "files",
+    "files/*",
+    "GET files/*/content",
+];
+
+/// Files that are there, what is cached of requests, batches.
+pub(super) const GEMINI: &[&str] = &[
+    "GET files",
+    "files/*",
+    "cachedContents",
+    "cachedContents/*",
+    "GET batches",
+    "batches/*",
+];
+
+/// What is kept for batches, by most who speak as OpenAI does.
+pub(super) const BATCHES: &[&str] = &[
+    "files",
+    "files/*",
+    "GET files/*/content",
+    "batches",
+    "GET batches/*",
+    "POST batches/*/cancel",
+];
+
+/// Mistral's own.
+pub(super) const MISTRAL: &[&str] = &[
+    "files",
+    "files/*",
+    "GET files/*/content",
+    "batch/jobs",
+    "GET batch/jobs/*",
+    "POST batch/jobs/*/cancel",
+    "POST fim/completions",
+    "POST ocr",
+    "POST moderations",
+];
+
+/// What engines tell of themselves beside the usual.
+pub(super) const ENGINE: &[&str] = &[
+    "GET /health",
+    "GET /version",
+    "POST /tokenize",
+    "POST /detokenize",
+    "POST rerank",
+    "POST score",
+];
