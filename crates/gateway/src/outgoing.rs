@@ -25,10 +25,11 @@ use crate::names::{self, Names};
 use crate::plan::Planned;
 use crate::reasoning::{Keeper, Kept};
 use crate::refuse;
+use crate::stored::Binder;
 use crate::upstream::{Pieces, sign};
 
 /// What cannot stand in a segment of a path as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -68,10 +69,13 @@ impl Outgoing {
     pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>) -> Self {
         Self {
             kept: Kept::of(&planned.screened.admitted.caller.key),
+            credentials: match &planned.pinned {
+                Some(place) => Credentials::only(&place.credential),
+                None => Credentials::new(fastrand::usize(..)),
+            },
             planned,
             decoded: None,
             clamp,
-            credentials: Credentials::new(fastrand::usize(..)),
         }
     }
 
@@ -166,6 +170,16 @@ impl Outgoing {
         })
     }
 
+    /// Who binds the answer of a target, where the target keeps it and the client reads the id that
+    /// the target gave it.
+    #[must_use]
+    pub(crate) fn binder(&self, target: &Target, encoded: &Encoded) -> Option<Binder> {
+        let admitted = &self.planned.screened.admitted;
+        let binds = encoded.same_dialect && admitted.head.stores;
+        let binder = || Binder::new(&admitted.caller.key, target, encoded.key.as_deref());
+        binds.then(binder)
+    }
+
     /// Begins to keep the reasoning of what a target answers, where it is asked in another dialect
     /// than the client's.
     #[must_use]
@@ -229,7 +243,7 @@ impl Outgoing {
 }
 
 /// What neither the client nor a credential says.
-fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
+pub(crate) fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
     // With credential, `host` and length these are six, as a rule; twelve would take a slower road
     // of the allocator.
     headers.reserve(6 + names.fixed.len() + provider.headers.len());
@@ -251,7 +265,7 @@ fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
 
 /// The path of an operation at a target: the provider's root, Azure's deployment where it wants one,
 /// the dialect's own path, and the provider's query behind the path's own.
-fn path(target: &Target, of_dialect: &str) -> String {
+pub(crate) fn path(target: &Target, of_dialect: &str) -> String {
     let Provider {
         base_path, paths, ..
     } = &*target.provider;
@@ -275,7 +289,7 @@ fn room(memory: &Memory, bytes: usize) -> Result<Permit, Failure> {
     })
 }
 
-fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
+pub(crate) fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]) {
     for name in names {
         let mut values = from.get_all(name).iter();
         if let Some(first) = values.next() {
@@ -317,7 +331,7 @@ fn without(text: String, secret: &str) -> String {
     }
 }
 
-fn no_target(target: &Target, why: &str) -> Failure {
+pub(crate) fn no_target(target: &Target, why: &str) -> Failure {
     Failure::new(
         Code::NoTarget,
         format!("the target {} cannot be used: {why}", target.name()),

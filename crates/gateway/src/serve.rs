@@ -30,6 +30,7 @@ use crate::reserve::{Reserved, reserve};
 use crate::respond;
 use crate::screen::screen;
 use crate::speech::Speech;
+use crate::stored_calls::{self, Asking};
 
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
@@ -39,6 +40,7 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
     let mut exchange = Exchange::open(&gateway, snapshot, dialect);
     match forward(&gateway, asked, request, &mut exchange).await {
         Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
+        Ok(Way::Ask(asking)) => stored_calls::ask(gateway, asking, exchange).await,
         Ok(Way::Answer(mut response)) => {
             exchange.conclude(Outcome::Answered);
             respond::common(response.headers_mut(), dialect, &exchange, None);
@@ -52,6 +54,8 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
 enum Way {
     /// To a provider.
     Send(Reserved),
+    /// To the provider that keeps an answer.
+    Ask(Box<Asking>),
     /// To an answer that the gateway itself knows.
     Answer(Response<Body>),
 }
@@ -71,7 +75,7 @@ async fn forward(
     let form = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
-        Operation::Models | Operation::Model { .. } => Form::default(),
+        Operation::Models | Operation::Model { .. } | Operation::Stored(_) => Form::default(),
         Operation::Chat(form) => form.clone(),
     };
 
@@ -93,6 +97,12 @@ async fn forward(
     }
 
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
+    if let Operation::Stored(asked) = operation {
+        let call = Call::new(dialect, options, parts.headers);
+        let admitted = admit(shared, (caller, call, Head::default()), exchange)?;
+        let asking = stored_calls::find(admitted, asked, (gateway, &snapshot))?;
+        return Ok(Way::Ask(Box::new(asking)));
+    }
     let limits = intake::Limits::of(&snapshot, form.model.as_deref(), options.timeout);
     let body = intake::read(body, &parts, &limits, &shared.memory).await?;
     let mut head = dialect
@@ -111,7 +121,7 @@ async fn forward(
     };
     let admitted = admit(shared, (caller, call, head), exchange)?;
     let screened = screen(admitted, body)?;
-    let planned = plan(screened, &snapshot)?;
+    let planned = plan(screened, &snapshot, shared)?;
     exchange.model = Some(Arc::clone(&planned.plan.model));
     let planned = match recall(planned) {
         Recall::Hit(answer) => return Ok(Way::Answer(answer)),

@@ -118,7 +118,9 @@ impl Request {
         let mut places = self.origin.server().places(&read);
         for (place, message) in places.iter_mut().zip(&self.messages) {
             for (at, _) in message.parts.iter().enumerate().filter(|(_, p)| is_back(p)) {
-                place.parts.insert(at.min(place.parts.len()), place.turn.clone());
+                place
+                    .parts
+                    .insert(at.min(place.parts.len()), place.turn.clone());
             }
         }
         places

@@ -253,7 +253,11 @@ fn sign(job: &Job<'_>, choice: &Choice, part: &mut Value) {
         .as_ref()
         .filter(|_| choice.calls.is_empty())
     {
-        insert(part, "thoughtSignature", json!(signature(&job.ask.model, thoughts)));
+        insert(
+            part,
+            "thoughtSignature",
+            json!(signature(&job.ask.model, thoughts)),
+        );
     }
 }
 
@@ -269,7 +273,11 @@ fn call_part(job: &Job<'_>, call: &Call, first: bool) -> Option<Value> {
     }
     let mut part = json!({ "functionCall": function });
     if let Some(thoughts) = job.answer.thinking.as_ref().filter(|_| first) {
-        insert(&mut part, "thoughtSignature", json!(signature(&job.ask.model, thoughts)));
+        insert(
+            &mut part,
+            "thoughtSignature",
+            json!(signature(&job.ask.model, thoughts)),
+        );
     }
     Some(part)
 }
