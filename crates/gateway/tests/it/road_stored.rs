@@ -14,6 +14,7 @@ use store::responses::LASTS_MS;
 
 use crate::asking::{Ask, Got, assert_error};
 use crate::harness::{Road, add_key, echo, key, model, provider, scripted, sim, snapshot, target};
+use crate::puppet::Puppet;
 
 const RESPONSES: Dialect = Dialect::OpenaiResponses;
 const OTHER: &str = "bg-the-key-of-somebody-else-who-saw-an-id-go-by";
@@ -284,4 +285,27 @@ async fn a_failure_of_the_provider_is_told_and_its_own_words_about_the_request_t
         .await;
     assert_error(RESPONSES, &got, 502, "provider_failed");
     assert_eq!(sim.seen().len(), 2, "it was asked again");
+}
+
+#[tokio::test]
+async fn a_stream_of_a_kept_answer_goes_on_as_it_comes_and_is_not_ended_well_where_it_is_cut() {
+    let sim = sim().await;
+    let road = Road::to(vec![keeping("a", &sim)]);
+    let stream = Ask::stream(RESPONSES, "hi").send(&road).await.body;
+    for whole in [true, false] {
+        let length = stream.len() + usize::from(!whole);
+        let puppet = Puppet::framed(200, "text/event-stream", "", length, &stream).await;
+        let puppet = target(provider("p", RESPONSES, puppet.address), "echo");
+        let road = Road::to(vec![puppet]);
+        let id = id(&Ask::stream(RESPONSES, "hi").send(&road).await, true);
+        let path = format!("/v1/responses/{id}?stream=true");
+        let got = about("GET", &path).send(&road).await;
+        assert_eq!((got.status, got.whole), (200, whole));
+        assert_eq!(got.body, stream);
+        road.at_rest().await;
+        let records = road.ledger.refused();
+        let expected = if whole { "answered" } else { "broken" };
+        assert_eq!(records[0].outcome, expected);
+        assert_eq!(records[0].cost.0, 0);
+    }
 }
