@@ -27,6 +27,7 @@ use gateway::Shared;
 use gateway::listener::{self, Door, DoorOptions, Drain};
 use gateway::memory::Memory;
 use gateway::notice::{Notice, Notices};
+use gateway::stored::Stored;
 use gateway::telemetry::Telemetry;
 use gateway::tls::client_config;
 use gateway::upstream::UpstreamConfig;
@@ -209,7 +210,7 @@ impl House {
         let address = sockets
             .first()
             .map_or(Ok(address), TcpListener::local_addr)?;
-        let books = Books::open(&BooksOptions {
+        let mut books = Books::open(&BooksOptions {
             dir: data.path(),
             cores: sockets.len(),
             durability: config.durability,
@@ -219,7 +220,7 @@ impl House {
         let hasher = KeyHasher::new(master_key.reveal().as_bytes());
         let rules = books.rules(config, hasher.clone());
         let (notices, told) = Notices::new();
-        let shared = shared(config, &rules, hasher, notices)?;
+        let shared = shared(config, &rules, (hasher, books.stored()), notices)?;
         let usual = Admin::default();
         let admin = config.admin.as_ref().unwrap_or(&usual);
         let socket = Operators::bind(admin.address)?;
@@ -389,6 +390,11 @@ impl House {
         let parts = self.live.health().into_iter();
         let unwell = parts.filter(|part| !part.well);
         let degraded = unwell.map(|part| format!("{}: {}", part.name, part.state));
+        let unwritten = self.books.responses.unwritten();
+        let unwritten = (unwritten > 0).then(|| {
+            format!("responses.db: {unwritten} changes could not be written; answers that providers keep may be unknown after a restart")
+        });
+        let degraded = degraded.chain(unwritten);
         let snapshot = self.shared.snapshot.load();
         let degraded = degraded.chain(credentials::troubles(&snapshot));
         self.shared.degraded.store(Arc::new(degraded.collect()));
@@ -427,7 +433,7 @@ fn running(
 fn shared(
     config: &Config,
     rules: &Rules,
-    hasher: KeyHasher,
+    (hasher, stored): (KeyHasher, Stored),
     notices: Notices,
 ) -> Result<Arc<Shared>> {
     let shared = Arc::new(Shared {
@@ -437,6 +443,7 @@ fn shared(
         accounts: Accounts::new(),
         telemetry: Telemetry::default(),
         reasoning: gateway::reasoning::Store::default(),
+        stored,
         notices,
         timings: gateway::Timings::default(),
         clock: gateway::WallClock::default(),

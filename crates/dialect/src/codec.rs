@@ -159,6 +159,8 @@ pub struct Weighed<'a> {
     pub model: Cow<'a, str>,
     /// The service tier that served, where it says.
     pub service_tier: Option<Cow<'a, str>>,
+    /// The answer's id, in dialects whose providers keep answers; else empty.
+    pub id: Cow<'a, str>,
 }
 
 /// How a dialect sits on HTTP.

@@ -39,6 +39,10 @@ pub struct Head {
     pub service_tier: Option<String>,
     /// What the request asks of a target, as far as its top level tells.
     pub needs: Needs,
+    /// The earlier answer that it goes on from, where that is all that it goes on from.
+    pub previous: Option<String>,
+    /// Whether the provider keeps the answer, so that it can be asked for by its id.
+    pub stores: bool,
     /// Offset just behind the brace that opens the request.
     pub body_start: usize,
 }

@@ -1,5 +1,6 @@
 //! Requests and concurrency: whether the caller may ask at all.
 
+use dialect::Dialect;
 use dialect::head::Head;
 use http::HeaderMap;
 use policy::accounts::Ask;
@@ -21,6 +22,22 @@ pub(crate) struct Call {
     pub options: Options,
     /// Its headers.
     pub headers: HeaderMap,
+}
+
+impl Call {
+    /// A call without a body.
+    #[must_use]
+    pub(crate) fn new(dialect: Dialect, options: Options, headers: HeaderMap) -> Self {
+        let speech = Speech {
+            dialect,
+            json_array: false,
+        };
+        Self {
+            speech,
+            options,
+            headers,
+        }
+    }
 }
 
 /// Shows that the request was admitted: nothing can be held for one that was not.

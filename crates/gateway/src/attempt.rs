@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dialect::codec::ClientCodec;
 use http::{Response, header};
-use policy::failure::{AttemptFailure, Code, Failure};
+use policy::failure::{AttemptFailure, Failure};
 use policy::model::{Model, Target};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -19,6 +19,7 @@ use crate::answer::{
     Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, refused, without_room,
 };
 use crate::clock::Pace;
+use crate::conclude::{Ends, conclude};
 use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
@@ -176,6 +177,7 @@ impl One<'_> {
         let asked = tier_asked(&self.outgoing.planned().screened.admitted, self.target);
         exchange.used.tier = asked;
         exchange.served_model = None;
+        exchange.binder = self.outgoing.binder(self.target, &encoded);
         let stream = self.outgoing.planned().screened.admitted.head.stream;
         let patience = if stream {
             began + self.model.timeouts.first_token
@@ -379,6 +381,7 @@ impl One<'_> {
         let content = if encoded.same_dialect {
             let weighed = codec.weigh_response(&bytes)?;
             exchange.served_by(&weighed.model, weighed.service_tier.as_deref());
+            exchange.answered_as(&weighed.id);
             exchange.used.is_final = weighed.usage.is_some();
             exchange.used.usage = weighed.usage;
             if translation::may_hold_calls(&bytes) {
@@ -426,76 +429,4 @@ impl One<'_> {
         }
         Ok(Content::Whole(written.into(), permit))
     }
-}
-
-/// Why there is no answer.
-#[derive(Default)]
-pub(crate) struct Ends {
-    /// The last attempt.
-    pub last: Option<Failed>,
-    /// The first target that could not be tried at all.
-    pub unusable: Option<Failure>,
-    /// What a further attempt may cost, for which there is no room.
-    pub unheld: Option<Failure>,
-}
-
-/// The failure that the client is told when nothing is left to try.
-pub(crate) fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
-    let Some(failed) = ends.last else {
-        return ends.unusable.unwrap_or_else(|| {
-            Failure::new(
-                Code::NoTarget,
-                format!("the model {} has no target that can be used", model.name),
-            )
-        });
-    };
-    let Failed {
-        kind,
-        at_target: _,
-        why: _,
-        said,
-        retry_after,
-        timed_out,
-        ours: _,
-    } = failed;
-    let why = exchange.attempts.last().map_or("", Attempt::told);
-    let about_the_request = matches!(
-        kind,
-        AttemptFailure::BadRequest | AttemptFailure::ContextWindow | AttemptFailure::ContentPolicy
-    );
-    let mut failure = match (&said, timed_out) {
-        (_, Some(_)) => Failure::new(
-            Code::Timeout,
-            format!(
-                "{why} (attempt {} on {})",
-                exchange.attempts.len(),
-                tried(exchange)
-            ),
-        ),
-        (Some(said), None) if about_the_request => {
-            let message = Some(&said.error.message).filter(|message| !message.is_empty());
-            let message = message
-                .cloned()
-                .unwrap_or_else(|| format!("the provider refused: {why}"));
-            Failure::new(Code::ProviderRejected, message)
-        }
-        (_, None) => Failure::new(
-            Code::ProviderFailed,
-            format!(
-                "no target gave an answer; the last, {}: {why}",
-                tried(exchange)
-            ),
-        ),
-    };
-    failure.retry_after = retry_after;
-    failure.provider = said;
-    if let Some(unheld) = ends.unheld {
-        let also = format!("; another try cannot be paid for: {}", unheld.message);
-        failure.message.push_str(&also);
-    }
-    failure.with("failures", crate::respond::attempts(exchange))
-}
-
-fn tried(exchange: &Exchange) -> &str {
-    exchange.target().map_or("", |target| target.name())
 }

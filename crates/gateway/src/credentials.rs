@@ -14,6 +14,8 @@ use policy::secret::ProviderKey;
 /// The credentials that a request may still show.
 pub(crate) struct Credentials {
     start: usize,
+    /// The one of this name alone, where there is one.
+    only: Option<String>,
     spent: Vec<Spent>,
 }
 
@@ -39,7 +41,18 @@ impl Credentials {
     pub(crate) fn new(start: usize) -> Self {
         Self {
             start,
+            only: None,
             spent: Vec::new(),
+        }
+    }
+
+    /// The one of that name alone, while the provider has it: what is kept for one account is not
+    /// there for another. All of them where it is gone.
+    #[must_use]
+    pub(crate) fn only(name: &str) -> Self {
+        Self {
+            only: Some(name.to_owned()),
+            ..Self::new(0)
         }
     }
 
@@ -50,9 +63,12 @@ impl Credentials {
         if keys.is_empty() || target.provider.auth == Auth::None {
             return Shown::Nothing;
         }
+        let named = |key: &&Arc<ProviderKey>| Some(key.name()) == self.only.as_deref();
+        let pinned = keys.iter().any(|key| named(&key));
         let round = keys.iter().cycle().skip(self.start % keys.len());
         let mut left = round
             .take(keys.len())
+            .filter(|key| !pinned || named(key))
             .filter(|key| !self.is_spent(key, target));
         left.next()
             .map_or(Shown::AllSpent, |key| Shown::Key(Arc::clone(key)))

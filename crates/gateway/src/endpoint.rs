@@ -11,6 +11,8 @@ use policy::snapshot::Snapshot;
 
 use crate::through;
 
+use crate::stored_calls::StoredCall;
+
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// What a request asks for, and in which dialect it is answered.
@@ -38,6 +40,8 @@ pub(crate) enum Operation {
         /// Its name.
         id: String,
     },
+    /// An answer that a provider keeps.
+    Stored(StoredCall),
     /// Whether the process runs; asked without a key.
     Live,
     /// Whether it can serve; asked without a key.
@@ -64,6 +68,7 @@ impl Operation {
             Operation::CountTokens(_) => "count_tokens",
             Operation::Through(_) => "passthrough",
             Operation::Models | Operation::Model { .. } => "models",
+            Operation::Stored(_) => "responses",
             Operation::Live | Operation::Ready => "probe",
         }
     }
@@ -95,6 +100,8 @@ enum Means {
     CountTokens,
     Models,
     Model,
+    /// An answer that a provider keeps, and what of it or to be done with it.
+    Stored(&'static str),
     Live,
     Ready,
 }
@@ -156,6 +163,16 @@ const fn get(
         roots,
         path,
         means,
+    }
+}
+
+const fn stored(method: Method, path: &'static str, below: &'static str) -> Row {
+    Row {
+        dialect: Some(Dialect::OpenaiResponses),
+        method,
+        roots: OPENAI,
+        path,
+        means: Means::Stored(below),
     }
 }
 
@@ -273,6 +290,10 @@ static ROWS: &[Row] = &[
         "/models/{path}",
         Means::Model,
     ),
+    stored(Method::GET, "/responses/{id}", ""),
+    stored(Method::DELETE, "/responses/{id}", ""),
+    stored(Method::GET, "/responses/{id}/input_items", "/input_items"),
+    stored(Method::POST, "/responses/{id}/cancel", "/cancel"),
     get(None, NONE, "/livez", Means::Live),
     get(None, NONE, "/readyz", Means::Ready),
     Row {
@@ -293,6 +314,9 @@ const BELOW: &[(&str, Dialect)] = &[
     ("/v1/projects/", Dialect::Gemini),
     ("/model/", Dialect::BedrockConverse),
     ("/v2/", Dialect::Cohere),
+    ("/v1/responses/", Dialect::OpenaiResponses),
+    ("/responses/", Dialect::OpenaiResponses),
+    ("/openai/v1/responses/", Dialect::OpenaiResponses),
 ];
 
 impl Asked {
@@ -373,7 +397,7 @@ impl Row {
         Some(below)
     }
 
-    /// None where the model's name is no text.
+    /// None where what stands in the path is no text.
     fn operation(&self, model: &str, query: Option<&str>) -> Option<Operation> {
         let model = percent_decode_str(model).decode_utf8().ok()?.into_owned();
         let form = |stream: Option<bool>, json_array: bool| Form {
@@ -393,6 +417,12 @@ impl Row {
             Means::CountTokens => Operation::CountTokens(form(Some(false), false)),
             Means::Models => Operation::Models,
             Means::Model => Operation::Model { id: model },
+            Means::Stored(below) => Operation::Stored(StoredCall {
+                method: self.method.clone(),
+                id: model,
+                below,
+                query: query.map(str::to_owned),
+            }),
             Means::Live => Operation::Live,
             Means::Ready => Operation::Ready,
         })

@@ -31,6 +31,7 @@ use crate::notice::Notice;
 use crate::refuse;
 use crate::respond::loss_list;
 use crate::spend::{Resolved, Spend};
+use crate::stored::Binder;
 use crate::tasks::Tasks;
 use crate::upstream::{BodyEnd, UpstreamBody};
 use crate::{Gateway, Shared};
@@ -75,6 +76,8 @@ pub(crate) struct Exchange {
     pub used: Used,
     /// The model that served, in the provider's words, where it said so.
     pub served_model: Option<Arc<str>>,
+    /// Binds the answer of the try at hand, where its provider keeps it.
+    pub binder: Option<Binder>,
     /// What it holds of the accounts.
     pub spend: Spend,
     /// What it came to, once it is settled.
@@ -238,6 +241,7 @@ impl Exchange {
             losses: Vec::new(),
             used: Used::default(),
             served_model: None,
+            binder: None,
             spend: Spend::default(),
             bill: None,
             status: 200,
@@ -255,6 +259,13 @@ impl Exchange {
     /// Says how it ended; the first word stands.
     pub(crate) fn conclude(&mut self, outcome: Outcome) {
         self.outcome.get_or_insert(outcome);
+    }
+
+    /// Binds the answer of that id to its tenant and its target, where the provider keeps it.
+    pub(crate) fn answered_as(&self, id: &str) {
+        if let Some(binder) = &self.binder {
+            binder.bind(id, &self.shared);
+        }
     }
 
     /// Notes who serves the try at hand, as the provider says.

@@ -12,6 +12,7 @@ mod attempt;
 mod attribute;
 mod bill;
 mod clock;
+mod conclude;
 mod count;
 mod credentials;
 mod dispatch;
@@ -41,6 +42,8 @@ mod screen;
 pub mod serve;
 mod speech;
 mod spend;
+pub mod stored;
+mod stored_calls;
 pub mod tasks;
 pub mod telemetry;
 mod through;
@@ -77,6 +80,8 @@ pub struct Shared {
     pub telemetry: Telemetry,
     /// Reasoning that clients cannot carry from one turn to the next.
     pub reasoning: reasoning::Store,
+    /// Answers that providers keep.
+    pub stored: stored::Stored,
     /// What operators are told.
     pub notices: Notices,
     /// How long clients are left without a sign of life.

@@ -27,10 +27,11 @@ use crate::names::{self, Names};
 use crate::plan::Planned;
 use crate::reasoning::{Keeper, Kept};
 use crate::refuse;
+use crate::stored::Binder;
 use crate::upstream::{Pieces, sign};
 
 /// What cannot stand in a segment of a path as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -72,10 +73,13 @@ impl Outgoing {
     pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>) -> Self {
         Self {
             kept: Kept::of(&planned.screened.admitted.caller.key),
+            credentials: match &planned.pinned {
+                Some(place) => Credentials::only(&place.credential),
+                None => Credentials::new(fastrand::usize(..)),
+            },
             planned,
             decoded: None,
             clamp,
-            credentials: Credentials::new(fastrand::usize(..)),
         }
     }
 
@@ -167,6 +171,16 @@ impl Outgoing {
             losses: losses.into_vec(),
             moved: Vec::new(),
         })
+    }
+
+    /// Who binds the answer of a target, where the target keeps it and the client reads the id that
+    /// the target gave it.
+    #[must_use]
+    pub(crate) fn binder(&self, target: &Target, encoded: &Encoded) -> Option<Binder> {
+        let admitted = &self.planned.screened.admitted;
+        let binds = encoded.same_dialect && admitted.head.stores;
+        let binder = || Binder::new(&admitted.caller.key, target, encoded.key.as_deref());
+        binds.then(binder)
     }
 
     /// Begins to keep the reasoning of what a target answers, where it is asked in another dialect
@@ -303,7 +317,7 @@ pub(crate) fn own(headers: &mut HeaderMap, names: &Names, provider: &Provider) {
 
 /// The path of an operation at a target: the provider's root, Azure's deployment where it wants one,
 /// the dialect's own path, and the provider's query behind the path's own.
-fn path(target: &Target, of_dialect: &str) -> String {
+pub(crate) fn path(target: &Target, of_dialect: &str) -> String {
     let Provider {
         base_path, paths, ..
     } = &*target.provider;

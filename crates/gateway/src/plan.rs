@@ -1,12 +1,17 @@
 //! Which model the name means for this caller, and which targets serve it in what order.
 
+use std::sync::Arc;
+
 use dialect::needs::Need;
 use policy::failure::{Code, Failure};
 use policy::plan::Plan;
 use policy::snapshot::{Resolved, Snapshot};
+use store::responses::Place;
 
+use crate::Shared;
 use crate::refuse::{self, quote};
 use crate::screen::Screened;
+use crate::stored;
 
 /// A request with the targets that may serve it.
 pub(crate) struct Planned {
@@ -14,34 +19,27 @@ pub(crate) struct Planned {
     pub screened: Screened,
     /// The targets.
     pub plan: Plan,
+    /// Where the answer is that the request goes on from, so that it may go nowhere else.
+    pub pinned: Option<Arc<Place>>,
 }
-
-/// What would go on from what a provider keeps for all callers together, or end after its client has
-/// gone: neither is bound to who asks, so both are refused.
-const UNSERVED: [(Need, &str); 2] = [
-    (
-        Need::ServerState,
-        "the request goes on from an answer or a conversation that the provider keeps",
-    ),
-    (
-        Need::Background,
-        "the request asks for an answer in the background",
-    ),
-];
 
 /// Plans the request.
 ///
 /// # Errors
-/// `invalid_request` for what is not served, `model_not_found` with near names, `model_not_allowed`, or
-/// `no_target`.
-pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planned>, Failure> {
+/// `invalid_request` for what is not served, `not_found` for an earlier answer that is not the
+/// caller's, `model_not_found` with near names, `model_not_allowed`, or `no_target`.
+pub(crate) fn plan(
+    screened: Screened,
+    snapshot: &Snapshot,
+    shared: &Shared,
+) -> Result<Box<Planned>, Failure> {
     let head = &screened.admitted.head;
-    for (need, what) in UNSERVED {
-        if head.needs.has(need) {
-            let why = format!("{what}, which is not served yet");
-            return Err(Failure::new(Code::InvalidRequest, why));
-        }
+    if head.needs.has(Need::Background) {
+        // It would end, and be billed, after its client and its exchange have gone.
+        let why = "the request asks for an answer in the background, which is not served yet";
+        return Err(Failure::new(Code::InvalidRequest, why));
     }
+    let pinned = stored::pinned(head, &screened.admitted.caller.key, shared)?;
     let name = &head.model;
     let model = match snapshot.resolve(name, &screened.admitted.caller.key) {
         Resolved::Model(model) => model,
@@ -54,7 +52,10 @@ pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planne
         }
         Resolved::NotFound(near) => return Err(refuse::no_model(name, &near)),
     };
-    let plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
+    let plan = match &pinned {
+        Some(place) => stored::plan(&model, place)?,
+        None => policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1))),
+    };
     if plan.steps.is_empty() {
         return Err(Failure::new(
             Code::NoTarget,
@@ -62,5 +63,9 @@ pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planne
         )
         .at("model"));
     }
-    Ok(Box::new(Planned { screened, plan }))
+    Ok(Box::new(Planned {
+        screened,
+        plan,
+        pinned,
+    }))
 }

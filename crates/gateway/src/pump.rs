@@ -322,6 +322,7 @@ impl Pump {
                 } => exchange.used.output_bytes += text.len() as u64,
                 StreamEvent::Start(start) => {
                     exchange.served_by(&start.model, start.service_tier.as_deref());
+                    exchange.answered_as(&start.id);
                     start
                         .created
                         .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());

@@ -58,6 +58,21 @@ impl Tenant {
             key: Arc::clone(&key.name),
         }
     }
+
+    /// Its name in one text, which no other tenant has: each part stands behind its length.
+    #[must_use]
+    pub(crate) fn spelled(&self) -> String {
+        let part = |part: Option<&Arc<str>>| match part {
+            Some(name) => format!("{}:{name}", name.len()),
+            None => "-".to_owned(),
+        };
+        let parts = [
+            self.organisation.as_ref(),
+            self.team.as_ref(),
+            Some(&self.key),
+        ];
+        parts.map(part).join(" ")
+    }
 }
 
 /// Who made it, and alone gets it back.

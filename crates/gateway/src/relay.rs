@@ -54,6 +54,22 @@ impl Body {
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self::Full(Some(bytes.into()))
     }
+
+    /// A body that goes on as it comes, and is billed to nobody.
+    #[must_use]
+    pub(crate) fn uncounted(
+        first: Bytes,
+        rest: Box<UpstreamBody>,
+        (exchange, deadline): (Box<Exchange>, Instant),
+    ) -> Self {
+        Self::Long(Box::new(Long {
+            first: Some(first).filter(|first| !first.is_empty()),
+            rest,
+            exchange,
+            deadline: Box::pin(sleep_until(deadline)),
+            counts: false,
+        }))
+    }
 }
 
 /// Waits for the answer and hands it on. The status line of a stream waits for
@@ -116,6 +132,7 @@ async fn hand_on(speech: Speech, answer: Answer, pace: Pace) -> Response<Body> {
             rest,
             exchange,
             deadline: Box::pin(sleep_until(pace.deadline)),
+            counts: true,
         })),
     };
     response
@@ -383,6 +400,8 @@ pub struct Long {
     rest: Box<UpstreamBody>,
     exchange: Box<Exchange>,
     deadline: Pin<Box<Sleep>>,
+    /// Whether its bytes are to be billed.
+    counts: bool,
 }
 
 impl Long {
@@ -423,7 +442,9 @@ impl Long {
 impl Long {
     /// Nobody reads it, so its bytes are all that can be counted.
     fn metered(&mut self, bytes: Bytes) -> Bytes {
-        self.exchange.used.output_bytes += bytes.len() as u64;
+        if self.counts {
+            self.exchange.used.output_bytes += bytes.len() as u64;
+        }
         bytes
     }
 

@@ -31,7 +31,11 @@ use crate::reserve::{Reserved, reserve};
 use crate::respond;
 use crate::screen::screen;
 use crate::speech::Speech;
+<<<<<<< HEAD
 use crate::through::{self, Through};
+=======
+use crate::stored_calls::{self, Asking};
+>>>>>>> state
 
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
@@ -42,8 +46,12 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
     let mut exchange = Exchange::open(&gateway, snapshot, dialect);
     match forward(&gateway, asked, request, &mut exchange).await {
         Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
+<<<<<<< HEAD
         Ok(Way::Count(planned)) => count(gateway, planned, exchange).await,
         Ok(Way::Through(through)) => through::send(gateway, through, exchange).await,
+=======
+        Ok(Way::Ask(asking)) => stored_calls::ask(gateway, asking, exchange).await,
+>>>>>>> state
         Ok(Way::Answer(mut response)) => {
             exchange.conclude(Outcome::Answered);
             respond::common(response.headers_mut(), dialect, &exchange, None);
@@ -57,10 +65,15 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
 enum Way {
     /// To a provider.
     Send(Reserved),
+<<<<<<< HEAD
     /// To whoever counts its tokens.
     Count(Box<Planned>),
     /// To a provider's own path.
     Through(Box<Through>),
+=======
+    /// To the provider that keeps an answer.
+    Ask(Box<Asking>),
+>>>>>>> state
     /// To an answer that the gateway itself knows.
     Answer(Response<Body>),
 }
@@ -80,8 +93,13 @@ async fn forward(
     let form = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
+<<<<<<< HEAD
         Operation::Models | Operation::Model { .. } | Operation::Through(_) => Form::default(),
         Operation::Chat(form) | Operation::CountTokens(form) => form.clone(),
+=======
+        Operation::Models | Operation::Model { .. } | Operation::Stored(_) => Form::default(),
+        Operation::Chat(form) => form.clone(),
+>>>>>>> state
     };
 
     let caller = identify(
@@ -107,6 +125,12 @@ async fn forward(
     }
 
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
+    if let Operation::Stored(asked) = operation {
+        let call = Call::new(dialect, options, parts.headers);
+        let admitted = admit(shared, (caller, call, Head::default()), exchange)?;
+        let asking = stored_calls::find(admitted, asked, (gateway, &snapshot))?;
+        return Ok(Way::Ask(Box::new(asking)));
+    }
     let limits = intake::Limits::of(&snapshot, form.model.as_deref(), options.timeout);
     let mut body = intake::read(body, &parts, &limits, &shared.memory).await?;
     let is_counted = matches!(operation, Operation::CountTokens(_));
@@ -128,7 +152,7 @@ async fn forward(
     };
     let admitted = admit(shared, (caller, call, head), exchange)?;
     let screened = screen(admitted, body)?;
-    let planned = plan(screened, &snapshot)?;
+    let planned = plan(screened, &snapshot, shared)?;
     exchange.model = Some(Arc::clone(&planned.plan.model));
     if is_counted {
         return Ok(Way::Count(planned));

@@ -9,5 +9,6 @@ pub mod keys;
 pub mod ledger;
 pub mod objects;
 pub mod record;
+pub mod responses;
 pub mod seal;
 pub mod sqlite;

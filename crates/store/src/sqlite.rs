@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-pub use migrate::{MAIN_MIGRATIONS, MONTH_MIGRATIONS, Migration};
+pub use migrate::{MAIN_MIGRATIONS, MONTH_MIGRATIONS, Migration, RESPONSES_MIGRATIONS};
 pub(crate) use month::DAY_MS;
 pub use month::Month;
 
@@ -187,6 +187,15 @@ pub(crate) fn open(
         migrate::apply(&mut connection, path, migrations)?;
     }
     Ok(connection)
+}
+
+/// Opens the file of answers that providers keep, brought up to date; see [`open_main`].
+///
+/// # Errors
+/// [`OpenError`]; a damaged or newer file is not touched.
+pub(crate) fn open_responses(dir: &Path) -> Result<Connection, OpenError> {
+    let file = dir.join(crate::responses::FILE);
+    open(&file, OpenMode::Create, RESPONSES_MIGRATIONS)
 }
 
 /// What an error of SQLite means for that file.

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use gateway::stored::Stored;
 use policy::accounts::{Accounts, Balance, LimitSet};
 use policy::secret::Secret;
 use policy::viewer::Viewer;
@@ -17,6 +18,7 @@ use store::journal::{self, OnFailure, Recorder};
 use store::keys::KeyHasher;
 use store::ledger::{self, Ledger, LedgerWriter};
 use store::objects::Objects;
+use store::responses::{Bound, Responses};
 use store::seal::Sealer;
 use store::sqlite::{OpenMode, open_main};
 use tokio_util::sync::CancellationToken;
@@ -42,11 +44,15 @@ pub(crate) struct Books {
     pub(crate) ledger: Arc<Ledger>,
     /// Keys, teams, budgets and providers made at run time.
     pub(crate) objects: Arc<Objects>,
+    /// The file of answers that providers keep, and its thread.
+    pub(crate) responses: Responses,
     /// How the ledger's writer fares.
     pub(crate) ledger_health: Arc<ledger::Health>,
     /// The disk took back what it had: nothing may go on.
     pub(crate) failed: CancellationToken,
     writing: Writing,
+    /// What the file of kept answers knew at the start.
+    known: Vec<Bound>,
 }
 
 /// The thread that moves the journal's records into the ledger.
@@ -92,6 +98,7 @@ impl Books {
             say(&told);
         }
         let ledger = Arc::new(Ledger::open(dir)?);
+        let (responses, known) = Responses::open(dir, options.now_ms)?;
         let secret = options.master_key.reveal().as_bytes();
         let objects = Objects::open(
             open_main(dir, OpenMode::Existing)?,
@@ -111,6 +118,8 @@ impl Books {
             journal: Arc::new(journal),
             ledger,
             objects: Arc::new(objects),
+            responses,
+            known,
             ledger_health,
             failed,
             writing: Writing {
@@ -130,6 +139,11 @@ impl Books {
         ))
     }
 
+    /// Which answers are kept, as their file knows it.
+    pub(crate) fn stored(&mut self) -> Stored {
+        Stored::new(&std::mem::take(&mut self.known), self.responses.changes())
+    }
+
     /// Where a core writes.
     pub(crate) fn recorder(&self, core: usize) -> Arc<dyn Recorder> {
         self.journal.writer(core)
@@ -140,6 +154,7 @@ impl Books {
         // The ledger is given only what the disk has; what it has not yet comes at the next start.
         let _ = self.journal.is_kept_within(LAST_SYNC);
         self.writing.end();
+        self.responses.close();
     }
 }
 

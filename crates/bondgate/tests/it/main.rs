@@ -42,6 +42,7 @@ mod sdk_dialects;
 mod secrets;
 mod serving;
 mod storage;
+mod stored;
 mod tls;
 mod upstreams;
 mod zero_config;

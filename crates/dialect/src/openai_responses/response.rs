@@ -129,6 +129,7 @@ pub(super) fn weigh(body: &[u8]) -> Result<Weighed<'_>, Broken> {
     let mut reader = Reader::new(body)?.with_unique_keys();
     reader.object(|key, member| {
         match (key, member.peek()?) {
+            ("id", Kind::String) => weighed.id = member.string()?,
             ("model", Kind::String) => weighed.model = member.string()?,
             ("status", Kind::String) => end.status = text(member)?,
             ("service_tier", Kind::String) => weighed.service_tier = Some(member.string()?),

@@ -316,6 +316,7 @@ impl Road {
             accounts: Accounts::new(),
             telemetry: Telemetry::default(),
             reasoning: gateway::reasoning::Store::default(),
+            stored: gateway::stored::Stored::default(),
             notices,
             timings,
             clock,

@@ -41,6 +41,7 @@ mod road_reasoning;
 mod road_secrets;
 mod road_signed;
 mod road_sockets;
+mod road_stored;
 mod road_time;
 mod road_translated;
 mod smuggling;

@@ -179,7 +179,6 @@ async fn what_is_not_bound_to_who_asks_is_refused() {
     let sim = sim().await;
     let road = Road::to(vec![echo("p", Dialect::OpenaiResponses, &sim)]);
     for (name, value) in [
-        ("previous_response_id", json!("resp_of_somebody")),
         ("conversation", json!("conv_of_somebody")),
         ("background", json!(true)),
     ] {

@@ -51,6 +51,13 @@ pub const MONTH_MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("migrations/month_0001_exchanges.sql"),
 }];
 
+/// The steps of the file of answers that providers keep.
+pub const RESPONSES_MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "responses",
+    sql: include_str!("migrations/responses_0001.sql"),
+}];
+
 /// The newest version of a list.
 pub(super) fn newest(migrations: &[Migration]) -> i64 {
     migrations.last().map_or(0, |last| last.version)

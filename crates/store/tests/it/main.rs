@@ -19,3 +19,4 @@ mod ledger_write;
 mod objects;
 mod objects_hostile;
 mod objects_secrets;
+mod responses;

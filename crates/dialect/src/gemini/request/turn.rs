@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 
 use super::encode::Writing;
-use crate::chat::{Message, Opaque, Part, PartKind, Place, Request, Role};
+use crate::chat::{
+    Effort, Message, Opaque, Part, PartKind, Place, ReasoningRequest, Request, Role,
+};
 use crate::gemini::wire::write::{Parts, lose_extra};
 use crate::gemini::wire::{OWN, names, opaque, spelled};
 use crate::json::Writer;
@@ -106,6 +108,7 @@ impl Writing<'_> {
         let mut writing = Parts {
             ours: self.ours,
             answer: false,
+            thinks: !self.ours && self.request.reasoning.as_ref().is_some_and(wanted),
             called,
             waiting: Vec::new(),
             first_call_written: false,
@@ -187,6 +190,11 @@ impl Writing<'_> {
                 .functional(place.turn.as_str(), LossKind::Dropped, why);
         }
     }
+}
+
+/// Whether reasoning is asked for.
+fn wanted(reasoning: &ReasoningRequest) -> bool {
+    reasoning.enabled != Some(false) && reasoning.effort != Some(Effort::None)
 }
 
 /// Where the turns of a request of this dialect stand in its contents.

@@ -258,6 +258,7 @@ fn write_content(out: &mut Writer, candidate: &Candidate, ours: bool, losses: &m
         let mut writing = Parts {
             ours,
             answer: true,
+            thinks: false,
             called: &none,
             waiting: Vec::new(),
             first_call_written: false,

@@ -42,6 +42,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) waiting: Vec<(&'a str, &'a Json)>,
     /// Whether the turn's first call was written: only that one is signed.
     pub(crate) first_call_written: bool,
+    /// Whether the model is to think, so that a call without its thoughts is one with less.
+    pub(crate) thinks: bool,
     /// Takes what cannot be written.
     pub(crate) losses: &'a mut Losses,
 }
@@ -224,6 +226,11 @@ impl<'a> Parts<'a> {
             first && signature.is_none() && !self.answer
         };
         if unsigned {
+            if self.thinks {
+                let why = "its thoughts are not known; Google's word for that stands for them";
+                let path = format!("{path}.reasoning");
+                self.losses.tuning(path, LossKind::Approximated, why);
+            }
             signature = Some(Cow::Owned(Json::string(UNSIGNED)));
         }
         self.object(out, (part, signature), path, |parts, out| {

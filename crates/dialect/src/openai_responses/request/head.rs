@@ -14,7 +14,7 @@ use crate::openai_responses::wire::{KEPT, kind_of};
 use crate::patch::Patch;
 
 /// Members that the head reads, and which may therefore stand only once.
-const ONCE: [&str; 8] = [
+const ONCE: [&str; 10] = [
     "model",
     "input",
     "stream",
@@ -23,6 +23,8 @@ const ONCE: [&str; 8] = [
     "tools",
     "text",
     "background",
+    "store",
+    "previous_response_id",
 ];
 
 /// Reads the head.
@@ -31,6 +33,7 @@ pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
     let mut head = Head {
         candidates: 1,
         stream_usage: true,
+        stores: true,
         body_start: reader.offset() + 1,
         ..Head::default()
     };
@@ -44,6 +47,9 @@ pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
         }
         match key {
             "background" => background = !member.null()? && member.bool()?,
+            "previous_response_id" if member.peek()? == Kind::String => {
+                head.previous = Some(member.string()?.into_owned());
+            }
             _ if KEPT.contains(&key) => {
                 if !member.null()? {
                     kept = true;
@@ -55,12 +61,15 @@ pub(crate) fn head(body: &[u8]) -> Result<Head, Invalid> {
         Ok(())
     })?;
     reader.end()?;
-    if !kept && !seen.get(1).copied().unwrap_or_default() {
+    if !kept && head.previous.is_none() && !seen.get(1).copied().unwrap_or_default() {
         return Err(Invalid::new("field required").under("input"));
     }
-    if kept {
+    kept |= head.needs.has(Need::ServerState);
+    if kept || head.previous.is_some() {
         head.needs.add(Need::ServerState);
     }
+    // Beside anything else that is kept, the answer does not say alone where the request may go.
+    head.previous.take_if(|_| kept);
     if background {
         head.needs.add(Need::Background);
     }
@@ -99,6 +108,7 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
             reader.skip()?;
         }
         ("stream", _) => head.stream = reader.bool()?,
+        ("store", _) => head.stores = reader.bool()?,
         ("service_tier", Kind::String) => {
             head.service_tier = Some(reader.string()?.into_owned());
         }
