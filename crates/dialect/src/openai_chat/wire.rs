@@ -152,3 +152,12 @@ pub(super) fn write_cache(out: &mut Writer, marker: &CacheMarker) {
         marker.extra.write(out);
     });
 }
+
+/// Fields of a request without which an answer does something else.
+pub(crate) const WEIGHTY: [&str; 5] = [
+    "audio",
+    "modalities",
+    "web_search_options",
+    "functions",
+    "function_call",
+];

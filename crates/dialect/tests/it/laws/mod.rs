@@ -4,6 +4,7 @@ mod ambiguous;
 mod broken;
 mod chop;
 mod cut;
+mod differential;
 mod fields;
 mod fold;
 mod generated;
