@@ -131,17 +131,21 @@ fn member_of(request: &mut Request, key: &str, reader: &mut Reader<'_>) -> Resul
             });
         }
         ("reasoning", Kind::Object) => request.reasoning = Some(reasoning(reader)?),
-        ("modalities", _) => {
-            let value = reader.json()?;
-            if value.text().split_whitespace().collect::<String>() == r#"["text"]"# {
-                extra.set_asides(&["modalities"]);
-            }
-            extra.push(key, value);
-        }
+        ("modalities", _) => modalities(extra, reader)?,
         ("service_tier", _) => request.service_tier = Some(text(reader)?),
         ("user", _) => request.user = Some(text(reader)?),
         _ => extra.push(key, reader.json()?),
     }
+    Ok(())
+}
+
+/// Text alone is what every answer is, so that asking for it says nothing.
+fn modalities(extra: &mut Extra, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+    let value = reader.json()?;
+    if value.text().split_whitespace().collect::<String>() == r#"["text"]"# {
+        extra.set_asides(&["modalities"]);
+    }
+    extra.push("modalities", value);
     Ok(())
 }
 

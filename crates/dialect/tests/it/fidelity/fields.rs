@@ -160,12 +160,10 @@ fn gather(value: &Value, path: &str, name: &str, fields: &mut Vec<(String, Strin
         Value::Array(list) if list.iter().any(Value::is_object) && !is_free(name) => {
             for (at, element) in list.iter().enumerate() {
                 let path = format!("{path}[{at}]");
-                gather(
-                    element,
-                    &path,
-                    &format!("{name}[{}]", kind(element)),
-                    fields,
-                );
+                match kind(element) {
+                    odd if is_made_up(odd) => fields.push((path, ODD.to_owned())),
+                    kind => gather(element, &path, &format!("{name}[{kind}]"), fields),
+                }
             }
         }
         Value::Array(_)

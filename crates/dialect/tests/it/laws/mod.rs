@@ -7,6 +7,7 @@ mod cut;
 mod differential;
 mod fields;
 mod fold;
+mod fuzz;
 mod generated;
 mod head;
 mod hostile;
