@@ -101,7 +101,8 @@ pub trait ClientCodec: Sync {
     fn decode_response(&self, body: &[u8]) -> Result<Response, Broken>;
 
     /// Checks that a whole answer is complete, and tells what it used and who served it, without
-    /// building it. Agrees with [`ClientCodec::decode_response`].
+    /// building it: it looks at what proves the end and at the usage alone, and passes whatever
+    /// [`ClientCodec::decode_response`] reads.
     ///
     /// # Errors
     /// As that.

@@ -17,7 +17,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Gateway;
 use crate::answer::{Collected, Failed, TOTAL, collect, refused};
-use crate::attempt::{Ends, conclude, waited};
+use crate::attempt::waited;
+use crate::conclude::{Ends, conclude};
 use crate::exchange::{Attempt, Exchange, Outcome};
 use crate::intake;
 use crate::outgoing::{Encoded, Outgoing};

@@ -31,11 +31,8 @@ use crate::reserve::{Reserved, reserve};
 use crate::respond;
 use crate::screen::screen;
 use crate::speech::Speech;
-<<<<<<< HEAD
-use crate::through::{self, Through};
-=======
 use crate::stored_calls::{self, Asking};
->>>>>>> state
+use crate::through::{self, Through};
 
 /// Serves one request.
 pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Body> {
@@ -46,12 +43,9 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
     let mut exchange = Exchange::open(&gateway, snapshot, dialect);
     match forward(&gateway, asked, request, &mut exchange).await {
         Ok(Way::Send(reserved)) => relay(dialect, attempt(gateway, reserved, exchange)).await,
-<<<<<<< HEAD
         Ok(Way::Count(planned)) => count(gateway, planned, exchange).await,
         Ok(Way::Through(through)) => through::send(gateway, through, exchange).await,
-=======
         Ok(Way::Ask(asking)) => stored_calls::ask(gateway, asking, exchange).await,
->>>>>>> state
         Ok(Way::Answer(mut response)) => {
             exchange.conclude(Outcome::Answered);
             respond::common(response.headers_mut(), dialect, &exchange, None);
@@ -65,15 +59,12 @@ pub async fn serve(gateway: Gateway, request: Request<Incoming>) -> Response<Bod
 enum Way {
     /// To a provider.
     Send(Reserved),
-<<<<<<< HEAD
     /// To whoever counts its tokens.
     Count(Box<Planned>),
     /// To a provider's own path.
     Through(Box<Through>),
-=======
     /// To the provider that keeps an answer.
     Ask(Box<Asking>),
->>>>>>> state
     /// To an answer that the gateway itself knows.
     Answer(Response<Body>),
 }
@@ -93,13 +84,11 @@ async fn forward(
     let form = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
-<<<<<<< HEAD
-        Operation::Models | Operation::Model { .. } | Operation::Through(_) => Form::default(),
+        Operation::Models
+        | Operation::Model { .. }
+        | Operation::Through(_)
+        | Operation::Stored(_) => Form::default(),
         Operation::Chat(form) | Operation::CountTokens(form) => form.clone(),
-=======
-        Operation::Models | Operation::Model { .. } | Operation::Stored(_) => Form::default(),
-        Operation::Chat(form) => form.clone(),
->>>>>>> state
     };
 
     let caller = identify(

@@ -117,3 +117,6 @@ pub(crate) fn write_cache(out: &mut Writer, marker: &CacheMarker, ours: bool) {
         }
     });
 }
+
+/// Fields of a request without which an answer does something else.
+pub(crate) const WEIGHTY: [&str; 3] = ["mcp_servers", "container", "inference_geo"];

@@ -113,3 +113,6 @@ pub(crate) fn write_cache(out: &mut Writer, marker: &CacheMarker, ours: bool) {
         });
     });
 }
+
+/// Fields of a request without which an answer does something else.
+pub(crate) const WEIGHTY: [&str; 2] = ["guardrailConfig", "promptVariables"];

@@ -248,6 +248,18 @@ impl Request {
         self.origin.server().tool_place(self, at)
     }
 
+    /// Paths of what asks for token probabilities, where they are wanted.
+    pub fn probabilities(&self) -> impl Iterator<Item = &'static str> {
+        let asked = self.logprobs.filter(|asked| asked.enabled);
+        let top = asked.and_then(|asked| asked.top);
+        let words = self.words();
+        let paths = [
+            asked.map(|_| words.logprobs),
+            top.map(|_| words.top_logprobs),
+        ];
+        paths.into_iter().flatten()
+    }
+
     /// The words of the dialect that it was written in.
     #[must_use]
     pub fn words(&self) -> &'static Words {

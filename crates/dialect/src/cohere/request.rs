@@ -41,7 +41,7 @@ pub(super) const WORDS: Words = Words {
         ("detail", "image_url.detail"),
         ("result", "content[]"),
         ("signature", ""),
-        ("strict", ""),
+        ("strict", "../strict_tools"),
     ],
     ..Words::USUAL
 };

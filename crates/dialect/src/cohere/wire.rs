@@ -140,3 +140,6 @@ pub(crate) fn lose_extra(losses: &mut Losses, under: &str, extra: &Extra) {
 
 /// Why most fields of other dialects stay behind.
 pub(crate) const NO_FIELD: &str = "Cohere's chat has no such field";
+
+/// Fields of a request without which an answer does something else.
+pub(crate) const WEIGHTY: [&str; 2] = ["documents", "raw_prompting"];

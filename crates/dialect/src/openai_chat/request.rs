@@ -68,25 +68,6 @@ pub(super) fn words(request: &Request) -> &'static Words {
 /// Most stop texts that OpenAI takes.
 const STOPS: usize = 4;
 
-/// Fields of other dialects without which an answer does something else.
-const FUNCTIONAL: [(&str, &str); 9] = [
-    (
-        "previous_response_id",
-        "its provider keeps what went before",
-    ),
-    ("conversation", "its provider keeps what went before"),
-    ("prompt", "its provider keeps it"),
-    ("background", "the answer is given at once"),
-    ("mcp_servers", "the provider of another dialect runs it"),
-    ("container", "the provider of another dialect runs it"),
-    (
-        "inference_geo",
-        "where an answer is made cannot be asked for",
-    ),
-    ("documents", "chat completions take no documents to cite"),
-    ("raw_prompting", "a prompt is made of the messages"),
-];
-
 /// Fields that mean the same, by the same name, elsewhere too.
 pub(super) const SHARED: [&str; 5] = [
     "metadata",
@@ -129,12 +110,11 @@ pub(super) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
                     out.key(name).json(value);
                     continue;
                 }
-                match FUNCTIONAL.iter().find(|(known, _)| *known == name) {
-                    Some((_, why)) => pen.dropped(name, why),
-                    None if request.extra.is_weighty(name) => {
-                        pen.dropped(name, "chat completions have no such field");
-                    }
-                    None => pen.left(name, "chat completions have no such field"),
+                let why = "chat completions have no such field";
+                if request.extra.is_weighty(name) {
+                    pen.dropped(name, why);
+                } else {
+                    pen.left(name, why);
                 }
             }
         }

@@ -11,7 +11,7 @@ pub(super) mod usage;
 use self::message::{answer, in_content, words, write_joined, write_list, write_said};
 use self::usage::{usage, write_usage};
 use super::failure;
-use super::wire::{ASIDES, OWN, required, spelled, text};
+use super::wire::{ASIDES, OWN, required, spelled, text, told_tier};
 use crate::chat::{Candidate, Extra, Finish, FinishReason, Part, PartKind, Response};
 use crate::codec::{Broken, ModelEntry, Weighed};
 use crate::json::{Invalid, Json, Kind, Reader, Writer};
@@ -41,7 +41,7 @@ pub(super) fn encode(response: &Response, losses: &mut Losses) -> Vec<u8> {
                 Some(_) | None => write_usage(out, usage),
             }
         }
-        if let Some(tier) = &response.service_tier {
+        if let Some(tier) = told_tier(response.service_tier.as_deref(), ours) {
             out.key("service_tier").string(tier);
         }
         if ours {

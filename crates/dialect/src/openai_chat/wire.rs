@@ -62,6 +62,14 @@ pub(super) mod spelled {
     pub(crate) const ANY: &str = "any";
 }
 
+/// The service tiers that answers tell.
+const TIERS: [&str; 6] = ["auto", "default", "flex", "scale", "priority", "fast"];
+
+/// The tier to tell: our own as it is, another provider's where it has a word here.
+pub(super) fn told_tier(tier: Option<&str>, ours: bool) -> Option<&str> {
+    tier.filter(|tier| ours || TIERS.contains(tier))
+}
+
 /// Members of an answer, and of its choices, that tell of the provider's own housekeeping:
 /// the build that answered, who answered behind a router and in whose words, how long it
 /// took. An application's answer is the same without them.
@@ -152,3 +160,12 @@ pub(super) fn write_cache(out: &mut Writer, marker: &CacheMarker) {
         marker.extra.write(out);
     });
 }
+
+/// Fields of a request without which an answer does something else.
+pub(crate) const WEIGHTY: [&str; 5] = [
+    "audio",
+    "modalities",
+    "web_search_options",
+    "functions",
+    "function_call",
+];

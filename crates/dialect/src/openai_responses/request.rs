@@ -44,18 +44,6 @@ pub(super) const WORDS: Words = Words {
     ..Words::USUAL
 };
 
-/// Fields of other dialects without which an answer does something else.
-const FUNCTIONAL: [&str; 8] = [
-    "audio",
-    "modalities",
-    "web_search_options",
-    "functions",
-    "function_call",
-    "mcp_servers",
-    "container",
-    "inference_geo",
-];
-
 /// Fields that mean the same, by the same name, elsewhere too.
 pub(super) const SHARED: [&str; 5] = [
     "metadata",
@@ -331,7 +319,7 @@ impl Pen<'_> {
             });
         }
         for (name, value) in request.extra.said() {
-            if is_idle(value) || is_usual(name, value) {
+            if is_idle(value) {
                 continue;
             }
             if request.shares(OWN, name) {
@@ -339,7 +327,7 @@ impl Pen<'_> {
                 continue;
             }
             let why = "responses have no such field";
-            if FUNCTIONAL.contains(&name) {
+            if request.extra.is_weighty(name) {
                 self.dropped(name, why);
             } else {
                 self.left(name, why);
@@ -351,12 +339,6 @@ impl Pen<'_> {
 /// Whether a penalty asks for nothing.
 fn is_zero(value: &Json) -> bool {
     value.text().trim_end_matches(['0', '.']).is_empty()
-}
-
-/// Whether a field asks for what happens anyhow.
-fn is_usual(name: &str, value: &Json) -> bool {
-    let said: String = value.text().split_whitespace().collect();
-    name == "modalities" && said == "[\"text\"]"
 }
 
 fn write_effort(out: &mut Writer, effort: &str) {

@@ -161,3 +161,12 @@ pub(super) fn item_extra() -> Extra {
     extra.set_asides(&ASIDES);
     extra
 }
+
+/// Fields of a request without which an answer does something else.
+pub(crate) const WEIGHTY: [&str; 5] = [
+    "previous_response_id",
+    "conversation",
+    "prompt",
+    "background",
+    "text.format",
+];

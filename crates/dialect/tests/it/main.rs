@@ -31,4 +31,5 @@ mod openai_chat;
 mod openai_responses;
 mod patch;
 mod recordings;
+mod schemas;
 mod sse;

@@ -21,7 +21,7 @@ use super::probe::Probe;
 use super::{Place, Through};
 use crate::Gateway;
 use crate::answer::{Collected, Failed, TOTAL, collect, refused};
-use crate::attempt::{Ends, conclude};
+use crate::conclude::{Ends, conclude};
 use crate::credentials::{Credentials, Shown};
 use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange, Outcome};

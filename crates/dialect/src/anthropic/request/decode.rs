@@ -5,7 +5,7 @@
 //! same request back.
 
 use crate::anthropic::wire::read::content;
-use crate::anthropic::wire::{OWN, cache_marker, kind_of, required, spelled, text};
+use crate::anthropic::wire::{OWN, WEIGHTY, cache_marker, kind_of, required, spelled, text};
 use crate::chat::{
     Effort, Extra, Message, OutputFormat, Request, Role, Tool, ToolChoice, ToolKind, given,
 };
@@ -15,6 +15,7 @@ use crate::json::{Invalid, Json, Kind, Reader};
 pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut reader = Reader::new(body)?.with_unique_keys();
     let mut request = Request::new(OWN, String::new());
+    request.extra.set_weighty(&WEIGHTY);
     request.stream_usage = true;
     let (mut messages, mut system) = (None, None);
     reader.object(|key, member| {

@@ -131,7 +131,11 @@ impl Writing<'_> {
             }
         });
         if !self.ours {
-            lose_extra(self.losses, &self.request.tool_place(at), &tool.extra);
+            let path = self.request.tool_place(at);
+            lose_extra(self.losses, &path, &tool.extra);
+            if let Some(cache) = &tool.cache {
+                lose_extra(self.losses, &format!("{path}.cache_control"), &cache.extra);
+            }
         }
     }
 
@@ -314,13 +318,12 @@ impl Writing<'_> {
             let path = request.words().candidates;
             self.losses.functional(path, LossKind::Dropped, why);
         }
-        if request.logprobs.is_some_and(|l| l.enabled) {
-            let why = "messages carry none";
+        for path in request.probabilities() {
             self.losses
-                .functional(self.request.words().logprobs, LossKind::Dropped, why);
+                .functional(path, LossKind::Dropped, "messages carry none");
         }
-        for (name, _) in request.extra.said().filter(|(n, v)| !usual(n, v)) {
-            if FUNCTIONAL.contains(&name) || request.extra.is_weighty(name) {
+        for (name, _) in request.extra.said() {
+            if request.extra.is_weighty(name) {
                 let why = "messages have no such field";
                 self.losses.functional(name, LossKind::Dropped, why);
             } else {
@@ -328,26 +331,6 @@ impl Writing<'_> {
             }
         }
     }
-}
-
-/// Fields of other dialects without which the answer is another one.
-const FUNCTIONAL: [&str; 11] = [
-    "previous_response_id",
-    "conversation",
-    "prompt",
-    "background",
-    "audio",
-    "modalities",
-    "web_search_options",
-    "functions",
-    "function_call",
-    "documents",
-    "raw_prompting",
-];
-
-/// Whether a field asks for what happens anyhow.
-fn usual(name: &str, value: &Json) -> bool {
-    name == "modalities" && value.text().split_whitespace().collect::<String>() == "[\"text\"]"
 }
 
 /// Writes a schema that says, as the API wants it, that arguments are an object.

@@ -139,6 +139,9 @@ impl Blocks<'_> {
         (kind, media): (&str, &Media),
         path: &str,
     ) -> bool {
+        if self.answer && !self.ours {
+            return self.refuse(path, "answers hold no media");
+        }
         let source = match source(kind, media, self.ours) {
             Ok(source) => source,
             Err(why) => return self.refuse(path, why),
@@ -161,7 +164,7 @@ impl Blocks<'_> {
                     MediaSource::Parts(parts) => {
                         out.key("content");
                         let bare = part.extra.noted(spelled::BARE_SOURCE);
-                        blocks.content(out, (parts, bare), path);
+                        blocks.content(out, (parts, bare), &format!("{path}.source"));
                     }
                     MediaSource::Base64(_)
                     | MediaSource::Text(_)
@@ -367,12 +370,12 @@ fn source<'a>(kind: &str, media: &'a Media, ours: bool) -> Result<Source<'a>, &'
         }
         MediaSource::Parts(_) | MediaSource::Text(_) => Err("it is no picture"),
         MediaSource::Base64(data) if ours => made("base64", given, "data", data),
-        MediaSource::Base64(data) if kind == "image" => made(
-            "base64",
-            given.or(sniff(data).map(Cow::Borrowed)),
-            "data",
-            data,
-        ),
+        MediaSource::Base64(data) if kind == "image" => {
+            let said = given.as_deref().filter(|said| PICTURES.contains(said));
+            let known = said.or(sniff(data)).map(str::to_owned);
+            let media_type = known.ok_or("messages take JPEG, PNG, GIF and WebP")?;
+            made("base64", Some(Cow::Owned(media_type)), "data", data)
+        }
         MediaSource::Base64(data) => match given.as_deref().or(sniff(data)) {
             Some("application/pdf") => made(
                 "base64",
@@ -396,6 +399,9 @@ fn source<'a>(kind: &str, media: &'a Media, ours: bool) -> Result<Source<'a>, &'
 fn plain_text(data: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(data).ok()?).ok()
 }
+
+/// The pictures that the API takes.
+const PICTURES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 /// The media type that the first bytes tell, in base64.
 fn sniff(data: &str) -> Option<&'static str> {

@@ -6,7 +6,7 @@
 
 use super::family;
 use crate::bedrock_converse::wire::read::blocks;
-use crate::bedrock_converse::wire::{OWN, cache_point, required, spelled, text};
+use crate::bedrock_converse::wire::{OWN, WEIGHTY, cache_point, required, spelled, text};
 use crate::chat::{
     Effort, Extra, Message, OutputFormat, Request, Role, Tool, ToolChoice, ToolKind, given,
 };
@@ -16,6 +16,7 @@ use crate::json::{Invalid, Json, Kind, Reader};
 pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut reader = Reader::new(body)?.with_unique_keys();
     let mut request = Request::new(OWN, String::new());
+    request.extra.set_weighty(&WEIGHTY);
     request.stream_usage = true;
     let (mut messages, mut system) = (None, None);
     reader.object(|key, member| {

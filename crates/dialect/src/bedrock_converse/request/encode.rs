@@ -263,14 +263,13 @@ impl<'a> Writing<'a> {
             let path = request.words().candidates;
             self.losses.functional(path, LossKind::Dropped, why);
         }
-        if request.logprobs.is_some_and(|l| l.enabled) {
-            let why = "Converse tells none";
+        for path in request.probabilities() {
             self.losses
-                .functional(self.request.words().logprobs, LossKind::Dropped, why);
+                .functional(path, LossKind::Dropped, "Converse tells none");
         }
         let said = request.extra.said();
-        for (name, _) in said.filter(|(n, v)| !(idle(v) || usual(n, v))) {
-            if FUNCTIONAL.contains(&name) {
+        for (name, _) in said.filter(|(_, value)| !idle(value)) {
+            if request.extra.is_weighty(name) {
                 let why = "Converse has no such field";
                 self.losses.functional(name, LossKind::Dropped, why);
             } else {
@@ -282,22 +281,6 @@ impl<'a> Writing<'a> {
 
 /// What the name of a field for the model begins with.
 const FAMILY_FIELD: &str = "additionalModelRequestFields.";
-
-/// Fields of other dialects without which the answer is another one.
-const FUNCTIONAL: [&str; 7] = [
-    "audio",
-    "modalities",
-    "web_search_options",
-    "functions",
-    "function_call",
-    "mcp_servers",
-    "container",
-];
-
-/// Whether a field asks for what happens anyhow.
-fn usual(name: &str, value: &Json) -> bool {
-    name == "modalities" && value.text().split_whitespace().collect::<String>() == "[\"text\"]"
-}
 
 pub(super) fn value(number: &Json) -> f64 {
     number.text().parse().unwrap_or(f64::NAN)

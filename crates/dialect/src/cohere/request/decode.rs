@@ -8,13 +8,16 @@ use crate::chat::{
     Extra, Logprobs, OutputFormat, ReasoningRequest, Request, Tool, ToolChoice, ToolKind, given,
 };
 use crate::cohere::wire::message::message;
-use crate::cohere::wire::{OWN, empty_list, list, number, object, required, spelled, text};
+use crate::cohere::wire::{
+    OWN, WEIGHTY, empty_list, list, number, object, required, spelled, text,
+};
 use crate::json::{Invalid, Kind, Reader};
 
 /// Reads a whole request.
 pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut reader = Reader::new(body)?.with_unique_keys();
     let mut request = Request::new(OWN, String::new());
+    request.extra.set_weighty(&WEIGHTY);
     request.stream_usage = true;
     let mut spoken = None;
     reader.object(|key, member| {

@@ -7,23 +7,11 @@
 use crate::chat::{OutputFormat, Request, Tool, ToolChoice, ToolKind};
 use crate::codec::TargetModel;
 use crate::cohere::wire::{NO_FIELD, OWN, lose_extra, spelled};
-use crate::json::{Json, Writer};
+use crate::json::Writer;
 use crate::loss::{LossKind, Losses};
 
 /// Most stop texts that the API takes.
 const STOPS: usize = 5;
-
-/// Fields of other dialects without which an answer does something else.
-const FUNCTIONAL: [&str; 8] = [
-    "audio",
-    "modalities",
-    "web_search_options",
-    "functions",
-    "function_call",
-    "mcp_servers",
-    "container",
-    "inference_geo",
-];
 
 /// Writes a request for a provider.
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -324,20 +312,12 @@ impl Writing<'_> {
                 "another provider's tiers",
             );
         }
-        for (name, value) in request.extra.said() {
-            if is_usual(name, value) {
-                continue;
-            }
-            if FUNCTIONAL.contains(&name) {
+        for (name, _) in request.extra.said() {
+            if request.extra.is_weighty(name) {
                 self.dropped(name, NO_FIELD);
             } else {
                 self.left(name, NO_FIELD);
             }
         }
     }
-}
-
-/// Whether a field asks for what happens anyhow.
-fn is_usual(name: &str, value: &Json) -> bool {
-    name == "modalities" && value.text().split_whitespace().collect::<String>() == r#"["text"]"#
 }

@@ -291,12 +291,12 @@ impl Writing<'_> {
                     out.key("logprobs").number(top);
                 }
             }
-            Some(logprobs) if logprobs.enabled => {
-                let why = "probabilities have another form here";
-                self.losses
-                    .functional(self.request.words().logprobs, LossKind::Dropped, why);
+            Some(_) | None => {
+                for path in request.probabilities() {
+                    let why = "probabilities have another form here";
+                    self.losses.functional(path, LossKind::Dropped, why);
+                }
             }
-            Some(_) | None => {}
         }
     }
 

@@ -9,7 +9,7 @@ use crate::chat::{Extra, Request, Role};
 use crate::codec::TargetModel;
 use crate::gemini::wire::write::idle;
 use crate::gemini::wire::{OWN, names, spelled};
-use crate::json::{Json, Writer};
+use crate::json::Writer;
 use crate::loss::{LossKind, Losses};
 
 /// Writes a request for a provider.
@@ -47,17 +47,6 @@ const CALLING: &str = "functionCallingConfig";
 
 /// Members of which the hub understands a part; each of their others is kept under its path.
 const SHARED: [&str; 3] = ["toolConfig", CALLING, "generationConfig"];
-
-/// Fields of other dialects without which the answer is another one.
-const FUNCTIONAL: [&str; 7] = [
-    "audio",
-    "modalities",
-    "web_search_options",
-    "functions",
-    "function_call",
-    "mcp_servers",
-    "container",
-];
 
 impl Writing<'_> {
     pub(super) fn lost(&mut self, path: impl Into<String>, why: &'static str) {
@@ -100,11 +89,11 @@ impl Writing<'_> {
             self.lost(self.request.words().user, "the API names no user");
         }
         for (name, value) in extra.said() {
-            if idle(value) || usual(name, value) {
+            if idle(value) {
                 continue;
             }
             let why = "contents have no such field";
-            if FUNCTIONAL.contains(&name) || extra.is_weighty(name) {
+            if extra.is_weighty(name) {
                 self.losses.functional(name, LossKind::Dropped, why);
             } else {
                 self.lost(name, why);
@@ -156,9 +145,4 @@ fn written<'n>(name: &'n str, notes: &Extra) -> &'n str {
         "mediaResolution" => names::write("mediaResolution", notes),
         other => other,
     }
-}
-
-/// Whether a field asks for what happens anyhow.
-fn usual(name: &str, value: &Json) -> bool {
-    name == "modalities" && value.text().split_whitespace().collect::<String>() == "[\"text\"]"
 }

@@ -10,11 +10,14 @@ use crate::chat::{
 };
 use crate::json::{Invalid, Json, Kind, Reader};
 use crate::openai_chat::response::message::message;
-use crate::openai_chat::wire::{OWN, cache_marker, number, object, required, spelled, text};
+use crate::openai_chat::wire::{
+    OWN, WEIGHTY, cache_marker, number, object, required, spelled, text,
+};
 
 /// Reads a whole request.
 pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut request = Request::new(OWN, "");
+    request.extra.set_weighty(&WEIGHTY);
     let mut limits = [None, None];
     let mut top_logprobs = None;
     let mut spoken = None;
@@ -128,10 +131,21 @@ fn member_of(request: &mut Request, key: &str, reader: &mut Reader<'_>) -> Resul
             });
         }
         ("reasoning", Kind::Object) => request.reasoning = Some(reasoning(reader)?),
+        ("modalities", _) => modalities(extra, reader)?,
         ("service_tier", _) => request.service_tier = Some(text(reader)?),
         ("user", _) => request.user = Some(text(reader)?),
         _ => extra.push(key, reader.json()?),
     }
+    Ok(())
+}
+
+/// Text alone is what every answer is, so that asking for it says nothing.
+fn modalities(extra: &mut Extra, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+    let value = reader.json()?;
+    if value.text().split_whitespace().collect::<String>() == r#"["text"]"# {
+        extra.set_asides(&["modalities"]);
+    }
+    extra.push("modalities", value);
     Ok(())
 }
 

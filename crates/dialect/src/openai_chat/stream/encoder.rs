@@ -18,7 +18,7 @@ use crate::openai_chat::response::reasoning::write_detail;
 use crate::openai_chat::response::usage::write_usage;
 use crate::openai_chat::response::{finish_word, report_extra, report_finish};
 use crate::openai_chat::wire::call::write_citation;
-use crate::openai_chat::wire::{OWN, opaque, spelled};
+use crate::openai_chat::wire::{OWN, opaque, spelled, told_tier};
 
 /// Most bytes of one reasoning that are kept for its detail.
 const KEPT_BYTES: usize = 1024 * 1024;
@@ -90,7 +90,8 @@ impl Encoder {
             out.key("object").string("chat.completion.chunk");
             out.key("created").number(start.created.unwrap_or_default());
             out.key("model").string(&start.model);
-            if let Some(tier) = &start.service_tier {
+            let ours = start.extra.noted(spelled::OURS);
+            if let Some(tier) = told_tier(start.service_tier.as_deref(), ours) {
                 out.key("service_tier").string(tier);
             }
             if let Some(fingerprint) = start.extra.get("system_fingerprint") {

@@ -10,7 +10,7 @@ use crate::chat::{
 };
 use crate::json::{Invalid, Kind, Reader};
 use crate::openai_responses::wire::item::{Item, item};
-use crate::openai_responses::wire::{KEPT, OWN, kind_of, number, required, spelled, text};
+use crate::openai_responses::wire::{KEPT, OWN, WEIGHTY, kind_of, number, required, spelled, text};
 
 /// What asks for probabilities among `include`.
 const LOGPROBS: &str = "message.output_text.logprobs";
@@ -20,6 +20,7 @@ const SEALED: &str = "reasoning.encrypted_content";
 /// Reads a whole request.
 pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     let mut request = Request::new(OWN, "");
+    request.extra.set_weighty(&WEIGHTY);
     request.stream_usage = true;
     let mut reader = Reader::new(body)?.with_unique_keys();
     let (mut input, mut instructions) = (None, None);

@@ -189,10 +189,13 @@ fn sound(reader: &mut Reader<'_>, extra: &mut Extra) -> Result<Option<Media>, In
 /// Reads a boundary of what the provider shall cache.
 fn breakpoint(reader: &mut Reader<'_>) -> Result<CacheMarker, Invalid> {
     let mut extra = Extra::default();
-    // That it is set by hand is what a marker means.
-    extra.set_asides(&["mode"]);
     reader.object(|key, member| {
-        extra.push(key, member.json()?);
+        let value = member.json()?;
+        if key == "mode" && value.text() == r#""explicit""# {
+            // That it is set by hand is what a marker means.
+            extra.set_asides(&["mode"]);
+        }
+        extra.push(key, value);
         Ok(())
     })?;
     Ok(CacheMarker { ttl: None, extra })

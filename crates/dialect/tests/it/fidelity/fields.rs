@@ -27,11 +27,22 @@ pub(super) struct Row {
     pub(super) reasons: BTreeMap<String, BTreeSet<Dialect>>,
 }
 
+impl Row {
+    /// The reasons that say more than that there is no such field.
+    pub(super) fn told(&self) -> impl Iterator<Item = (&String, &BTreeSet<Dialect>)> {
+        let reasons = self.reasons.iter();
+        reasons.filter(|(why, _)| !why.ends_with("no such field"))
+    }
+}
+
 /// The fields of a client's dialect by their names.
 pub(super) type Table = BTreeMap<String, Row>;
 
 /// The name of the row of all fields that no dialect knows.
 pub(super) const OTHERS: &str = "any other field";
+
+/// The name of the row of all parts and items that no dialect knows.
+pub(super) const ODD: &str = "any other kind of part";
 
 /// The fields of the fixtures of that dialect.
 pub(super) fn table(dialect: Dialect) -> Table {
@@ -41,6 +52,11 @@ pub(super) fn table(dialect: Dialect) -> Table {
         let document: Value = serde_json::from_str(&sample.text).unwrap();
         let mut fields = Vec::new();
         gather(&document, "", "", &mut fields);
+        if dialect == Dialect::Gemini {
+            // Names are read in both cases and told in one.
+            let told = |(path, name)| (camel(path), camel(name));
+            fields = fields.into_iter().map(told).collect();
+        }
         for other in Dialect::ALL.into_iter().filter(|other| *other != dialect) {
             let losses = losses(sample, other);
             for (path, name) in &fields {
@@ -54,6 +70,17 @@ pub(super) fn table(dialect: Dialect) -> Table {
         }
     }
     table
+}
+
+fn camel(name: String) -> String {
+    let mut words = name.split('_');
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (first, rest) = word.split_at(word.len().min(1));
+        out.push_str(&first.to_ascii_uppercase());
+        out.push_str(rest);
+    }
+    out
 }
 
 /// The model that a dialect's providers are asked for, where what is sent depends on it.
@@ -133,12 +160,10 @@ fn gather(value: &Value, path: &str, name: &str, fields: &mut Vec<(String, Strin
         Value::Array(list) if list.iter().any(Value::is_object) && !is_free(name) => {
             for (at, element) in list.iter().enumerate() {
                 let path = format!("{path}[{at}]");
-                gather(
-                    element,
-                    &path,
-                    &format!("{name}[{}]", kind(element)),
-                    fields,
-                );
+                match kind(element) {
+                    odd if is_made_up(odd) => fields.push((path, ODD.to_owned())),
+                    kind => gather(element, &path, &format!("{name}[{kind}]"), fields),
+                }
             }
         }
         Value::Array(_)

@@ -78,7 +78,10 @@ const FREE: &[&str] = &[
 ];
 
 /// Members that the fixtures made up, to stand for those that are not known yet.
-const MADE_UP: &[&str] = &["future", "beside", "later", "mood", "newKnob", "newTop"];
+const MADE_UP: &[&str] = &[
+    "beside", "cost", "deep", "depth", "future", "hologram", "later", "mood", "newKnob", "newTop",
+    "note", "origin", "quantum", "quick", "returns", "style", "tier", "weight", "x-owner",
+];
 
 /// The heading under which a field stands.
 pub(super) fn group(name: &str) -> &'static str {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use dialect::Dialect;
 
-use super::fields::{Fate, OTHERS, Row, Table, model};
+use super::fields::{Fate, ODD, OTHERS, Row, Table, model};
 use super::groups::{REST, group, headings};
 
 /// Names that say the same of everything below them are one line.
@@ -59,7 +59,7 @@ fn models() -> String {
 
 fn section(page: &mut String, dialect: Dialect, heading: &str, rows: &Table) {
     let here = |name: &str| match name {
-        OTHERS => heading == REST,
+        OTHERS | ODD => heading == REST,
         _ => group(name) == heading,
     };
     let rows: Vec<(&String, &Row)> = rows.iter().filter(|(name, _)| here(name)).collect();
@@ -77,7 +77,7 @@ fn section(page: &mut String, dialect: Dialect, heading: &str, rows: &Table) {
     }
     let mut told = rows
         .iter()
-        .filter(|(_, row)| !row.reasons.is_empty())
+        .filter(|(_, row)| row.told().next().is_some())
         .peekable();
     if told.peek().is_some() {
         page.push('\n');
@@ -89,7 +89,7 @@ fn section(page: &mut String, dialect: Dialect, heading: &str, rows: &Table) {
 
 fn quoted(name: &str) -> String {
     match name {
-        OTHERS => OTHERS.to_owned(),
+        OTHERS | ODD => name.to_owned(),
         _ => format!("`{name}`"),
     }
 }
@@ -101,7 +101,7 @@ fn cell(row: &Row, other: Dialect) -> String {
 }
 
 fn reasons(row: &Row) -> String {
-    let told = row.reasons.iter().map(|(why, others)| {
+    let told = row.told().map(|(why, others)| {
         let titles: Vec<&str> = others.iter().map(|other| title(*other)).collect();
         format!("{why} ({})", titles.join(", "))
     });
@@ -165,7 +165,7 @@ fn folded(table: &Table) -> Table {
     rows
 }
 
-/// What is said of two or more of them and of most of them; none where there is no such thing.
+/// What is said of all of them, or of most and more than one; none where there is no such thing.
 fn usual(rows: &Table, held: &[String]) -> Option<BTreeMap<Dialect, BTreeSet<Fate>>> {
     let same = |row: &Row| {
         held.iter()
@@ -177,7 +177,8 @@ fn usual(rows: &Table, held: &[String]) -> Option<BTreeMap<Dialect, BTreeSet<Fat
         .map(|name| &rows[name])
         .max_by_key(|row| same(row))?;
     let count = same(most);
-    (count > 1 && 2 * count > held.len()).then(|| most.fates.clone())
+    let most_of_them = count > 1 && 2 * count > held.len();
+    (most_of_them || count == held.len()).then(|| most.fates.clone())
 }
 
 /// Names of what a field stands in, itself included.

@@ -66,8 +66,15 @@ const USUAL: &[(&str, &str)] = &[
     ("/toolSpec/strict", "false"),
     ("/strict_tools", "false"),
     ("/raw_prompting", "false"),
+    ("/stream_options/include_usage", "*"),
+    ("/response_format/type", r#""text""#),
+    ("/text/format/type", r#""text""#),
+    ("/responseModalities/*", r#""TEXT""#),
+    ("/include/*", r#""reasoning.encrypted_content""#),
+    ("/include/*", r#""message.output_text.logprobs""#),
     // The bound that a target has of its own.
     ("/max_tokens", "4096"),
+    ("/maxTokens", "4096"),
     ("/inferenceConfig", r#"{"maxTokens":4096}"#),
     ("/parallel_tool_calls", "true"),
     ("/image_url/detail", r#""auto""#),
@@ -148,6 +155,9 @@ const USUAL: &[(&str, &str)] = &[
     // A result belongs to its call by name and order, too.
     ("/functionResponse/id", "*"),
     ("/function_response/id", "*"),
+    // A result that names its call belongs to it whatever it calls the tool.
+    ("/functionResponse/name", "*"),
+    ("/function_response/name", "*"),
     // The same reasoning under another of its names.
     ("/reasoning", "*"),
     ("/reasoning_content", "*"),
@@ -190,6 +200,7 @@ fn usual_to(target: Dialect) -> &'static [(&'static str, &'static str)] {
         Dialect::BedrockConverse => &[
             // Models reason when they are asked to.
             ("/thinking", r#"{"type":"disabled"}"#),
+            ("/thinking/type", r#""disabled""#),
             ("/input_schema/type", r#""object""#),
         ],
     }
@@ -264,7 +275,7 @@ struct Search<'a> {
 }
 
 /// What another dialect is sent, and what is lost on the way.
-type Crossed = (Vec<u8>, Vec<Loss>);
+pub(super) type Crossed = (Vec<u8>, Vec<Loss>);
 
 /// The members, of all or of the one named, that could be taken out and nobody would know.
 fn passed_over(
@@ -307,12 +318,10 @@ impl Search<'_> {
         let new = self
             .seen
             .insert(format!("{dialect} {other} {path} {value} {around}"));
-        let usual = |table| usual(table, &path, value);
         if !new
             || silent(value)
             || tells_itself(&path, &around)
-            || usual(USUAL)
-            || usual(usual_to(self.pair.1))
+            || is_usual(self.pair.1, &path, value)
         {
             return;
         }
@@ -347,7 +356,7 @@ impl Search<'_> {
 }
 
 /// What the other dialect is sent and what is lost on the way; none where it is refused.
-fn crossed((dialect, other): (Dialect, Dialect), request: &Value) -> Option<Crossed> {
+pub(super) fn crossed((dialect, other): (Dialect, Dialect), request: &Value) -> Option<Crossed> {
     let text = request.to_string();
     let hub = dialect.server().decode_request(text.as_bytes()).ok()?;
     let mut losses = Losses::default();
@@ -359,7 +368,7 @@ fn crossed((dialect, other): (Dialect, Dialect), request: &Value) -> Option<Cros
 }
 
 /// Nothing is said by a `null` or by what is empty.
-fn silent(value: &Value) -> bool {
+pub(super) fn silent(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
@@ -367,6 +376,11 @@ fn silent(value: &Value) -> bool {
         Value::Object(members) => members.is_empty(),
         Value::Bool(_) | Value::Number(_) => false,
     }
+}
+
+/// Whether a member says what that target does without it.
+pub(super) fn is_usual(target: Dialect, path: &str, value: &Value) -> bool {
+    usual(USUAL, path, value) || usual(usual_to(target), path, value)
 }
 
 fn usual(table: &[(&str, &str)], path: &str, value: &Value) -> bool {
@@ -377,7 +391,7 @@ fn usual(table: &[(&str, &str)], path: &str, value: &Value) -> bool {
 }
 
 /// Whether it is the media type of data that say themselves what they are.
-fn tells_itself(path: &str, around: &str) -> bool {
+pub(super) fn tells_itself(path: &str, around: &str) -> bool {
     const TYPES: [&str; 4] = ["/media_type", "/mimeType", "/mime_type", "/image/format"];
     // PNG, JPEG in both alphabets, PDF, GIF, WebP.
     const BEGINNINGS: [&str; 6] = ["iVBOR", "/9j/", "_9j_", "JVBERi", "R0lGOD", "UklGR"];
@@ -386,7 +400,7 @@ fn tells_itself(path: &str, around: &str) -> bool {
 }
 
 /// A pointer as losses name places.
-fn dotted(pointer: &str) -> String {
+pub(super) fn dotted(pointer: &str) -> String {
     let mut path = String::new();
     for step in pointer.split('/').skip(1) {
         match step.parse::<usize>() {
@@ -399,7 +413,7 @@ fn dotted(pointer: &str) -> String {
 }
 
 /// A pointer without the numbers of elements.
-fn generic(pointer: &str) -> String {
+pub(super) fn generic(pointer: &str) -> String {
     let steps = pointer.split('/').map(|step| match step.parse::<usize>() {
         Ok(_) => "*",
         Err(_) => step,
@@ -408,7 +422,7 @@ fn generic(pointer: &str) -> String {
 }
 
 /// Pointers of the members or elements of a value.
-fn members(value: &Value, at: &str) -> Vec<String> {
+pub(super) fn members(value: &Value, at: &str) -> Vec<String> {
     let names: Vec<String> = match value {
         Value::Object(members) => members.keys().cloned().collect(),
         Value::Array(list) => (0..list.len()).map(|place| place.to_string()).collect(),
@@ -418,7 +432,7 @@ fn members(value: &Value, at: &str) -> Vec<String> {
     plain.map(|name| format!("{at}/{name}")).collect()
 }
 
-fn remove(value: &mut Value, pointer: &str) {
+pub(super) fn remove(value: &mut Value, pointer: &str) {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match value.pointer_mut(parent).unwrap() {
         Value::Object(members) => drop(members.remove(name)),
