@@ -11,6 +11,7 @@
 
 mod accepted;
 mod accounts;
+mod agents;
 mod alerts;
 mod authority;
 mod broken;
