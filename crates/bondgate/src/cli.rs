@@ -173,8 +173,10 @@ Examples:
     #[command(
         after_help = "Sets for the program: OPENAI_BASE_URL, OPENAI_API_BASE, OPENAI_API_KEY, \
 ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, ANTHROPIC_CUSTOM_HEADERS (with \
-`x-bondgate-run`), BONDGATE_URL and BONDGATE_RUN. OpenAI's variables carry no headers: a program that \
-uses them belongs to the run only where it sends `x-bondgate-run` itself.
+`x-bondgate-run`), those of the Gemini, Bedrock and Cohere libraries, BONDGATE_URL and BONDGATE_RUN. \
+OpenAI's variables carry no headers: a program that uses them belongs to the run only where it sends \
+`x-bondgate-run` itself. claude, codex, gemini, opencode and aider are given what else they need, and \
+with `--model` the model.
 
 SIGINT, SIGTERM, SIGHUP and SIGQUIT reach the program. Exit code: the program's, or 128 and the number \
 of the signal that ended it; 127: there is no such program; 126: it cannot be started; 1: the gateway \
@@ -182,7 +184,8 @@ does not answer, or there is no key.
 
 Examples:
   bondgate run -- claude
-  bondgate run --run nightly-42 -- aider --model openai/fast
+  bondgate run --model fast -- codex exec 'explain this repository'
+  bondgate run --run nightly-42 --model fast -- aider
   BONDGATE_KEY=bg-… bondgate run --gateway https://gateway.example.com -- python agent.py"
     )]
     Run(RunOptions),

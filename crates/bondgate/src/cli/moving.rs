@@ -85,6 +85,9 @@ pub struct RunOptions {
     /// Name of the run that its requests belong to [default: a new ULID]
     #[arg(long, value_name = "NAME", value_parser = run_name)]
     pub run: Option<String>,
+    /// The model that a coding agent asks for [default: what the agent is set to]
+    #[arg(long, value_name = "NAME", value_parser = model_name)]
+    pub model: Option<String>,
     /// Which gateway, for a key where none is given, and for the spend
     #[command(flatten)]
     pub admin: AdminOptions,
@@ -134,4 +137,12 @@ fn run_name(text: &str) -> Result<String, String> {
         return Err("a run is named by 1 to 128 visible ASCII characters".to_owned());
     }
     Ok(name.to_owned())
+}
+
+/// A model's name, as agents can be told it.
+fn model_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("a model is named by visible ASCII characters, without spaces".to_owned());
+    }
+    Ok(text.to_owned())
 }

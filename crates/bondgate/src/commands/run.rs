@@ -4,11 +4,13 @@
 //! goes into its environment and nowhere else. Nothing is started where the gateway does not
 //! answer: a program without its gateway would fail in words of its own, or ask a provider.
 
+mod agents;
 mod child;
 mod operator;
 mod reach;
 mod variables;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use policy::secret::Secret;
 
 use crate::cli::{KeyText, RunOptions};
 use crate::say::say;
+use agents::Told;
 use operator::Operator;
 
 /// Runs the program; gives its exit code.
@@ -38,14 +41,28 @@ pub(super) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
             (Arc::new(key), Some(operator))
         }
     };
-    let mut variables = variables::of(&options.gateway, key.reveal(), &run, &options.command);
-    // The operator's: whoever has it may do everything.
-    variables.push(("BONDGATE_ADMIN_TOKEN", None));
-    let ended = child::run(&options.command, &variables);
+    let told = Told {
+        root: &options.gateway,
+        key: key.reveal(),
+        run: &run,
+        model: options.model.as_deref(),
+    };
+    let ended = started(&options.command, &told);
     if let Some(line) = operator.and_then(Operator::end) {
         say(&line);
     }
     Ok(ExitCode::from(ended?))
+}
+
+/// Runs the program to its end, with all that it is given.
+fn started(command: &[OsString], told: &Told<'_>) -> anyhow::Result<u8> {
+    let given = agents::given(command, told)?;
+    let mut variables = variables::of(told);
+    variables.extend(given.variables);
+    // The operator's: whoever has it may do everything.
+    variables.push(("BONDGATE_ADMIN_TOKEN", None));
+    let (program, own) = command.split_at(command.len().min(1));
+    child::run(&[program, &given.flags, own].concat(), &variables)
 }
 
 /// Whether a header can carry it; what is refused is not shown.

@@ -11,6 +11,7 @@
 
 mod accepted;
 mod accounts;
+mod agents;
 mod alerts;
 mod authority;
 mod broken;
@@ -18,6 +19,7 @@ mod broken_accounts;
 mod cli;
 mod cli_operate;
 mod client;
+mod compatibility;
 mod crash;
 mod cuts;
 mod data_dir;
@@ -38,7 +40,7 @@ mod reload_live;
 mod run;
 mod scan;
 mod sdk;
-mod sdk_dialects;
+mod sdk_engine;
 mod secrets;
 mod serving;
 mod storage;

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::program::{KEY, Program};
 
 fn gateway() -> Program {
@@ -92,32 +94,144 @@ fn a_run_without_a_name_is_named_by_a_new_ulid() {
     assert_ne!(one, other);
 }
 
-#[test]
-fn claude_code_is_given_the_token_alone() {
-    let gateway = gateway();
-    let claude = gateway.folder.path().join("claude");
-    std::fs::write(
-        &claude,
-        "#!/bin/sh\necho \"${ANTHROPIC_API_KEY:-none} $ANTHROPIC_AUTH_TOKEN\"\n",
-    )
-    .unwrap();
-    let made = Command::new("chmod")
-        .arg("+x")
-        .arg(&claude)
-        .status()
-        .unwrap();
-    assert!(made.success());
+/// What a program of that name sees: its arguments a line each, then these variables.
+fn seen(gateway: &Program, name: &str, variables: &str, options: &[&str]) -> Vec<String> {
+    let program = gateway.folder.path().join(name);
+    let script = format!(
+        r#"#!/bin/sh
+for each; do echo "$each"; done
+for each in {variables}; do echo "$each=$(printenv "$each" || echo unset)"; done
+"#
+    );
+    std::fs::write(&program, script).unwrap();
+    let made = Command::new("chmod").arg("+x").arg(&program).status();
+    assert!(made.unwrap().success());
     let mut command = bondgate(&gateway.url);
-    let output = command
-        .arg("--")
-        .arg(&claude)
-        .env("ANTHROPIC_API_KEY", "x")
-        .output();
-    let (code, out, err) = read(&output.unwrap());
+    command.args(["--run", "r1"]).args(options).arg("--");
+    command.arg(&program).arg("hi");
+    let (code, out, err) = read(
+        &command
+            .env("HOME", gateway.folder.path())
+            .env("ANTHROPIC_API_KEY", "of-before")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(code, Some(0), "{err}");
+    out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn claude_code_is_given_the_token_alone_and_one_model_for_all() {
+    let names =
+        "ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_MODEL ANTHROPIC_DEFAULT_HAIKU_MODEL";
+    let plain = seen(&gateway(), "claude", names, &[]);
+    let token = format!("ANTHROPIC_AUTH_TOKEN={KEY}");
+    let key = "ANTHROPIC_API_KEY=unset";
+    assert_eq!(plain.get(..3).unwrap(), ["hi", key, &token]);
+    assert!(
+        plain
+            .get(3..)
+            .unwrap()
+            .iter()
+            .all(|line| line.ends_with("unset"))
+    );
+    let told = seen(&gateway(), "claude", names, &["--model", "m"]);
+    let models = ["ANTHROPIC_MODEL=m", "ANTHROPIC_DEFAULT_HAIKU_MODEL=m"];
+    assert_eq!(told, ["hi", key, &token, models[0], models[1]]);
+}
+
+#[test]
+fn codex_is_given_a_provider_before_its_own_arguments() {
+    let gateway = gateway();
+    let provider = format!(
+        "model_providers.bondgate={{name=\"Bondgate\",base_url=\"{}/v1\",env_key=\"OPENAI_API_KEY\",\
+         wire_api=\"responses\",http_headers={{\"x-bondgate-run\"=\"r1\"}}}}",
+        gateway.url
+    );
+    let settings = [
+        "model_provider=bondgate",
+        &provider,
+        "web_search=\"disabled\"",
+        "features.multi_agent=false",
+        "model=\"m\"",
+    ];
+    let mut expected: Vec<&str> = settings.iter().flat_map(|one| ["-c", one]).collect();
+    expected.push("hi");
+    let key = format!("OPENAI_API_KEY={KEY}");
+    expected.push(&key);
+    let told = seen(&gateway, "codex", "OPENAI_API_KEY", &["--model", "m"]);
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn gemini_cli_is_told_to_sign_in_by_the_key() {
+    let gateway = gateway();
+    let names = "GOOGLE_API_KEY GEMINI_API_KEY GOOGLE_GEMINI_BASE_URL GEMINI_CLI_CUSTOM_HEADERS GEMINI_MODEL \
+                 GEMINI_CLI_SYSTEM_DEFAULTS_PATH";
+    let told = seen(&gateway, "gemini", names, &["--model", "m"]);
+    let file = gateway
+        .folder
+        .path()
+        .join(".local/state/bondgate/gemini-cli.json");
+    let expected = [
+        "hi".to_owned(),
+        "GOOGLE_API_KEY=unset".to_owned(),
+        format!("GEMINI_API_KEY={KEY}"),
+        format!("GOOGLE_GEMINI_BASE_URL={}", gateway.url),
+        "GEMINI_CLI_CUSTOM_HEADERS=x-bondgate-run: r1".to_owned(),
+        "GEMINI_MODEL=m".to_owned(),
+        format!("GEMINI_CLI_SYSTEM_DEFAULTS_PATH={}", file.display()),
+    ];
+    assert_eq!(told, expected);
+    let settings = std::fs::read_to_string(file).unwrap();
+    assert!(
+        settings.contains(r#""selectedType":"gemini-api-key""#),
+        "{settings}"
+    );
+}
+
+#[test]
+fn opencode_is_given_a_configuration_with_the_models_of_the_key() {
+    let gateway = gateway();
+    for (options, models, model) in [
+        (&[][..], json!({ "m": {} }), Value::Null),
+        (
+            &["--model", "x"][..],
+            json!({ "x": {} }),
+            json!("bondgate/x"),
+        ),
+    ] {
+        let told = seen(&gateway, "opencode", "OPENCODE_CONFIG_CONTENT", options);
+        let (_, text) = told[1].split_once('=').unwrap();
+        let configuration: Value = serde_json::from_str(text).unwrap();
+        let provider = &configuration["provider"]["bondgate"];
+        assert_eq!(
+            provider["options"]["baseURL"],
+            format!("{}/v1", gateway.url)
+        );
+        assert_eq!(provider["options"]["headers"]["x-bondgate-run"], "r1");
+        assert_eq!(
+            (&provider["models"], &configuration["model"]),
+            (&models, &model)
+        );
+        assert!(!text.contains(KEY), "the key is in its variable only");
+    }
+}
+
+#[test]
+fn aider_is_given_a_model_with_its_prefix() {
+    let gateway = gateway();
+    let names = "AIDER_MODEL AIDER_WEAK_MODEL OPENAI_API_BASE";
+    let told = seen(&gateway, "aider", names, &["--model", "m"]);
+    let base = format!("OPENAI_API_BASE={}/v1", gateway.url);
     assert_eq!(
-        (code, out.as_str()),
-        (Some(0), format!("none {KEY}\n").as_str()),
-        "{err}"
+        told,
+        [
+            "hi",
+            "AIDER_MODEL=openai/m",
+            "AIDER_WEAK_MODEL=openai/m",
+            &base
+        ]
     );
 }
 

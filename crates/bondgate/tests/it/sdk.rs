@@ -1,9 +1,24 @@
-//! The official client libraries, unmodified, and a real engine, through the real program.
+//! Client libraries, unmodified, through the real program to providers of all six dialects.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::fmt::Write as _;
+use std::process::Command;
 
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::authority::Authority;
+use crate::compatibility::{From, PROVIDERS};
 use crate::program::{KEY, Program, SimThread, part, root};
+
+/// Providers as the suites name them, and what each speaks.
+pub(crate) const DIALECTS: [(&str, &str); 6] = [
+    ("chat", "openai-chat"),
+    ("anthropic", "anthropic-messages"),
+    ("responses", "openai-responses"),
+    ("gemini", "gemini"),
+    ("bedrock", "bedrock-converse"),
+    ("cohere", "cohere"),
+];
 
 /// The simulated provider cuts the answers of `cut/*` and refuses those of `down/*`.
 pub(crate) const SCRIPT: &str = r#"{ "rules": [
@@ -11,33 +26,120 @@ pub(crate) const SCRIPT: &str = r#"{ "rules": [
     { "when": { "model": "down/*" }, "do": { "status": { "status": 503 } } }
 ] }"#;
 
-/// A gateway with the models that the suites ask for.
-fn gateway(sim: &SimThread) -> Program {
-    let mut text = sim.providers();
-    text.push_str("models:\n");
-    for provider in ["chat", "anthropic"] {
-        for (name, model) in [("via", "echo"), ("cut", "cut/echo"), ("down", "down/echo")] {
-            text.push_str(&format!(
-                "  {name}-{provider}: {{ targets: [\"{provider}/{model}\"] }}\n"
-            ));
-        }
-    }
-    text.push_str(&format!(
-        "keys:\n  test: {{ secret: {KEY} }}\n  poor: {{ secret: {KEY}-poor }}\n  \
-         busy: {{ secret: {KEY}-busy, limits: {{ concurrent: 1 }} }}\n\
-         budgets:\n  poor: {{ on: key:poor, limit: 0.02 USD, per: total }}\nprices:\n"
-    ));
-    // Most of what a request costs is for the request itself, so that few spend the budget.
-    for provider in ["chat", "anthropic"] {
-        text.push_str(&format!(
-            "  - {{ target: {provider}/echo, input: 1 USD, output: 2 USD, request: 0.005 USD }}\n"
-        ));
-    }
-    Program::start(&text)
+#[test]
+fn openais_python_library_chats_with_every_provider_dialect() {
+    python(&["openai"]);
 }
 
-/// Runs a suite and fails with every case that failed.
-pub(crate) fn suite(mut command: Command, gateway: &Program) {
+#[test]
+fn openais_python_library_asks_every_provider_dialect_for_responses() {
+    python(&["responses"]);
+}
+
+#[test]
+fn anthropics_python_library_works_with_every_provider_dialect() {
+    python(&["anthropic"]);
+}
+
+#[test]
+fn googles_python_library_works_with_every_provider_dialect() {
+    python(&["gemini"]);
+}
+
+#[test]
+fn amazons_python_library_works_with_every_provider_dialect() {
+    python(&["bedrock"]);
+}
+
+#[test]
+fn coheres_python_library_works_with_every_provider_dialect() {
+    python(&["cohere"]);
+}
+
+#[test]
+fn langchain_works_with_every_provider_dialect() {
+    framework(&["langchain-openai", "langchain-anthropic"]);
+}
+
+#[test]
+fn agents_of_pydantic_ai_work_with_every_provider_dialect() {
+    framework(&[
+        "pydantic-ai-openai",
+        "pydantic-ai-responses",
+        "pydantic-ai-anthropic",
+        "pydantic-ai-google",
+        "pydantic-ai-bedrock",
+        "pydantic-ai-cohere",
+    ]);
+}
+
+#[test]
+fn official_node_libraries_work_with_every_provider_dialect() {
+    node(&["openai", "responses", "anthropic", "gemini"]);
+}
+
+#[test]
+fn the_vercel_sdk_works_with_every_provider_dialect() {
+    node(&[
+        "vercel-openai",
+        "vercel-openai-chat",
+        "vercel-openai-compatible",
+        "vercel-anthropic",
+        "vercel-google",
+        "vercel-bedrock",
+    ]);
+}
+
+#[test]
+fn amazons_library_shows_a_bearer_token_over_tls() {
+    let Some(python) = part(".parts/venv-sdk/bin/python") else {
+        return;
+    };
+    let (sim, authority) = (SimThread::start(SCRIPT), Authority::new());
+    let folder = TempDir::new().unwrap();
+    authority.pair().write(folder.path());
+    let bundle = folder.path().join("authority.pem");
+    std::fs::write(&bundle, authority.pem()).unwrap();
+    let text = format!(
+        "listen: {{ address: 127.0.0.1:0, tls: {{ cert: cert.pem, key: key.pem }} }}\n\
+         admin: {{ listen: 127.0.0.1:0 }}\ndata: data\n{}",
+        configuration(&sim.sim.url())
+    );
+    std::fs::write(folder.path().join("bondgate.yaml"), text).unwrap();
+    let gateway = Program::start_in(folder, &[]);
+    let mut command = Command::new(python);
+    command.args(["tests/sdk/python/run.py", "bedrock"]);
+    command.env("AWS_CA_BUNDLE", bundle);
+    suite(command, &gateway);
+}
+
+fn python(clients: &[&str]) {
+    let python = part(".parts/venv-sdk/bin/python");
+    measure(From::Python, python, "tests/sdk/python/run.py", clients);
+}
+
+fn framework(clients: &[&str]) {
+    let python = part(".parts/venv-frameworks/bin/python");
+    measure(From::Framework, python, "tests/sdk/python/run.py", clients);
+}
+
+fn node(clients: &[&str]) {
+    let node = part(".parts/bin/node").filter(|_| part("tests/sdk/node_modules").is_some());
+    measure(From::Node, node, "tests/sdk/node/run.mjs", clients);
+}
+
+/// Runs the cases of some clients, and holds the document to what they showed.
+fn measure(from: From, runs: Option<std::path::PathBuf>, script: &str, clients: &[&str]) {
+    let Some(runs) = runs else { return };
+    let sim = SimThread::start(SCRIPT);
+    let gateway = Program::start(&configuration(&sim.sim.url()));
+    let mut command = Command::new(runs);
+    command.arg(script).args(clients);
+    PROVIDERS.measured(from, &suite(command, &gateway));
+}
+
+/// Runs a suite and fails with every case that failed; gives what it printed, a case each.
+pub(crate) fn suite(mut command: Command, gateway: &Program) -> Vec<Value> {
     let output = command
         .current_dir(root())
         .env("BONDGATE_BASE", &gateway.url)
@@ -45,14 +147,11 @@ pub(crate) fn suite(mut command: Command, gateway: &Program) {
         .output()
         .expect("the suite starts");
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let cases: Vec<&str> = stdout
+    let cases: Vec<Value> = stdout
         .lines()
-        .filter(|line| line.starts_with('{'))
+        .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let failed: Vec<&&str> = cases
-        .iter()
-        .filter(|line| !line.replace(' ', "").contains("\"ok\":true"))
-        .collect();
+    let failed: Vec<&Value> = cases.iter().filter(|case| case["ok"] != true).collect();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!cases.is_empty(), "no case ran\n{stdout}\n{stderr}");
     assert!(
@@ -62,86 +161,36 @@ pub(crate) fn suite(mut command: Command, gateway: &Program) {
         cases.len()
     );
     assert!(output.status.success(), "the suite failed\n{stderr}");
+    cases
 }
 
-#[test]
-fn official_python_libraries_work_in_all_four_pairs() {
-    let Some(python) = part(".parts/venv-sdk/bin/python") else {
-        return;
-    };
-    let sim = SimThread::start(SCRIPT);
-    let gateway = gateway(&sim);
-    let mut command = Command::new(python);
-    command.arg("tests/sdk/python/run.py");
-    suite(command, &gateway);
-}
-
-#[test]
-fn official_node_libraries_work_in_all_four_pairs() {
-    let (Some(node), Some(_)) = (part(".parts/bin/node"), part("tests/sdk/node_modules")) else {
-        return;
-    };
-    let sim = SimThread::start(SCRIPT);
-    let gateway = gateway(&sim);
-    let mut command = Command::new(node);
-    command.arg("tests/sdk/node/run.mjs");
-    suite(command, &gateway);
-}
-
-#[test]
-fn a_real_engine_answers_whole_and_streamed_in_all_four_pairs() {
-    let (Some(engine), Some(python)) = (
-        part(".parts/venv-engine/bin/python"),
-        part(".parts/venv-sdk/bin/python"),
-    ) else {
-        return;
-    };
-    let engine = Engine::start(&engine);
-    let url = &engine.url;
-    let gateway = Program::start(&format!(
-        "providers:\n  engine: {{ base_url: \"{url}\", dialect: openai-chat, key: none }}\n  \
-         engine-messages: {{ base_url: \"{url}\", dialect: anthropic-messages, key: none }}\n\
-         models:\n  engine-chat: {{ targets: [engine/tiny-random] }}\n  \
-         engine-anthropic: {{ targets: [engine-messages/tiny-random] }}\n\
-         keys:\n  test: {{ secret: {KEY} }}\n"
-    ));
-    let mut command = Command::new(python);
-    command.arg("tests/sdk/python/engine.py");
-    suite(command, &gateway);
-}
-
-/// llama.cpp's own server on a tiny random model. Ends with this.
-struct Engine {
-    url: String,
-    child: Child,
-}
-
-impl Engine {
-    fn start(python: &std::path::Path) -> Self {
-        let mut child = Command::new(python)
-            .current_dir(root())
-            .arg("tests/engine/serve.py")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the engine starts");
-        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let address = lines
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("LISTEN ").map(str::to_owned))
-            .expect("the engine says where it listens");
-        Self {
-            url: format!("http://{address}"),
-            child,
+/// The models, keys and budgets that the suites ask for. A bare host suffices for each dialect.
+pub(crate) fn configuration(sim: &str) -> String {
+    let (mut providers, mut models, mut prices) = (String::new(), String::new(), String::new());
+    for (provider, dialect) in DIALECTS {
+        writeln!(
+            providers,
+            "  {provider}: {{ base_url: \"{sim}\", dialect: {dialect}, key: sk-upstream-0123456789 }}"
+        )
+        .unwrap();
+        for (name, model) in [("via", "echo"), ("cut", "cut/echo"), ("down", "down/echo")] {
+            writeln!(
+                models,
+                "  {name}-{provider}: {{ targets: [\"{provider}/{model}\"] }}"
+            )
+            .unwrap();
         }
+        // Most of what a request costs is for the request itself, so that few spend the budget.
+        writeln!(
+            prices,
+            "  - {{ target: {provider}/echo, input: 1 USD, output: 2 USD, request: 0.005 USD }}"
+        )
+        .unwrap();
     }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // It ends when its stdin closes.
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+    format!(
+        "providers:\n{providers}models:\n{models}keys:\n  test: {{ secret: {KEY} }}\n  \
+         poor: {{ secret: {KEY}-poor }}\n  \
+         busy: {{ secret: {KEY}-busy, limits: {{ concurrent: 1 }} }}\n\
+         budgets:\n  poor: {{ on: key:poor, limit: 0.02 USD, per: total }}\nprices:\n{prices}"
+    )
 }

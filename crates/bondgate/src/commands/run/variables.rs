@@ -3,10 +3,11 @@
 //! Each dialect that is served says by which variables its clients are told; none is set
 //! for a dialect that is not. What would lead a program past the gateway is taken out.
 
-use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::ffi::OsString;
 
 use dialect::Dialect;
+
+use super::agents::Told;
 
 /// A variable and its value; `None`: taken out.
 pub(super) type Variable = (&'static str, Option<OsString>);
@@ -23,16 +24,11 @@ enum Holds {
     Headers,
 }
 
-/// Programs that warn where the key stands in both of Anthropic's variables; they are given
-/// the token.
-const TOKEN_ONLY: [&str; 1] = ["claude"];
-const KEY_BESIDE_TOKEN: &str = "ANTHROPIC_API_KEY";
-
 /// Switches that send a program to another place than its base URL.
 const PAST_THE_GATEWAY: [&str; 2] = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"];
 
 /// By which variables the clients of a dialect are told.
-fn told(dialect: Dialect) -> &'static [(&'static str, Holds)] {
+fn variables_of(dialect: Dialect) -> &'static [(&'static str, Holds)] {
     match dialect {
         Dialect::OpenaiChat => &[
             ("OPENAI_BASE_URL", Holds::Versioned),
@@ -41,7 +37,7 @@ fn told(dialect: Dialect) -> &'static [(&'static str, Holds)] {
         ],
         Dialect::AnthropicMessages => &[
             ("ANTHROPIC_BASE_URL", Holds::Root),
-            (KEY_BESIDE_TOKEN, Holds::Key),
+            ("ANTHROPIC_API_KEY", Holds::Key),
             ("ANTHROPIC_AUTH_TOKEN", Holds::Key),
             ("ANTHROPIC_CUSTOM_HEADERS", Holds::Headers),
         ],
@@ -60,9 +56,10 @@ fn told(dialect: Dialect) -> &'static [(&'static str, Holds)] {
     }
 }
 
-/// The variables for a program.
-pub(super) fn of(root: &str, key: &str, run: &str, command: &[OsString]) -> Vec<Variable> {
-    let all = Dialect::ALL.into_iter().flat_map(told);
+/// The variables for any program.
+pub(super) fn of(told: &Told<'_>) -> Vec<Variable> {
+    let Told { root, key, run, .. } = *told;
+    let all = Dialect::ALL.into_iter().flat_map(variables_of);
     let mut variables: Vec<Variable> = all
         .map(|(name, holds)| {
             let value = match holds {
@@ -74,10 +71,6 @@ pub(super) fn of(root: &str, key: &str, run: &str, command: &[OsString]) -> Vec<
             (*name, Some(value))
         })
         .collect();
-    if wants_token_only(command) {
-        variables.retain(|(name, _)| *name != KEY_BESIDE_TOKEN);
-        variables.push((KEY_BESIDE_TOKEN, None));
-    }
     variables.push(("BONDGATE_URL", Some(root.into())));
     variables.push(("BONDGATE_RUN", Some(run.into())));
     variables.extend(PAST_THE_GATEWAY.map(|name| (name, None)));
@@ -94,11 +87,4 @@ fn headers(name: &str, run: &str) -> OsString {
     let mut text: String = kept.flat_map(|line| [line, "\n"]).collect();
     text.push_str(&format!("x-bondgate-run: {run}"));
     text.into()
-}
-
-fn wants_token_only(command: &[OsString]) -> bool {
-    let program = command.first().map(Path::new).and_then(Path::file_stem);
-    program
-        .and_then(OsStr::to_str)
-        .is_some_and(|name| TOKEN_ONLY.contains(&name))
 }
