@@ -435,6 +435,7 @@ fn shared(
         hasher,
         memory: Memory::new(config.memory),
         accounts: Accounts::new(),
+        choice: gateway::choice::Choice::default(),
         telemetry: Telemetry::default(),
         notices,
         timings: gateway::Timings::default(),

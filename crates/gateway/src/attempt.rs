@@ -6,19 +6,21 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dialect::codec::ClientCodec;
-use http::{Response, header};
-use policy::failure::{AttemptFailure, Code, Failure};
+use http::{HeaderMap, Response, header};
+use policy::failure::{AttemptFailure, Failure};
+use policy::health::Ticket;
 use policy::model::{Model, Target};
+use policy::reset;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::Gateway;
 use crate::answer::{
-    Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, refused, without_room,
+    Answer, Collected, Content, Failed, Said, TOTAL, WHOLE_MAX, collect, refused, without_room,
 };
+use crate::choice::{Tries, answered, begin, failed};
 use crate::clock::Pace;
+use crate::conclude::{Ends, NotReady, conclude};
 use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
@@ -28,10 +30,11 @@ use crate::names;
 use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::reserve::{Reserved, tier_asked};
-use crate::route::{Move, Route};
+use crate::route::{Move, Route, Wait};
 use crate::speech::Speech;
 use crate::translation::{self, Translation};
 use crate::upstream::UpstreamBody;
+use crate::{Gateway, Shared};
 
 /// No answer, and why.
 pub(crate) struct Refused {
@@ -79,17 +82,21 @@ async fn all_attempts(
     mut exchange: Box<Exchange>,
     deadline: Instant,
 ) -> Result<Answer, Refused> {
+    let shared = Arc::clone(&gateway.shared);
     let model = Arc::clone(&reserved.planned.plan.model);
-    let mut route = Route::new(&reserved.planned.plan);
-    let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped);
-    let mut ends = Ends::default();
+    let admitted = &reserved.planned.screened.admitted;
+    let tries = Tries::of(&shared, is_retry(&admitted.call.headers));
+    let mut route = Route::new(&reserved.planned.plan, &admitted.head.needs);
+    let clamp = exchange.spend.clamped;
+    let mut outgoing = Outgoing::new(reserved.planned, clamp, Arc::clone(&shared));
+    let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
-        let next = match outgoing.encode(&target, &gateway.shared.memory) {
-            Err(failure) => {
-                ends.unusable.get_or_insert(failure);
+        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target)) {
+            Err(why) => {
+                ends.add(why);
                 route.pass()
             }
-            Ok(encoded) => {
+            Ok((encoded, ticket)) => {
                 match dispatch(&gateway, &mut exchange).await {
                     Ok(Go::Send) => route.count(),
                     Ok(Go::Stop(failure)) => {
@@ -106,7 +113,7 @@ async fn all_attempts(
                     deadline,
                 };
                 let key = encoded.key.clone();
-                match one.attempt(encoded, &mut exchange).await {
+                match one.attempt((encoded, ticket), &mut exchange).await {
                     Ok((content, provider_id)) => {
                         return Ok(Answer {
                             exchange,
@@ -127,29 +134,52 @@ async fn all_attempts(
                     }
                     Err(failed) => {
                         let another_key = outgoing.after(key, &target, failed.kind);
-                        let kind = failed.kind;
+                        let next = route.after(failed.kind, another_key, failed.retry_after);
                         ends.last = Some(failed);
-                        route.after(kind, another_key)
+                        next
                     }
                 }
             }
         };
         match next {
-            Move::Try { backoff } if waited(backoff, deadline).await => {}
+            Move::Try { wait } if waited(wait, deadline).await => {}
             Move::Try { .. } | Move::Stop => break,
         }
     }
-    let failure = conclude(ends, &exchange, &model);
+    let failure = conclude(ends, &exchange, &model, &shared.choice);
     Err(Refused { failure, exchange })
 }
 
-/// Waits for a part of `most` that is drawn; not at all where the deadline would pass meanwhile.
-async fn waited(most: Duration, deadline: Instant) -> bool {
-    if most.is_zero() {
+/// Whether the client's library says that it has sent the same before.
+fn is_retry(headers: &HeaderMap) -> bool {
+    let count = headers.get("x-stainless-retry-count");
+    count.is_some_and(|count| !matches!(count.as_bytes(), b"" | b"0"))
+}
+
+/// Writes the request for a target and begins a try at it, where that may be.
+fn ready(
+    shared: &Shared,
+    outgoing: &mut Outgoing,
+    (tries, route, target): (&Tries, &Route, &Arc<Target>),
+) -> Result<(Encoded, Ticket), NotReady> {
+    let encoded = outgoing.encode(target, &shared.memory);
+    let encoded = encoded.map_err(|failure| NotReady::Unusable(Box::new(failure)))?;
+    if !tries.allow(&shared.choice, route, target) {
+        return Err(NotReady::Unbudgeted);
+    }
+    let ticket = begin(&shared.choice, target, encoded.key.as_deref());
+    Ok((encoded, ticket.map_err(NotReady::OutOfUse)?))
+}
+
+/// Waits; not at all where the deadline would pass meanwhile.
+async fn waited(wait: Wait, deadline: Instant) -> bool {
+    let drawn = wait.up_to.mul_f64(fastrand::f64());
+    let wait = wait.at_least.saturating_add(drawn);
+    if wait.is_zero() {
         return true;
     }
-    let wait = most.mul_f64(fastrand::f64());
-    let in_time = Instant::now() + wait < deadline;
+    let in_time = deadline.checked_duration_since(Instant::now());
+    let in_time = in_time.is_some_and(|left| wait < left);
     if in_time {
         Box::pin(sleep(wait)).await;
     }
@@ -168,9 +198,17 @@ struct One<'a> {
 type Got = (Content, Option<http::HeaderValue>);
 
 impl One<'_> {
-    async fn attempt(&self, mut encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
+    async fn attempt(
+        &self,
+        (mut encoded, ticket): (Encoded, Ticket),
+        exchange: &mut Exchange,
+    ) -> Result<Got, Failed> {
         let began = Instant::now();
-        exchange.attempts.push(Attempt::new(self.target));
+        exchange.attempts.push(Attempt {
+            key: encoded.key.as_deref().map(|key| key.name().into()),
+            ticket: Some(ticket),
+            ..Attempt::new(self.target)
+        });
         exchange.losses.clone_from(&encoded.losses);
         let asked = tier_asked(&self.outgoing.planned().screened.admitted, self.target);
         exchange.used.tier = asked;
@@ -210,12 +248,21 @@ impl One<'_> {
         }
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.took = took;
-            if let Err(failed) = &result {
-                attempt.failure = Some(failed.kind);
-                attempt.why.clone_from(&failed.why);
-                attempt.phase = failed.timed_out.unwrap_or_default();
-                attempt.used = std::mem::take(&mut exchange.used);
+            let shared = &self.gateway.shared;
+            match &result {
+                Ok(_) => answered(shared, self.model, attempt),
+                Err(why) => {
+                    attempt.failure = Some(why.kind);
+                    attempt.why.clone_from(&why.why);
+                    attempt.phase = why.timed_out.unwrap_or_default();
+                    attempt.used = std::mem::take(&mut exchange.used);
+                    failed(shared, self.model, (attempt, why));
+                }
             }
+        }
+        if let (Ok(_), Some(conversation)) = (&result, exchange.conversation) {
+            let affinity = &self.gateway.shared.choice.affinity;
+            affinity.answered(conversation, exchange.home, self.target);
         }
         result
     }
@@ -243,6 +290,7 @@ impl One<'_> {
         let response = upstream.send_timed(origin, asked, connected).await?;
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.status = Some(response.status().as_u16());
+            attempt.emptied = reset::emptied(&Said(response.headers()), shared.now_ms());
         }
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.
@@ -407,76 +455,4 @@ impl One<'_> {
         }
         Ok(Content::Whole(written.into(), permit))
     }
-}
-
-/// Why there is no answer.
-#[derive(Default)]
-struct Ends {
-    /// The last attempt.
-    last: Option<Failed>,
-    /// The first target that could not be tried at all.
-    unusable: Option<Failure>,
-    /// What a further attempt may cost, for which there is no room.
-    unheld: Option<Failure>,
-}
-
-/// The failure that the client is told when nothing is left to try.
-fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
-    let Some(failed) = ends.last else {
-        return ends.unusable.unwrap_or_else(|| {
-            Failure::new(
-                Code::NoTarget,
-                format!("the model {} has no target that can be used", model.name),
-            )
-        });
-    };
-    let Failed {
-        kind,
-        at_target: _,
-        why: _,
-        said,
-        retry_after,
-        timed_out,
-        ours: _,
-    } = failed;
-    let why = exchange.attempts.last().map_or("", Attempt::told);
-    let about_the_request = matches!(
-        kind,
-        AttemptFailure::BadRequest | AttemptFailure::ContextWindow | AttemptFailure::ContentPolicy
-    );
-    let mut failure = match (&said, timed_out) {
-        (_, Some(_)) => Failure::new(
-            Code::Timeout,
-            format!(
-                "{why} (attempt {} on {})",
-                exchange.attempts.len(),
-                tried(exchange)
-            ),
-        ),
-        (Some(said), None) if about_the_request => {
-            let message = Some(&said.error.message).filter(|message| !message.is_empty());
-            let message = message
-                .cloned()
-                .unwrap_or_else(|| format!("the provider refused: {why}"));
-            Failure::new(Code::ProviderRejected, message)
-        }
-        (_, None) => Failure::new(
-            Code::ProviderFailed,
-            format!(
-                "no target gave an answer; the last, {}: {why}",
-                tried(exchange)
-            ),
-        ),
-    };
-    failure.retry_after = retry_after;
-    failure.provider = said;
-    if let Some(unheld) = ends.unheld {
-        let also = format!("; another try cannot be paid for: {}", unheld.message);
-        failure.message.push_str(&also);
-    }
-    failure.with("failures", crate::respond::attempts(exchange))
-}
-
-fn tried(exchange: &Exchange) -> &str {
-    exchange.target().map_or("", |target| target.name())
 }

@@ -2,7 +2,8 @@
 //!
 //! Requests begin at a credential drawn by chance, so that all of them carry their share.
 //! One that the provider refused, or whose quota is used up, is not shown again for the
-//! same request; one that is limited for the moment not at the same target.
+//! same request; one that is limited for the moment not at the same target. What other requests
+//! found counts too: a credential that rests is shown by none.
 
 use std::sync::Arc;
 
@@ -11,8 +12,11 @@ use policy::model::Target;
 use policy::provider::Auth;
 use policy::secret::ProviderKey;
 
+use crate::Shared;
+
 /// The credentials that a request may still show.
 pub(crate) struct Credentials {
+    shared: Arc<Shared>,
     start: usize,
     spent: Vec<Spent>,
 }
@@ -29,15 +33,16 @@ pub(crate) enum Shown {
     Nothing,
     /// This one.
     Key(Arc<ProviderKey>),
-    /// There are some, but none that is still of use.
+    /// There are some, but none that is of use now.
     AllSpent,
 }
 
 impl Credentials {
     /// All of them; a provider's `start`th is the first, counted round.
     #[must_use]
-    pub(crate) fn new(start: usize) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, start: usize) -> Self {
         Self {
+            shared,
             start,
             spent: Vec::new(),
         }
@@ -51,9 +56,12 @@ impl Credentials {
             return Shown::Nothing;
         }
         let round = keys.iter().cycle().skip(self.start % keys.len());
+        let choice = &self.shared.choice;
+        let now = choice.now();
         let mut left = round
             .take(keys.len())
-            .filter(|key| !self.is_spent(key, target));
+            .filter(|key| !self.is_spent(key, target))
+            .filter(|key| choice.health.check(key, target, now).is_ok());
         left.next()
             .map_or(Shown::AllSpent, |key| Shown::Key(Arc::clone(key)))
     }
@@ -83,7 +91,13 @@ impl Credentials {
             renewal.was_refused();
         }
         self.spent.push(Spent { key, at });
-        matches!(self.choose(target), Shown::Key(_))
+        if matches!(self.choose(target), Shown::Key(_)) {
+            return true;
+        }
+        // Whoever waits for a limit to pass shows again what was limited.
+        self.spent
+            .retain(|spent| spent.at.as_ref().is_none_or(|at| !Arc::ptr_eq(at, target)));
+        false
     }
 
     fn is_spent(&self, key: &Arc<ProviderKey>, target: &Arc<Target>) -> bool {

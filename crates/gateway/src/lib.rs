@@ -11,7 +11,9 @@ mod answer;
 mod attempt;
 mod attribute;
 mod bill;
+pub mod choice;
 mod clock;
+mod conclude;
 mod credentials;
 mod dispatch;
 mod endpoint;
@@ -54,6 +56,7 @@ use policy::snapshot::Snapshot;
 use store::journal::Recorder;
 use store::keys::KeyHasher;
 
+use crate::choice::Choice;
 use crate::memory::Memory;
 use crate::notice::Notices;
 use crate::tasks::Tasks;
@@ -70,6 +73,8 @@ pub struct Shared {
     pub memory: Memory,
     /// What is spent and held of every limit.
     pub accounts: Accounts,
+    /// What the choice among targets goes by.
+    pub choice: Choice,
     /// The figures of all requests.
     pub telemetry: Telemetry,
     /// What operators are told.

@@ -18,6 +18,7 @@ use policy::renewal::{Renewal, Token};
 use policy::secret::{ProviderKey, Secret};
 use store::keys::KeyHasher;
 
+use crate::Shared;
 use crate::credentials::{Credentials, Shown};
 use crate::memory::{Memory, Permit};
 use crate::names::{self, Names};
@@ -61,12 +62,12 @@ pub(crate) struct Encoded {
 impl Outgoing {
     /// Takes the request over.
     #[must_use]
-    pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>) -> Self {
+    pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>, shared: Arc<Shared>) -> Self {
         Self {
             planned,
             decoded: None,
             clamp,
-            credentials: Credentials::new(fastrand::usize(..)),
+            credentials: Credentials::new(shared, fastrand::usize(..)),
         }
     }
 
@@ -97,7 +98,9 @@ impl Outgoing {
         let key = match self.credentials.choose(target) {
             Shown::Nothing => None,
             Shown::Key(key) => Some(key),
-            Shown::AllSpent => return Err(no_target(target, "its credentials were refused")),
+            Shown::AllSpent => {
+                return Err(no_target(target, "none of its credentials is of use now"));
+            }
         };
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;

@@ -111,8 +111,7 @@ async fn forward(
     };
     let admitted = admit(shared, (caller, call, head), exchange)?;
     let screened = screen(admitted, body)?;
-    let planned = plan(screened, &snapshot)?;
-    exchange.model = Some(Arc::clone(&planned.plan.model));
+    let planned = plan(screened, shared, exchange)?;
     let planned = match recall(planned) {
         Recall::Hit(answer) => return Ok(Way::Answer(answer)),
         Recall::Miss(planned) => planned,

@@ -20,6 +20,7 @@ mod puppet;
 mod road_answers;
 mod road_bounds;
 mod road_broken;
+mod road_choice;
 mod road_credentials;
 mod road_dialects;
 mod road_failover;
