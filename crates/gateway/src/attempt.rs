@@ -85,10 +85,10 @@ async fn all_attempts(
     let shared = Arc::clone(&gateway.shared);
     let model = Arc::clone(&reserved.planned.plan.model);
     let admitted = &reserved.planned.screened.admitted;
-    let tries = Tries::of(&shared, is_retry(&admitted.call.headers));
+    let nested = is_retry(&admitted.call.headers);
+    let tries = Tries::of(&shared.choice, exchange.snapshot.retries, nested);
     let mut route = Route::new(&reserved.planned.plan, &admitted.head.needs);
-    let clamp = exchange.spend.clamped;
-    let mut outgoing = Outgoing::new(reserved.planned, clamp, Arc::clone(&shared));
+    let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped, shared.clone());
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
         let next = match ready(&shared, &mut outgoing, (&tries, &route, &target)) {

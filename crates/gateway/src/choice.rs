@@ -17,7 +17,7 @@ use policy::secret::ProviderKey;
 use tokio::time::Instant;
 
 use crate::Shared;
-use crate::answer::Failed;
+use crate::answer::{Failed, TOTAL};
 use crate::exchange::Attempt;
 use crate::notice::Notice;
 use crate::refuse::quote;
@@ -63,12 +63,10 @@ pub(crate) struct Tries {
 
 impl Tries {
     /// Counts a request, which earns its share of a further try unless it is one itself.
-    pub(crate) fn of(shared: &Shared, nested: bool) -> Self {
-        let choice = &shared.choice;
+    pub(crate) fn of(choice: &Choice, rules: RetryRules, nested: bool) -> Self {
         if !nested {
             choice.retries.earn(choice.now());
         }
-        let rules = shared.snapshot.load().retries;
         Self { rules, nested }
     }
 
@@ -104,7 +102,10 @@ pub(crate) fn answered(shared: &Shared, model: &Model, attempt: &mut Attempt) {
 
 /// A try failed before it answered.
 pub(crate) fn failed(shared: &Shared, model: &Model, (attempt, why): (&mut Attempt, &Failed)) {
-    if why.ours.is_some() {
+    // What a caller has no time for says nothing of the target, or it could close it to all.
+    let patience = model.timeouts.first_token.min(model.timeouts.total);
+    let cut_short = why.timed_out == Some(TOTAL) && attempt.took < patience;
+    if why.ours.is_some() || cut_short {
         attempt.ticket = None;
         return;
     }
@@ -141,7 +142,9 @@ fn enter(shared: &Shared, model: &Model, (attempt, failed): (&mut Attempt, &heal
     let found = choice
         .health
         .failed(&mut ticket, (choice.now(), failed), &model.breaker);
-    if failed.kind == AttemptFailure::ModelGone {
+    // Names that callers choose freely are no model of the house.
+    let is_ours = *model.name != *attempt.name;
+    if failed.kind == AttemptFailure::ModelGone && is_ours {
         let target = Arc::clone(&attempt.name);
         shared.notices.tell(Notice::ModelGone { target });
     }
