@@ -17,6 +17,7 @@ mod receiver;
 mod text;
 mod told;
 mod troubles;
+mod upstream;
 
 use std::io;
 use std::path::PathBuf;

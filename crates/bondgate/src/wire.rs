@@ -441,6 +441,7 @@ fn shared(
         hasher,
         memory: Memory::new(config.memory),
         accounts: Accounts::new(),
+        choice: gateway::choice::Choice::default(),
         telemetry: Telemetry::default(),
         reasoning: gateway::reasoning::Store::default(),
         stored,

@@ -6,20 +6,21 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dialect::codec::ClientCodec;
-use http::{Response, header};
+use http::{HeaderMap, Response, header};
 use policy::failure::{AttemptFailure, Failure};
+use policy::health::Ticket;
 use policy::model::{Model, Target};
+use policy::reset;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::Gateway;
 use crate::answer::{
-    Answer, Collected, Content, Failed, TOTAL, WHOLE_MAX, collect, refused, without_room,
+    Answer, Collected, Content, Failed, Said, TOTAL, WHOLE_MAX, collect, refused, without_room,
 };
+use crate::choice::{Tries, answered, begin, failed};
 use crate::clock::Pace;
-use crate::conclude::{Ends, conclude};
+use crate::conclude::{Ends, NotReady, conclude};
 use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange};
 use crate::holdback::HoldBack;
@@ -30,10 +31,11 @@ use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::{Gear, Pump, PumpOptions};
 use crate::reasoning::Keeper;
 use crate::reserve::{Reserved, tier_asked};
-use crate::route::{Move, Route};
+use crate::route::{Move, Route, Wait};
 use crate::speech::Speech;
 use crate::translation::{self, Translation};
 use crate::upstream::UpstreamBody;
+use crate::{Gateway, Shared};
 
 /// No answer, and why.
 pub(crate) struct Refused {
@@ -81,17 +83,21 @@ async fn all_attempts(
     mut exchange: Box<Exchange>,
     deadline: Instant,
 ) -> Result<Answer, Refused> {
+    let shared = Arc::clone(&gateway.shared);
     let model = Arc::clone(&reserved.planned.plan.model);
-    let mut route = Route::new(&reserved.planned.plan);
-    let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped);
-    let mut ends = Ends::default();
+    let admitted = &reserved.planned.screened.admitted;
+    let nested = is_retry(&admitted.call.headers);
+    let tries = Tries::of(&shared.choice, exchange.snapshot.retries, nested);
+    let mut route = Route::new(&reserved.planned.plan, &admitted.head.needs);
+    let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped, shared.clone());
+    let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
-        let next = match outgoing.encode(&target, &gateway.shared) {
-            Err(failure) => {
-                ends.unusable.get_or_insert(failure);
+        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target)) {
+            Err(why) => {
+                ends.add(why);
                 route.pass()
             }
-            Ok(encoded) => {
+            Ok((encoded, ticket)) => {
                 match dispatch(&gateway, &mut exchange).await {
                     Ok(Go::Send) => route.count(),
                     Ok(Go::Stop(failure)) => {
@@ -108,7 +114,7 @@ async fn all_attempts(
                     deadline,
                 };
                 let key = encoded.key.clone();
-                match one.attempt(encoded, &mut exchange).await {
+                match one.attempt((encoded, ticket), &mut exchange).await {
                     Ok((content, provider_id)) => {
                         return Ok(Answer {
                             exchange,
@@ -129,29 +135,55 @@ async fn all_attempts(
                     }
                     Err(failed) => {
                         let another_key = outgoing.after(key, &target, failed.kind);
-                        let kind = failed.kind;
+                        let next = route.after(failed.kind, another_key, failed.retry_after);
                         ends.last = Some(failed);
-                        route.after(kind, another_key)
+                        next
                     }
                 }
             }
         };
         match next {
-            Move::Try { backoff } if waited(backoff, deadline).await => {}
+            Move::Try { wait } if waited(wait, deadline).await => {}
             Move::Try { .. } | Move::Stop => break,
         }
     }
-    let failure = conclude(ends, &exchange, &model);
+    let failure = conclude(ends, &exchange, &model, &shared.choice);
     Err(Refused { failure, exchange })
 }
 
-/// Waits for a part of `most` that is drawn; not at all where the deadline would pass meanwhile.
-pub(crate) async fn waited(most: Duration, deadline: Instant) -> bool {
-    if most.is_zero() {
+/// Whether the client's library says that it has sent the same before.
+pub(crate) fn is_retry(headers: &HeaderMap) -> bool {
+    let count = headers.get("x-stainless-retry-count");
+    count.is_some_and(|count| !matches!(count.as_bytes(), b"" | b"0"))
+}
+
+/// Writes the request for a target and begins a try at it, where that may be.
+///
+/// # Errors
+/// Why it may not be.
+pub(crate) fn ready(
+    shared: &Arc<Shared>,
+    outgoing: &mut Outgoing,
+    (tries, route, target): (&Tries, &Route, &Arc<Target>),
+) -> Result<(Encoded, Ticket), NotReady> {
+    let encoded = outgoing.encode(target, shared);
+    let encoded = encoded.map_err(|failure| NotReady::Unusable(Box::new(failure)))?;
+    if !tries.allow(&shared.choice, route, target) {
+        return Err(NotReady::Unbudgeted);
+    }
+    let ticket = begin(&shared.choice, target, encoded.key.as_deref());
+    Ok((encoded, ticket.map_err(NotReady::OutOfUse)?))
+}
+
+/// Waits; not at all where the deadline would pass meanwhile.
+pub(crate) async fn waited(wait: Wait, deadline: Instant) -> bool {
+    let drawn = wait.up_to.mul_f64(fastrand::f64());
+    let wait = wait.at_least.saturating_add(drawn);
+    if wait.is_zero() {
         return true;
     }
-    let wait = most.mul_f64(fastrand::f64());
-    let in_time = Instant::now() + wait < deadline;
+    let in_time = deadline.checked_duration_since(Instant::now());
+    let in_time = in_time.is_some_and(|left| wait < left);
     if in_time {
         Box::pin(sleep(wait)).await;
     }
@@ -170,9 +202,17 @@ struct One<'a> {
 type Got = (Content, Option<http::HeaderValue>);
 
 impl One<'_> {
-    async fn attempt(&self, mut encoded: Encoded, exchange: &mut Exchange) -> Result<Got, Failed> {
+    async fn attempt(
+        &self,
+        (mut encoded, ticket): (Encoded, Ticket),
+        exchange: &mut Exchange,
+    ) -> Result<Got, Failed> {
         let began = Instant::now();
-        exchange.attempts.push(Attempt::new(self.target));
+        exchange.attempts.push(Attempt {
+            key: encoded.key.as_deref().map(|key| key.name().into()),
+            ticket: Some(ticket),
+            ..Attempt::new(self.target)
+        });
         exchange.losses.clone_from(&encoded.losses);
         let asked = tier_asked(&self.outgoing.planned().screened.admitted, self.target);
         exchange.used.tier = asked;
@@ -213,12 +253,21 @@ impl One<'_> {
         }
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.took = took;
-            if let Err(failed) = &result {
-                attempt.failure = Some(failed.kind);
-                attempt.why.clone_from(&failed.why);
-                attempt.phase = failed.timed_out.unwrap_or_default();
-                attempt.used = std::mem::take(&mut exchange.used);
+            let shared = &self.gateway.shared;
+            match &result {
+                Ok(_) => answered(shared, self.model, attempt),
+                Err(why) => {
+                    attempt.failure = Some(why.kind);
+                    attempt.why.clone_from(&why.why);
+                    attempt.phase = why.timed_out.unwrap_or_default();
+                    attempt.used = std::mem::take(&mut exchange.used);
+                    failed(shared, self.model, (attempt, why));
+                }
             }
+        }
+        if let (Ok(_), Some(conversation)) = (&result, exchange.conversation) {
+            let affinity = &self.gateway.shared.choice.affinity;
+            affinity.answered(conversation, exchange.home, self.target);
         }
         result
     }
@@ -246,6 +295,7 @@ impl One<'_> {
         let response = upstream.send_timed(origin, asked, connected).await?;
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.status = Some(response.status().as_u16());
+            attempt.emptied = reset::emptied(&Said(response.headers()), shared.now_ms());
         }
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.

@@ -1,9 +1,11 @@
-//! What the client is told when nothing is left to try.
+//! What the client is told when no attempt gave an answer.
 
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Model;
+use policy::plan::Excluded;
 
 use crate::answer::Failed;
+use crate::choice::{Choice, out_of_use};
 use crate::exchange::{Attempt, Exchange};
 
 /// Why there is no answer.
@@ -15,12 +17,49 @@ pub(crate) struct Ends {
     pub unusable: Option<Failure>,
     /// What a further attempt may cost, for which there is no room.
     pub unheld: Option<Failure>,
+    /// Whether a further try was refused by the budget of retries.
+    pub unbudgeted: bool,
+    /// Targets that went out of use since the plan was made, and those that were before.
+    pub excluded: Vec<Excluded>,
+}
+
+/// Why a target is not tried.
+pub(crate) enum NotReady {
+    /// The request or its credentials do not fit it.
+    Unusable(Box<Failure>),
+    /// It is out of use by now.
+    OutOfUse(Excluded),
+    /// The budget of retries is used up.
+    Unbudgeted,
+}
+
+impl Ends {
+    /// Nothing was tried yet; those targets were out of use when the plan was made.
+    pub(crate) fn new(excluded: &[Excluded]) -> Self {
+        Self {
+            excluded: excluded.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    /// A target is not tried.
+    pub(crate) fn add(&mut self, why: NotReady) {
+        match why {
+            NotReady::Unusable(failure) => {
+                self.unusable.get_or_insert(*failure);
+            }
+            NotReady::OutOfUse(excluded) => self.excluded.push(excluded),
+            NotReady::Unbudgeted => self.unbudgeted = true,
+        }
+    }
 }
 
 /// The failure that the client is told when nothing is left to try.
-#[must_use]
-pub(crate) fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failure {
+pub(crate) fn conclude(ends: Ends, exchange: &Exchange, model: &Model, choice: &Choice) -> Failure {
     let Some(failed) = ends.last else {
+        if !ends.excluded.is_empty() && ends.unusable.is_none() {
+            return out_of_use(model, &ends.excluded, choice.now());
+        }
         return ends.unusable.unwrap_or_else(|| {
             Failure::new(
                 Code::NoTarget,
@@ -40,7 +79,6 @@ pub(crate) fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failur
     let why = exchange.attempts.last().map_or("", Attempt::told);
     let about_the_request = matches!(
         kind,
-        at_target: _,
         AttemptFailure::BadRequest | AttemptFailure::ContextWindow | AttemptFailure::ContentPolicy
     );
     let mut failure = match (&said, timed_out) {
@@ -72,6 +110,11 @@ pub(crate) fn conclude(ends: Ends, exchange: &Exchange, model: &Model) -> Failur
     if let Some(unheld) = ends.unheld {
         let also = format!("; another try cannot be paid for: {}", unheld.message);
         failure.message.push_str(&also);
+    }
+    if ends.unbudgeted {
+        failure
+            .message
+            .push_str("; the budget of retries is used up, so it was not tried again");
     }
     failure.with("failures", crate::respond::attempts(exchange))
 }

@@ -2,7 +2,8 @@
 //!
 //! Requests begin at a credential drawn by chance, so that all of them carry their share.
 //! One that the provider refused, or whose quota is used up, is not shown again for the
-//! same request; one that is limited for the moment not at the same target.
+//! same request; one that is limited for the moment not at the same target. What other requests
+//! found counts too: a credential that rests is shown by none.
 
 use std::sync::Arc;
 
@@ -11,8 +12,11 @@ use policy::model::Target;
 use policy::provider::Auth;
 use policy::secret::ProviderKey;
 
+use crate::Shared;
+
 /// The credentials that a request may still show.
 pub(crate) struct Credentials {
+    shared: Arc<Shared>,
     start: usize,
     /// The one of this name alone, where there is one.
     only: Option<String>,
@@ -31,15 +35,16 @@ pub(crate) enum Shown {
     Nothing,
     /// This one.
     Key(Arc<ProviderKey>),
-    /// There are some, but none that is still of use.
+    /// There are some, but none that is of use now.
     AllSpent,
 }
 
 impl Credentials {
     /// All of them; a provider's `start`th is the first, counted round.
     #[must_use]
-    pub(crate) fn new(start: usize) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, start: usize) -> Self {
         Self {
+            shared,
             start,
             only: None,
             spent: Vec::new(),
@@ -49,10 +54,10 @@ impl Credentials {
     /// The one of that name alone, while the provider has it: what is kept for one account is not
     /// there for another. All of them where it is gone.
     #[must_use]
-    pub(crate) fn only(name: &str) -> Self {
+    pub(crate) fn only(shared: Arc<Shared>, name: &str) -> Self {
         Self {
             only: Some(name.to_owned()),
-            ..Self::new(0)
+            ..Self::new(shared, 0)
         }
     }
 
@@ -66,10 +71,13 @@ impl Credentials {
         let named = |key: &&Arc<ProviderKey>| Some(key.name()) == self.only.as_deref();
         let pinned = keys.iter().any(|key| named(&key));
         let round = keys.iter().cycle().skip(self.start % keys.len());
+        let choice = &self.shared.choice;
+        let now = choice.now();
         let mut left = round
             .take(keys.len())
             .filter(|key| !pinned || named(key))
-            .filter(|key| !self.is_spent(key, target));
+            .filter(|key| !self.is_spent(key, target))
+            .filter(|key| choice.health.check(key, target, now).is_ok());
         left.next()
             .map_or(Shown::AllSpent, |key| Shown::Key(Arc::clone(key)))
     }
@@ -99,7 +107,13 @@ impl Credentials {
             renewal.was_refused();
         }
         self.spent.push(Spent { key, at });
-        matches!(self.choose(target), Shown::Key(_))
+        if matches!(self.choose(target), Shown::Key(_)) {
+            return true;
+        }
+        // Whoever waits for a limit to pass shows again what was limited.
+        self.spent
+            .retain(|spent| spent.at.as_ref().is_none_or(|at| !Arc::ptr_eq(at, target)));
+        false
     }
 
     fn is_spent(&self, key: &Arc<ProviderKey>, target: &Arc<Target>) -> bool {

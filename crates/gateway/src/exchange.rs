@@ -14,10 +14,13 @@ use dialect::json::Writer;
 use dialect::loss::Loss;
 use http_body_util::BodyExt;
 use policy::accounts::Accounts;
+use policy::affinity::Conversation;
 use policy::caller::{Attribution, VirtualKey};
 use policy::failure::{AttemptFailure, Code, Failure};
+use policy::health::Ticket;
 use policy::model::{Model, Target};
 use policy::money::Nanos;
+use policy::plan::Excluded;
 use policy::price::Tier;
 use policy::snapshot::Snapshot;
 use store::journal::{Receipt, Recorder};
@@ -27,6 +30,7 @@ use ulid::Ulid;
 
 use crate::attribute::of_key;
 use crate::bill::Bill;
+use crate::choice;
 use crate::notice::Notice;
 use crate::refuse;
 use crate::respond::loss_list;
@@ -68,6 +72,12 @@ pub(crate) struct Exchange {
     pub model: Option<Arc<Model>>,
     /// The targets of the plan, in order, as decisions are told.
     pub order: Vec<Arc<Target>>,
+    /// Targets that would stand among them if they were well.
+    pub excluded: Vec<Excluded>,
+    /// The conversation that it belongs to, where targets are chosen by that.
+    pub conversation: Option<Conversation>,
+    /// The target that answered the conversation before.
+    pub home: Option<u32>,
     /// Every try.
     pub attempts: Vec<Attempt>,
     /// What the translation to and from the provider lost.
@@ -119,6 +129,12 @@ pub(crate) struct Attempt {
     pub used: Used,
     /// Whether it asks for nothing that anybody bills.
     pub is_free: bool,
+    /// What stands for the credential that it showed.
+    pub key: Option<Arc<str>>,
+    /// When a limit of the provider is renewed, of which the answer said that nothing remains.
+    pub emptied: Option<Duration>,
+    /// Shows that it is under way.
+    pub ticket: Option<Ticket>,
 }
 
 impl Attempt {
@@ -136,6 +152,9 @@ impl Attempt {
             took: Duration::ZERO,
             used: Used::default(),
             is_free: false,
+            key: None,
+            emptied: None,
+            ticket: None,
         }
     }
 
@@ -237,6 +256,9 @@ impl Exchange {
             input_bytes: 0,
             model: None,
             order: Vec::new(),
+            excluded: Vec::new(),
+            conversation: None,
+            home: None,
             attempts: Vec::with_capacity(1),
             losses: Vec::new(),
             used: Used::default(),
@@ -359,6 +381,7 @@ impl Exchange {
             return None;
         }
         let outcome = *self.outcome.get_or_insert(Outcome::ClientGone);
+        choice::over(&self.shared, self.model.as_deref(), &mut self.attempts);
         let dispatched = self.spend.is_dispatched();
         let bill = Bill::of(self);
         let (state, mut resolved) = if dispatched {

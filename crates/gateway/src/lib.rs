@@ -11,6 +11,7 @@ mod answer;
 mod attempt;
 mod attribute;
 mod bill;
+pub mod choice;
 mod clock;
 mod conclude;
 mod count;
@@ -60,6 +61,7 @@ use policy::snapshot::Snapshot;
 use store::journal::Recorder;
 use store::keys::KeyHasher;
 
+use crate::choice::Choice;
 use crate::memory::Memory;
 use crate::notice::Notices;
 use crate::tasks::Tasks;
@@ -76,6 +78,8 @@ pub struct Shared {
     pub memory: Memory,
     /// What is spent and held of every limit.
     pub accounts: Accounts,
+    /// What the choice among targets goes by.
+    pub choice: Choice,
     /// The figures of all requests.
     pub telemetry: Telemetry,
     /// Reasoning that clients cannot carry from one turn to the next.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use policy::health::Cause;
 use policy::limit::Limit;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -26,6 +27,29 @@ pub enum Notice {
     },
     /// A target was used whose price is unknown.
     Unpriced {
+        /// `provider/model`
+        target: Arc<str>,
+    },
+    /// A target failed too often and is left alone, or is well again.
+    Breaker {
+        /// `provider/model`
+        target: Arc<str>,
+        /// When it is tried again, in milliseconds since 1970; none where it is well.
+        open_until_ms: Option<i64>,
+    },
+    /// A credential is out of use.
+    Credential {
+        /// The target at which that was found, `provider/model`.
+        target: Arc<str>,
+        /// What stands for the credential.
+        name: Arc<str>,
+        /// Why.
+        cause: Cause,
+        /// When it is shown again, in milliseconds since 1970.
+        until_ms: i64,
+    },
+    /// A provider does not have a model any more.
+    ModelGone {
         /// `provider/model`
         target: Arc<str>,
     },

@@ -70,12 +70,12 @@ pub(crate) struct Encoded {
 impl Outgoing {
     /// Takes the request over.
     #[must_use]
-    pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>) -> Self {
+    pub(crate) fn new(planned: Box<Planned>, clamp: Option<u64>, shared: Arc<Shared>) -> Self {
         Self {
             kept: Kept::of(&planned.screened.admitted.caller.key),
             credentials: match &planned.pinned {
-                Some(place) => Credentials::only(&place.credential),
-                None => Credentials::new(fastrand::usize(..)),
+                Some(place) => Credentials::only(shared, &place.credential),
+                None => Credentials::new(shared, fastrand::usize(..)),
             },
             planned,
             decoded: None,
@@ -111,7 +111,9 @@ impl Outgoing {
         let key = match self.credentials.choose(target) {
             Shown::Nothing => None,
             Shown::Key(key) => Some(key),
-            Shown::AllSpent => return Err(no_target(target, "its credentials were refused")),
+            Shown::AllSpent => {
+                return Err(no_target(target, "none of its credentials is of use now"));
+            }
         };
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;

@@ -1,15 +1,25 @@
 //! Which model the name means for this caller, and which targets serve it in what order.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use dialect::chat::Usage;
 use dialect::needs::Need;
+use foldhash::quality::FixedState;
+use policy::affinity::conversation;
+use policy::balance::{Circumstances, follows};
 use policy::failure::{Code, Failure};
+use policy::model::{Model, Sticky, Target};
 use policy::plan::Plan;
-use policy::snapshot::{Resolved, Snapshot};
+use policy::snapshot::Resolved;
 use store::responses::Place;
 
 use crate::Shared;
+use crate::bill::price;
+use crate::choice::out_of_use;
+use crate::exchange::Exchange;
 use crate::refuse::{self, quote};
+use crate::reserve::{ANSWER_TOKENS, TOKEN_BYTES, tier_asked};
 use crate::screen::Screened;
 use crate::stored;
 
@@ -27,11 +37,12 @@ pub(crate) struct Planned {
 ///
 /// # Errors
 /// `invalid_request` for what is not served, `not_found` for an earlier answer that is not the
-/// caller's, `model_not_found` with near names, `model_not_allowed`, or `no_target`.
+/// caller's, `model_not_found` with near names, `model_not_allowed`, or `no_target`, which says when
+/// the first of the targets that are out of use may be tried again.
 pub(crate) fn plan(
     screened: Screened,
-    snapshot: &Snapshot,
     shared: &Shared,
+    exchange: &mut Exchange,
 ) -> Result<Box<Planned>, Failure> {
     let head = &screened.admitted.head;
     if head.needs.has(Need::Background) {
@@ -41,7 +52,10 @@ pub(crate) fn plan(
     }
     let pinned = stored::pinned(head, &screened.admitted.caller.key, shared)?;
     let name = &head.model;
-    let model = match snapshot.resolve(name, &screened.admitted.caller.key) {
+    let model = match exchange
+        .snapshot
+        .resolve(name, &screened.admitted.caller.key)
+    {
         Resolved::Model(model) => model,
         Resolved::NotAllowed => {
             return Err(Failure::new(
@@ -52,20 +66,80 @@ pub(crate) fn plan(
         }
         Resolved::NotFound(near) => return Err(refuse::no_model(name, &near)),
     };
+    exchange.model = Some(Arc::clone(&model));
     let plan = match &pinned {
         Some(place) => stored::plan(&model, place)?,
-        None => policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1))),
+        None => choose(&model, &screened, (shared, exchange)),
     };
-    if plan.steps.is_empty() {
-        return Err(Failure::new(
-            Code::NoTarget,
-            format!("the model {} has no target", quote(name)),
-        )
-        .at("model"));
+    exchange.excluded.clone_from(&plan.excluded);
+    if !plan.steps.is_empty() {
+        return Ok(Box::new(Planned {
+            screened,
+            plan,
+            pinned,
+        }));
     }
-    Ok(Box::new(Planned {
-        screened,
-        plan,
-        pinned,
-    }))
+    if plan.excluded.is_empty() {
+        let why = format!("the model {} has no target", quote(name));
+        return Err(Failure::new(Code::NoTarget, why).at("model"));
+    }
+    let now = shared.choice.now();
+    Err(out_of_use(&model, &plan.excluded, now))
+}
+
+/// Orders the model's targets by what is known now.
+fn choose(
+    model: &Arc<Model>,
+    screened: &Screened,
+    (shared, exchange): (&Shared, &mut Exchange),
+) -> Plan {
+    let mut known = Circumstances {
+        health: Some(&shared.choice.health),
+        now: shared.choice.now(),
+        ..Circumstances::default()
+    };
+    let mut draw = |below: u64| fastrand::u64(..below.max(1));
+    if model.targets.len() < 2 {
+        return policy::plan::plan(model, &known, &mut draw);
+    }
+    let who = exchange.who.as_ref();
+    known.sticky = model.sticky.map(|sticky| {
+        let user = who.and_then(|who| who.user.as_deref());
+        match (sticky, user) {
+            (Sticky::User, Some(user)) => number("user", user),
+            (Sticky::User | Sticky::Key, _) => number("key", who.map_or("", |who| &who.key)),
+        }
+    });
+    if follows(model, &known) {
+        let caller = number(&model.name, who.map_or("", |who| &who.key));
+        let found = conversation(&screened.body.bytes, caller);
+        exchange.conversation = found;
+        let going_on = found.filter(|conversation| conversation.goes_on);
+        exchange.home = going_on.and_then(|known| shared.choice.affinity.home(known));
+        known.home = exchange.home;
+    }
+    let (snapshot, at_ms) = (&exchange.snapshot, exchange.at_ms);
+    let usage = likely(screened);
+    let cost = |target: &Target| {
+        let row = price(snapshot, target, at_ms)?;
+        let tier = tier_asked(&screened.admitted, target);
+        Some(row.cost(&usage, tier, 1).nanos.0)
+    };
+    known.cost = &cost;
+    policy::plan::plan(model, &known, &mut draw)
+}
+
+/// What a request is likely to use.
+fn likely(screened: &Screened) -> Usage {
+    let bytes = screened.body.bytes.len() as u64;
+    let most = screened.admitted.head.max_output_tokens;
+    Usage {
+        input: bytes / TOKEN_BYTES,
+        output: most.unwrap_or(ANSWER_TOKENS),
+        ..Usage::default()
+    }
+}
+
+fn number(what: &str, name: &str) -> u64 {
+    FixedState::default().hash_one((what, name))
 }

@@ -19,10 +19,11 @@ use crate::exchange::Exchange;
 use crate::plan::Planned;
 use crate::refuse;
 
-/// Bytes of text that make about one token, and tokens of an answer that says no limit: for limits of
-/// tokens, which shape and do not owe.
-const TOKEN_BYTES: u64 = 4;
-const ANSWER_TOKENS: u64 = 512;
+/// Bytes of text that make about one token: for limits of tokens, which shape and do not owe.
+pub(crate) const TOKEN_BYTES: u64 = 4;
+
+/// Tokens of an answer that says no limit, for the same.
+pub(crate) const ANSWER_TOKENS: u64 = 512;
 
 /// The most answers to one request that any provider gives.
 const CANDIDATES_MAX: u64 = 128;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dialect::needs::{Need, Needs};
 use policy::failure::{AttemptFailure, Next};
 use policy::model::{Model, Recovery, Target};
 use policy::plan::Plan;
@@ -28,19 +29,44 @@ pub(crate) struct Route {
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Move {
-    /// Try the target at hand, after this wait at most.
+    /// Try the target at hand, after this wait.
     Try {
-        /// Upper bound of the wait; the caller draws below it.
-        backoff: Duration,
+        /// How long.
+        wait: Wait,
     },
     /// Nothing is left to try.
     Stop,
 }
 
+/// How long to wait before a try.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// So long in any case.
+    pub at_least: Duration,
+    /// And a part of this that the caller draws.
+    pub up_to: Duration,
+}
+
+/// At once.
+const NOW: Move = Move::Try {
+    wait: Wait {
+        at_least: Duration::ZERO,
+        up_to: Duration::ZERO,
+    },
+};
+
+/// What a provider keeps or does beside its answer: nothing of that is asked for twice.
+const STATEFUL: [Need; 4] = [
+    Need::HostedTools,
+    Need::StoredFile,
+    Need::ServerState,
+    Need::Background,
+];
+
 impl Route {
-    /// The start of a plan.
+    /// The start of a plan, for a request with these needs.
     #[must_use]
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, needs: &Needs) -> Self {
         Self {
             model: Arc::clone(&plan.model),
             targets: plan
@@ -51,7 +77,7 @@ impl Route {
             at: 0,
             tries_here: 0,
             attempts: 0,
-            rebilled: false,
+            rebilled: STATEFUL.into_iter().any(|need| needs.has(need)),
             diverted: false,
         }
     }
@@ -60,6 +86,18 @@ impl Route {
     #[must_use]
     pub(crate) fn target(&self) -> Option<&Arc<Target>> {
         self.targets.get(self.at)
+    }
+
+    /// Whether nothing was tried yet.
+    #[must_use]
+    pub(crate) fn is_first(&self) -> bool {
+        self.attempts == 0
+    }
+
+    /// Whether the target at hand was tried just now.
+    #[must_use]
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.tries_here > 0
     }
 
     /// Counts an attempt on the target at hand.
@@ -75,29 +113,32 @@ impl Route {
 
     /// Decides what follows a failed attempt; `another_key` says whether the target at hand
     /// may be shown another credential, for which the failure says nothing.
-    pub(crate) fn after(&mut self, failure: AttemptFailure, another_key: bool) -> Move {
+    ///
+    /// `retry_after` is when the provider asks to come back.
+    pub(crate) fn after(
+        &mut self,
+        failure: AttemptFailure,
+        another_key: bool,
+        retry_after: Option<Duration>,
+    ) -> Move {
         if self.attempts >= self.model.retry.max_attempts {
             return Move::Stop;
         }
         if another_key {
             self.tries_here = 0;
-            return Move::Try {
-                backoff: Duration::ZERO,
-            };
+            return NOW;
         }
         if failure.may_be_billed() {
             if self.model.recovery == Recovery::Off || self.rebilled {
                 return Move::Stop;
             }
             self.rebilled = true;
-            return self.onward().unwrap_or(Move::Try {
-                backoff: Duration::ZERO,
-            });
+            return self.onward().unwrap_or(NOW);
         }
         match failure.next() {
             Next::Plan => self
                 .onward()
-                .or_else(|| self.again(failure))
+                .or_else(|| self.again(failure, retry_after))
                 .unwrap_or(Move::Stop),
             Next::ContextWindow => self.divert(self.model.fallback.context_window.clone()),
             Next::ContentPolicy => self.divert(self.model.fallback.content_policy.clone()),
@@ -109,19 +150,32 @@ impl Route {
         self.targets.get(self.at + 1)?;
         self.at += 1;
         self.tries_here = 0;
-        Some(Move::Try {
-            backoff: Duration::ZERO,
-        })
+        Some(NOW)
     }
 
-    fn again(&self, failure: AttemptFailure) -> Option<Move> {
+    fn again(&self, failure: AttemptFailure, retry_after: Option<Duration>) -> Option<Move> {
         let retry = &self.model.retry;
-        if !failure.same_target() || self.tries_here > retry.same_target {
+        if self.tries_here > retry.same_target {
+            return None;
+        }
+        // What is limited for a moment is waited for; what is limited for longer is left.
+        if failure == AttemptFailure::RateLimited {
+            let at_least = retry_after.filter(|after| *after <= retry.backoff_max)?;
+            let up_to = retry.backoff_initial;
+            return Some(Move::Try {
+                wait: Wait { at_least, up_to },
+            });
+        }
+        if !failure.same_target() {
             return None;
         }
         let doublings = self.tries_here.saturating_sub(1).min(16);
+        let up_to = retry.backoff_initial.saturating_mul(1 << doublings);
         Some(Move::Try {
-            backoff: (retry.backoff_initial * 2u32.pow(doublings)).min(retry.backoff_max),
+            wait: Wait {
+                at_least: Duration::ZERO,
+                up_to: up_to.min(retry.backoff_max),
+            },
         })
     }
 
@@ -133,8 +187,6 @@ impl Route {
         self.targets = targets;
         self.at = 0;
         self.tries_here = 0;
-        Move::Try {
-            backoff: Duration::ZERO,
-        }
+        NOW
     }
 }

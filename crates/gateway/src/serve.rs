@@ -141,8 +141,7 @@ async fn forward(
     };
     let admitted = admit(shared, (caller, call, head), exchange)?;
     let screened = screen(admitted, body)?;
-    let planned = plan(screened, &snapshot, shared)?;
-    exchange.model = Some(Arc::clone(&planned.plan.model));
+    let planned = plan(screened, shared, exchange)?;
     if is_counted {
         return Ok(Way::Count(planned));
     }

@@ -5,8 +5,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::accounts::Balance;
+use crate::health::Health;
 use crate::snapshot::Snapshot;
 
 /// A running gateway.
@@ -37,6 +39,11 @@ pub trait Control: Send + Sync {
 
     /// The figures, in Prometheus' text format.
     fn metrics(&self) -> String;
+
+    /// Shows what is known of the health of targets; `see` is not asked where nothing runs.
+    fn see_targets(&self, see: &mut dyn FnMut(&Health, Duration)) {
+        let _ = see;
+    }
 
     /// How the parts are, those that are not well among them.
     fn health(&self) -> Vec<Part>;

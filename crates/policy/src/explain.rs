@@ -1,7 +1,7 @@
 //! Why a plan is what it is: the targets that would serve a model, in order, and why each other
 //! one is not used.
 //!
-//! By the same [`plan`] as the road's. It knows nothing of the providers' present health.
+//! By the same [`plan`] as the road's, with what is known at the moment, if anything is.
 
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ pub struct Line {
 /// Where chance decides, the first of those that could be drawn comes first, so that the same
 /// is said each time.
 #[must_use]
-pub fn explain(model: &Arc<Model>) -> Vec<Line> {
-    let plan = plan(model, &Circumstances::default(), &mut |_| 0);
+pub fn explain(model: &Arc<Model>, known: &Circumstances<'_>) -> Vec<Line> {
+    let plan = plan(model, known, &mut |_| 0);
     let most = usize::try_from(model.retry.max_attempts).unwrap_or(usize::MAX);
     let mut lines = Vec::with_capacity(plan.steps.len());
     for (n, step) in plan.steps.iter().enumerate() {
@@ -48,6 +48,12 @@ pub fn explain(model: &Arc<Model>) -> Vec<Line> {
         } else {
             unused(&target, format!("beyond `retry.max_attempts: {most}`"))
         });
+    }
+    for excluded in &plan.excluded {
+        let ahead = excluded.closed.until.saturating_sub(known.now).as_secs();
+        let cause = excluded.closed.cause.name();
+        let why = format!("out of use for {} s: {cause}", ahead + 1);
+        lines.push(unused(&excluded.target, why));
     }
     let others = [
         (

@@ -103,6 +103,20 @@ pub enum Balance {
     Cheapest,
 }
 
+impl Balance {
+    /// Its word in configurations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Balance::Ordered => "ordered",
+            Balance::Weighted => "weighted",
+            Balance::LeastLatency => "least_latency",
+            Balance::LeastBusy => "least_busy",
+            Balance::Cheapest => "cheapest",
+        }
+    }
+}
+
 /// Who keeps to the same target, where targets are drawn by weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sticky {

@@ -68,9 +68,13 @@ pub fn plan(
         excluded: Vec::new(),
     };
     let mut targets = plan.usable(&model.targets, known);
-    targets.sort_by_key(|target| target.priority);
-    for level in targets.chunk_by(|a, b| a.priority == b.priority) {
-        plan.add(order(model, level.to_vec(), known, draw), Role::Primary);
+    if targets.len() < 2 {
+        plan.add(targets, Role::Primary);
+    } else {
+        targets.sort_by_key(|target| target.priority);
+        for level in targets.chunk_by(|a, b| a.priority == b.priority) {
+            plan.add(order(model, level.to_vec(), known, draw), Role::Primary);
+        }
     }
     let fallbacks = plan.usable(&model.fallback.failure, known);
     plan.add(fallbacks, Role::Fallback);

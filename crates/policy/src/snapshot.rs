@@ -9,6 +9,7 @@ use crate::model::{Balance, Fallback, Model, Target};
 use crate::money::Nanos;
 use crate::price::PriceBook;
 use crate::provider::Provider;
+use crate::retries::RetryRules;
 
 /// Output limit sent where a dialect demands one and neither client nor configuration gave one.
 pub const DEFAULT_MAX_TOKENS: u64 = 4096;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub keys: HashMap<KeyHash, Arc<VirtualKey>>,
     /// Policy of models that are called as `provider/model`; has no targets.
     pub defaults: Model,
+    /// How many further tries the house makes.
+    pub retries: RetryRules,
     /// Largest request body, in bytes.
     pub max_body: usize,
     /// Teams by name.
@@ -61,6 +64,7 @@ impl Default for Snapshot {
             models: BTreeMap::new(),
             keys: HashMap::new(),
             defaults: Model::default(),
+            retries: RetryRules::default(),
             max_body: DEFAULT_MAX_BODY,
             teams: BTreeMap::new(),
             organisations: BTreeMap::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dialect::needs::Need;
+use policy::balance::Circumstances;
 use policy::caller::VirtualKey;
 use policy::plan::Role;
 use policy::snapshot::Resolved;
@@ -84,7 +85,17 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
             return Err(ApiError::invalid("model", message));
         }
     };
-    let lines = policy::explain::explain(&model).into_iter();
+    let mut lines = None;
+    app.control.see_targets(&mut |health, now| {
+        let known = Circumstances {
+            health: Some(health),
+            now,
+            ..Circumstances::default()
+        };
+        lines = Some(policy::explain::explain(&model, &known));
+    });
+    let unknown = || policy::explain::explain(&model, &Circumstances::default());
+    let lines = lines.unwrap_or_else(unknown).into_iter();
     Ok(Explanation {
         model: question.model.clone(),
         key: question.key.clone(),

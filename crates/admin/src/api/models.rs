@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dialect::loss::Fidelity;
 use policy::caller::VirtualKey;
-use policy::model::{Balance, Model, Recovery, Target, ToolCalls};
+use policy::model::{Model, Recovery, Target, ToolCalls};
 use policy::snapshot::Snapshot;
 use policy::viewer::Viewer;
 use schemars::JsonSchema;
@@ -192,10 +192,7 @@ pub(super) fn shown(snapshot: &Snapshot, name: &str, model: &Model) -> Shown {
         alias_of: (*model.name != *name).then(|| model.name.to_string()),
         description: model.description.clone(),
         targets: own.collect(),
-        balance: match model.balance {
-            Balance::Ordered => "ordered",
-            Balance::Weighted => "weighted",
-        },
+        balance: model.balance.name(),
         fallback: Fallback {
             failure: names(&model.fallback.failure),
             context_window: names(&model.fallback.context_window),

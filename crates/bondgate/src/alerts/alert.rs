@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::text::{about, amount, clip, key, named, put, within};
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How long a step of a run is remembered: runs have no end of their own.
 const RUN_MS: i64 = 30 * DAY_MS;
@@ -22,7 +22,7 @@ const RUN_MS: i64 = 30 * DAY_MS;
 const MESSAGE_MAX: usize = 1000;
 
 /// Longest name within a message or a detail, in characters.
-const NAME_MAX: usize = 200;
+pub(super) const NAME_MAX: usize = 200;
 
 /// What it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub enum Kind {
     Budget,
     /// A target without a price was used.
     Unpriced,
+    /// A target fails, is well again, or has no such model any more.
+    Target,
+    /// A credential of a provider is out of use.
+    Credential,
     /// An account differs from the ledger.
     Drift,
     /// A part that stores is in trouble, or no longer.
@@ -42,6 +46,8 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::Budget => "budget",
             Kind::Unpriced => "unpriced",
+            Kind::Target => "target",
+            Kind::Credential => "credential",
             Kind::Drift => "drift",
             Kind::Storage => "storage",
         })
@@ -105,6 +111,17 @@ impl Alert {
                 settled,
             } => Self::step(limit, bucket, (*window_ms, at_ms), (*percent, *settled)),
             Notice::Unpriced { target } => Self::unpriced(target, at_ms),
+            Notice::Breaker {
+                target,
+                open_until_ms,
+            } => Self::breaker(target, *open_until_ms),
+            Notice::Credential {
+                target,
+                name,
+                cause,
+                until_ms,
+            } => Self::credential((target, name), *cause, *until_ms),
+            Notice::ModelGone { target } => Self::model_gone(target, at_ms),
         }
     }
 
@@ -262,7 +279,7 @@ pub(super) fn trouble_key(part: &str) -> String {
     key(&["storage", part], &[])
 }
 
-fn texts<const N: usize>(said: [(&str, &str); N]) -> Map<String, Value> {
+pub(super) fn texts<const N: usize>(said: [(&str, &str); N]) -> Map<String, Value> {
     said.into_iter()
         .map(|(name, text)| (name.to_owned(), text.into()))
         .collect()

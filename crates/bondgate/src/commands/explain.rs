@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
+use policy::balance::Circumstances;
 use policy::caller::VirtualKey;
 use policy::explain::{Line, explain, notes};
 use policy::plan::Role;
@@ -36,7 +37,7 @@ pub(super) fn run(options: &ExplainOptions) -> anyhow::Result<()> {
         Resolved::NotFound(near) => bail!("{}", not_found(&options.model, &near)),
     };
     let mut rows = Rows::new(&["order", "target", "role", "why"]);
-    for line in explain(&model) {
+    for line in explain(&model, &Circumstances::default()) {
         rows.push(row(&line));
     }
     for note in notes(&options.needs, options.prompt_tokens) {

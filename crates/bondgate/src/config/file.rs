@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod prices;
 pub mod providers;
+pub mod serving;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::units::{Period, Size, Usd};
+use super::units::{Size, Usd};
 use super::values::{Address, At, SecretText, TextOr};
 
 pub use accounts::{
@@ -22,6 +23,10 @@ pub use accounts::{
 };
 pub use prices::{AboveFile, PriceFile, RatesFile, TierFile};
 pub use providers::{AuthFile, AwsFile, DialectFile, EntraFile, GoogleFile, ProviderFile};
+pub use serving::{
+    BackoffFile, BalanceFile, BreakerFile, FidelityFile, RecoveryFile, RetryBudgetFile, RetryFile,
+    StickyFile, TimeoutsFile, ToolCallsFile,
+};
 
 /// A configuration of Bondgate.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -177,7 +182,7 @@ pub struct UpstreamFile {
 pub struct TargetFile {
     /// `provider/model`
     pub target: Option<At<String>>,
-    /// Share among targets of one priority, with `balance: weighted`; default 1.
+    /// Share among targets of one priority, with `balance: weighted` or `least_busy`; default 1.
     pub weight: Option<At<u32>>,
     /// Order: 1, the default, comes first.
     #[schemars(range(min = 1))]
@@ -199,90 +204,6 @@ pub struct FallbackFile {
     pub content_policy: Option<Vec<At<TextOr<TargetFile>>>>,
 }
 
-/// How long things may take.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct TimeoutsFile {
-    /// Until a connection stands; default 5s.
-    pub connect: Option<At<Period>>,
-    /// Streams: until the first semantic event; default 180s.
-    pub first_token: Option<At<Period>>,
-    /// Streams: between semantic events; default 300s.
-    pub idle: Option<At<Period>>,
-    /// All attempts together; default 900s.
-    pub total: Option<At<Period>>,
-}
-
-/// How often is tried.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct RetryFile {
-    /// Further tries on one target; default 1.
-    #[schemars(range(max = 100))]
-    pub same_target: Option<At<u32>>,
-    /// All tries together; default 4.
-    #[schemars(range(min = 1, max = 100))]
-    pub max_attempts: Option<u32>,
-    /// Waits between tries on one target, with full jitter.
-    pub backoff: Option<At<BackoffFile>>,
-}
-
-/// Waits between tries.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct BackoffFile {
-    /// The first; default 200ms.
-    pub initial: Option<At<Period>>,
-    /// The longest; default 5s.
-    pub max: Option<Period>,
-}
-
-/// How the order among targets of one priority is found.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline, extend("x-not-yet" = ["least_latency", "least_busy", "cheapest"]))]
-pub enum BalanceFile {
-    /// As written.
-    Ordered,
-    /// Drawn by weight.
-    Weighted,
-}
-
-/// Whether a broken attempt is made again while the caller has nothing of its answer.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline, extend("x-not-yet" = ["exact", "any"]))]
-pub enum RecoveryFile {
-    /// It is a failure.
-    Off,
-    /// It is made again, unseen.
-    Restart,
-}
-
-/// How much a translation may lose.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum FidelityFile {
-    /// Nothing.
-    Strict,
-    /// Functional losses are refused, the rest is reported.
-    Report,
-    /// All is reported.
-    Permit,
-}
-
-/// When a tool call is handed on.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum ToolCallsFile {
-    /// As it comes.
-    Live,
-    /// Each when it is complete.
-    Whole,
-}
-
 /// A type with the keys of policy beside its own.
 macro_rules! with_policy {
     ($(#[$of_type:meta])* $name:ident { $($(#[$of_field:meta])* $field:ident: $type:ty,)* }) => {
@@ -297,6 +218,10 @@ macro_rules! with_policy {
             $($(#[$of_field])* pub $field: $type,)*
             /// How the order among targets of one priority is found; default ordered.
             pub balance: Option<BalanceFile>,
+            /// Who keeps to the same target, with `balance: weighted`; default nobody.
+            pub sticky: Option<At<StickyFile>>,
+            /// When a target that fails is left alone.
+            pub breaker: Option<At<BreakerFile>>,
             /// How long things may take.
             pub timeouts: Option<At<TimeoutsFile>>,
             /// How often is tried.
@@ -317,6 +242,8 @@ macro_rules! with_policy {
             pub fn policy(&self) -> Policy<'_> {
                 Policy {
                     balance: self.balance,
+                    sticky: self.sticky.as_ref(),
+                    breaker: self.breaker.as_ref(),
                     timeouts: self.timeouts.as_ref(),
                     retry: self.retry.as_ref(),
                     recovery: self.recovery,
@@ -334,6 +261,10 @@ macro_rules! with_policy {
 pub struct Policy<'a> {
     /// How the order among targets of one priority is found.
     pub balance: Option<BalanceFile>,
+    /// Who keeps to the same target.
+    pub sticky: Option<&'a At<StickyFile>>,
+    /// When a target that fails is left alone.
+    pub breaker: Option<&'a At<BreakerFile>>,
     /// How long things may take.
     pub timeouts: Option<&'a At<TimeoutsFile>>,
     /// How often is tried.
@@ -353,6 +284,8 @@ impl Policy<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.balance.is_none()
+            && self.sticky.is_none()
+            && self.breaker.is_none()
             && self.timeouts.is_none()
             && self.retry.is_none()
             && self.recovery.is_none()

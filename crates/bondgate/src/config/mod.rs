@@ -38,6 +38,7 @@ use policy::limit::Limit;
 use policy::model::Model;
 use policy::price::PriceRow;
 use policy::provider::Provider;
+use policy::retries::RetryRules;
 use policy::secret::Secret;
 use policy::snapshot::{About, Ceilings};
 
@@ -85,6 +86,8 @@ pub struct Config {
     pub require_tags: Vec<Arc<str>>,
     /// What a request without a bound or a price counts as.
     pub ceilings: Ceilings,
+    /// How many further tries the house makes.
+    pub retries: RetryRules,
     /// Who answers for an account, by its scope, such as `team:support`.
     pub about: BTreeMap<String, About>,
     /// Prices of targets, before the built-in ones.

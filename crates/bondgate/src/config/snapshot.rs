@@ -25,6 +25,7 @@ pub fn snapshot(config: &Config, hasher: &KeyHasher) -> Snapshot {
         models: config.models.clone(),
         keys: keys(config, hasher),
         defaults: config.defaults.clone(),
+        retries: config.retries,
         max_body: config.max_body,
         teams: config.teams.clone(),
         organisations: config.organisations.clone(),

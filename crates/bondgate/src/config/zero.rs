@@ -16,6 +16,7 @@ use policy::money::Nanos;
 use policy::origin::BaseUrl;
 use policy::price::{Given, PriceRow};
 use policy::provider::{Auth, Paths, Provider, Quirks};
+use policy::retries::RetryRules;
 use policy::secret::{ProviderKey, Secret};
 use policy::snapshot::Ceilings;
 
@@ -85,6 +86,7 @@ pub fn zero_config(env: Env<'_>, sim_url: &str) -> Config {
             providers: [("sim".to_owned(), Nanos::ZERO)].into(),
             ..Ceilings::default()
         },
+        retries: RetryRules::default(),
         about: BTreeMap::new(),
         prices: free_echo().into_iter().collect(),
         alerts: Alerts::default(),

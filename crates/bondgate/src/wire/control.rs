@@ -1,12 +1,14 @@
 //! The running gateway, as its operators reach it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway::Shared;
 use gateway::telemetry::Reading;
 use parking_lot::Mutex;
 use policy::accounts::Balance;
 use policy::control::{Control, Part, ReloadError, Running};
+use policy::health::Health as TargetsHealth;
 use policy::snapshot::Snapshot;
 use store::journal::Health;
 use store::journal::Journal;
@@ -65,6 +67,11 @@ impl Control for Live {
 
     fn metrics(&self) -> String {
         self.shared.telemetry.text()
+    }
+
+    fn see_targets(&self, see: &mut dyn FnMut(&TargetsHealth, Duration)) {
+        let choice = &self.shared.choice;
+        see(&choice.health, choice.now());
     }
 
     fn health(&self) -> Vec<Part> {
@@ -132,6 +139,20 @@ impl Live {
                 Standing::Ok => one(0_u64),
                 Standing::Behind(records) => one(records),
                 Standing::Failing { waiting, .. } => one(waiting),
+            },
+        );
+        let live = Arc::clone(self);
+        telemetry.gauge(
+            "bondgate_affinity_turns",
+            "Further turns of conversations, by whether they returned to the target that had answered",
+            move || {
+                let (turns, returned) = live.shared.choice.affinity.turns();
+                let away = turns.saturating_sub(returned);
+                let reading = |(word, count): (&str, u64)| Reading {
+                    labels: vec![("returned", word.to_owned())],
+                    value: i64::try_from(count).unwrap_or(i64::MAX),
+                };
+                [("yes", returned), ("no", away)].map(reading).into()
             },
         );
         for (name, help, value) in LIMIT_GAUGES {

@@ -100,11 +100,6 @@ const ADDED: &[(&str, &str, &str)] = &[
         "1:23: `recovery`: `exact` is not available yet · use `off` or `restart`",
     ),
     (
-        "balance that is not built",
-        "defaults: { balance: cheapest }",
-        "1:22: `balance`: `cheapest` is not available yet · use `ordered` or `weighted`",
-    ),
-    (
         "a misspelt choice",
         "defaults: { fidelity: strickt }",
         "1:23: `fidelity`: `strickt` is not known · did you mean `strict`?",
@@ -456,6 +451,36 @@ const MODELS: &[(&str, &str, &str)] = &[
         "a weight in an ordered model",
         "targets: [{ target: p/a, weight: 2 }]",
         "3:41: `weight` does nothing in an ordered model · add `balance: weighted`, or leave it out",
+    ),
+    (
+        "a weight where prices decide",
+        "balance: cheapest, targets: [{ target: p/a, weight: 2 }]",
+        "3:60: `weight` does nothing with `balance: cheapest` · add `balance: weighted`, or leave it out",
+    ),
+    (
+        "who keeps to a target where none is drawn",
+        "sticky: key, targets: [p/a]",
+        "3:16: `sticky` does nothing with `balance: ordered` · add `balance: weighted`, or leave it out",
+    ),
+    (
+        "a breaker's share that is none",
+        "breaker: { ratio: 0% }, targets: [p/a]",
+        "3:26: `ratio` is not a whole per cent from 1 to 100 · write one such as `50%`",
+    ),
+    (
+        "a breaker that opens for longer than it may",
+        "breaker: { open: 10m }, targets: [p/a]",
+        "3:25: `breaker.open` is longer than `breaker.open_max` · lower the one or raise the other",
+    ),
+    (
+        "a breaker that stays open for no time",
+        "breaker: { open: 0s }, targets: [p/a]",
+        "3:25: `open` of a breaker is zero: it would do nothing · give a length, or leave it out",
+    ),
+    (
+        "a budget of retries for one model",
+        "retry: { budget: { ratio: 10% } }, targets: [p/a]",
+        "3:17: model `m` has a budget of retries, which is one for the house · move it to `defaults: { retry: { budget: … } }`",
     ),
     (
         "no weight at all",

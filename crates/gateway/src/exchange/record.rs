@@ -12,6 +12,7 @@ use store::record::{self, Flags, LossNote, State};
 
 use super::{Exchange, Outcome};
 use crate::bill::{Bill, Line};
+use crate::choice;
 use crate::spend::Resolved;
 
 impl Exchange {
@@ -142,7 +143,8 @@ impl Exchange {
     /// of the record says it all.
     fn decision(&self) -> String {
         let refused = self.spend.would_refuse().next().is_some();
-        if self.order.len() < 2 && self.spend.clamped.is_none() && !refused {
+        let all_well = self.excluded.is_empty();
+        if self.order.len() < 2 && all_well && self.spend.clamped.is_none() && !refused {
             return String::new();
         }
         let mut out = Writer::default();
@@ -152,6 +154,10 @@ impl Exchange {
                     out.string(target.name());
                 }
             });
+            if !all_well {
+                out.key("excluded");
+                choice::write(out, &self.excluded, self.shared.choice.now());
+            }
             if let Some(tokens) = self.spend.clamped {
                 out.key("clamped_to_tokens").number(tokens);
             }

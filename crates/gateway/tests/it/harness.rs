@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dialect::Dialect;
 use dialect::loss::Fidelity;
+use gateway::choice::Choice;
 use gateway::listener::{self, Door, DoorOptions, Drain};
 use gateway::memory::Memory;
 use gateway::notice::Notices;
@@ -21,6 +22,7 @@ use gateway::upstream::{Upstream, UpstreamConfig};
 use gateway::{Gateway, Shared, Timings, WallClock};
 use policy::accounts::Accounts;
 use policy::caller::VirtualKey;
+use policy::health::BreakerRules;
 use policy::model::{Balance, Fallback, Model, Recovery, Retry, Target, Timeouts, ToolCalls};
 use policy::origin::{Origin, Scheme};
 use policy::provider::{Auth, Provider, Quirks};
@@ -148,6 +150,8 @@ pub(crate) fn model(targets: Vec<Arc<Target>>) -> Model {
         description: None,
         targets,
         balance: Balance::Ordered,
+        sticky: None,
+        breaker: BreakerRules::default(),
         fallback: Fallback::default(),
         timeouts: Timeouts::default(),
         retry: Retry {
@@ -314,6 +318,7 @@ impl Road {
             hasher: hasher(),
             memory: Memory::new(memory),
             accounts: Accounts::new(),
+            choice: Choice::default(),
             telemetry: Telemetry::default(),
             reasoning: gateway::reasoning::Store::default(),
             stored: gateway::stored::Stored::default(),

@@ -21,6 +21,7 @@ mod puppet;
 mod road_answers;
 mod road_bounds;
 mod road_broken;
+mod road_choice;
 mod road_clouds;
 mod road_counts;
 mod road_credentials;

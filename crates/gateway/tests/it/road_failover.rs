@@ -31,12 +31,12 @@ fn status(status: u16) -> Value {
 /// The first target fails in that way; the second, of the other dialect, answers and nobody notices.
 async fn goes_to_the_next(fault: Value) {
     for (client, served) in PAIRS {
-        let (bad, good) = (faulty(fault.clone()).await, sim().await);
-        let road = Road::to(vec![
-            echo("a", served, &bad),
-            echo("b", other(served), &good),
-        ]);
         for stream in [false, true] {
+            let (bad, good) = (faulty(fault.clone()).await, sim().await);
+            let road = Road::to(vec![
+                echo("a", served, &bad),
+                echo("b", other(served), &good),
+            ]);
             let got = Ask::either(client, stream, "hi").send(&road).await;
             let case = format!("{fault} {client:?} {served:?} {stream} {}", got.text());
             assert_eq!(got.status, 200, "{case}");
@@ -44,12 +44,9 @@ async fn goes_to_the_next(fault: Value) {
             assert_eq!(has_terminator(&got.body), stream, "{case}");
             assert_eq!(got.header("x-bondgate-attempts"), "2", "{case}");
             assert_eq!(got.header("x-bondgate-target"), "b/echo", "{case}");
+            assert_eq!((bad.seen().len(), good.seen().len()), (1, 1));
+            assert_eq!(road.outcome().await, "answered");
         }
-        assert_eq!(bad.seen().len(), 2);
-        assert_eq!(good.seen().len(), 2);
-        let settled = road.settled(2).await;
-        assert!(settled.iter().all(|s| s.outcome == "answered"));
-        assert_eq!(road.ledger.dispatched().len(), 2);
     }
 }
 

@@ -25,7 +25,8 @@ const QUARANTINE_MAX: Duration = Duration::from_secs(60 * 60);
 const LIMITED: Duration = Duration::from_secs(5);
 const LIMITED_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// How long a used-up quota rests where the provider does not say.
+/// How long a used-up quota rests at least: the times that providers tell with it are often those of
+/// another limit.
 const EXHAUSTED: Duration = Duration::from_secs(5 * 60);
 
 /// How long the one request has that shows again what was put aside.
@@ -133,7 +134,7 @@ impl Credentials {
 
     /// Its quota is used up, for so long where the provider said so. Says until when, where that is news.
     pub fn exhausted(&self, place: Place, now: Duration, told: Option<Duration>) -> Option<Closed> {
-        let rest = told.filter(|told| !told.is_zero()).unwrap_or(EXHAUSTED);
+        let rest = told.unwrap_or_default().max(EXHAUSTED);
         self.change(place, now, |_| Some((rest, Cause::Exhausted)))
     }
 

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 
 const BAD: End = End::Bad { retry_after: None };
 
-fn rules() -> BreakerRules {
+pub(crate) fn rules() -> BreakerRules {
     BreakerRules {
         failures: 3,
         ratio_percent: 50,
@@ -48,7 +48,7 @@ fn key(name: &str, secret: &str) -> Arc<ProviderKey> {
     Arc::new(ProviderKey::new(name.to_owned(), secret, origin()))
 }
 
-fn target(name: &str, keys: Vec<Arc<ProviderKey>>) -> Target {
+pub(crate) fn target(name: &str, keys: Vec<Arc<ProviderKey>>) -> Target {
     let provider = Provider {
         name: name.to_owned(),
         origin: origin(),
@@ -66,7 +66,7 @@ fn target(name: &str, keys: Vec<Arc<ProviderKey>>) -> Target {
     Target::new(Arc::new(provider), "m".to_owned())
 }
 
-fn failed(kind: AttemptFailure) -> Failed {
+pub(crate) fn failed(kind: AttemptFailure) -> Failed {
     Failed {
         kind,
         at_target: false,

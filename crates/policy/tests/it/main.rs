@@ -8,6 +8,8 @@
 )]
 
 mod accounts;
+mod affinity;
+mod balance;
 mod bound;
 mod failures;
 mod health;

@@ -15,6 +15,7 @@ pub(in crate::config) mod place;
 pub mod prices;
 pub mod providers;
 pub mod reach;
+pub mod serving;
 pub mod tags;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,7 @@ pub fn resolve(file: &ConfigFile, folder: &Path) -> Resolved {
     let limits = limits::resolve(file, &mut problems);
     let require_tags = tags::required(file.require_tags.as_ref(), &mut problems);
     let ceilings = ceilings::resolve(file, &mut problems);
+    let retries = serving::retries(file, &mut problems);
     let prices = prices::resolve(&file.prices, &mut problems);
     let alerts = alerts::resolve(file.alerts.as_ref(), &mut problems);
     let mut reader = Reader {
@@ -93,6 +95,7 @@ pub fn resolve(file: &ConfigFile, folder: &Path) -> Resolved {
         limits,
         require_tags,
         ceilings,
+        retries,
         about: groups::about(file),
         prices,
         alerts,

@@ -6,17 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dialect::loss::Fidelity;
-use policy::model::{Balance, Fallback, Model, Recovery, Retry, Target, Timeouts, ToolCalls};
+use policy::model::{Balance, Fallback, Model, Target};
 use policy::snapshot::DEFAULT_MAX_TOKENS;
 
 use super::providers::Providers;
-use crate::config::file::{
-    BalanceFile, FidelityFile, ModelFile, Policy, PolicyFile, RecoveryFile, RetryFile, TargetFile,
-    TimeoutsFile, ToolCallsFile,
-};
+use super::serving::lay_over;
+use crate::config::file::{ModelFile, PolicyFile, TargetFile};
 use crate::config::problem::{Place, Problem, nearest};
-use crate::config::units::Period;
 use crate::config::values::{At, TextOr};
 
 /// The policy of every model that says nothing else.
@@ -115,105 +111,6 @@ fn follow<'f>(
     None
 }
 
-/// Lays policy as written over what holds otherwise.
-fn lay_over(model: &mut Model, policy: Policy<'_>, problems: &mut Vec<Problem>) {
-    if let Some(balance) = policy.balance {
-        model.balance = match balance {
-            BalanceFile::Ordered => Balance::Ordered,
-            BalanceFile::Weighted => Balance::Weighted,
-        };
-    }
-    if let Some(recovery) = policy.recovery {
-        model.recovery = match recovery {
-            RecoveryFile::Off => Recovery::Off,
-            RecoveryFile::Restart => Recovery::Restart,
-        };
-    }
-    if let Some(fidelity) = policy.fidelity {
-        model.fidelity = match fidelity {
-            FidelityFile::Strict => Fidelity::Strict,
-            FidelityFile::Report => Fidelity::Report,
-            FidelityFile::Permit => Fidelity::Permit,
-        };
-    }
-    if let Some(tool_calls) = policy.tool_calls {
-        model.tool_calls = match tool_calls {
-            ToolCallsFile::Live => ToolCalls::Live,
-            ToolCallsFile::Whole => ToolCalls::Whole,
-        };
-    }
-    if let Some(timeouts) = policy.timeouts {
-        model.timeouts = lay_timeouts(model.timeouts, timeouts, problems);
-    }
-    if let Some(retry) = policy.retry {
-        model.retry = lay_retry(model.retry, retry, problems);
-    }
-}
-
-fn lay_timeouts(
-    base: Timeouts,
-    written: &At<TimeoutsFile>,
-    problems: &mut Vec<Problem>,
-) -> Timeouts {
-    let file = &written.value;
-    let or = |own: &Option<At<Period>>, base| own.as_ref().map_or(base, |own| own.value.0);
-    let timeouts = Timeouts {
-        connect: or(&file.connect, base.connect),
-        first_token: or(&file.first_token, base.first_token),
-        idle: or(&file.idle, base.idle),
-        total: or(&file.total, base.total),
-    };
-    let all = [
-        ("connect", &file.connect),
-        ("first_token", &file.first_token),
-        ("idle", &file.idle),
-        ("total", &file.total),
-    ];
-    for (name, own) in all {
-        let Some(own) = own else {
-            continue;
-        };
-        if own.value.0.is_zero() {
-            let what = format!("a timeout of zero: `{name}` would end every call");
-            let mend = "give a length, or leave it out";
-            problems.push(Problem::at(own.place, what, mend));
-        } else if own.value.0 > timeouts.total {
-            // A short total alone cuts the others short, as it is meant to.
-            let what = format!("`{name}` is longer than `total`, which ends the call before");
-            let mend = format!("lower `{name}` or raise `total`");
-            problems.push(Problem::at(own.place, what, mend));
-        }
-    }
-    timeouts
-}
-
-fn lay_retry(base: Retry, written: &At<RetryFile>, problems: &mut Vec<Problem>) -> Retry {
-    let file = &written.value;
-    let backoff = file.backoff.as_ref().map(|backoff| &backoff.value);
-    let initial = backoff.and_then(|backoff| backoff.initial.as_ref());
-    let max = backoff.and_then(|backoff| backoff.max);
-    let same_target = file.same_target.as_ref();
-    let retry = Retry {
-        same_target: same_target.map_or(base.same_target, |own| own.value),
-        max_attempts: file.max_attempts.unwrap_or(base.max_attempts),
-        backoff_initial: initial.map_or(base.backoff_initial, |own| own.value.0),
-        backoff_max: max.map_or(base.backoff_max, |period| period.0),
-    };
-    if retry.backoff_initial > retry.backoff_max {
-        let place = initial.map(|own| own.place);
-        let place = place.or(file.backoff.as_ref().map(|backoff| backoff.place));
-        let what = "`backoff.initial` is longer than `backoff.max`";
-        let mend = "lower the one or raise the other";
-        problems.push(Problem::at(place.unwrap_or(written.place), what, mend));
-    }
-    if let Some(own) = same_target.filter(|own| own.value > 0 && own.value >= retry.max_attempts) {
-        let what = "`same_target` takes every attempt that `max_attempts` allows";
-        let mend = "raise `max_attempts` above `same_target`";
-        problems.push(Problem::at(own.place, what, mend));
-    }
-    retry
-}
-
 struct One<'a> {
     name: &'a str,
     file: &'a At<ModelFile>,
@@ -240,6 +137,7 @@ impl One<'_> {
         lay_over(&mut model, file.policy(), self.problems);
         let found = self.targets();
         self.weights(&found, model.balance);
+        self.sticky(model.balance);
         model.targets = found
             .iter()
             .map(|found| Arc::clone(&found.target))
@@ -424,11 +322,26 @@ impl One<'_> {
         }
     }
 
+    fn sticky(&mut self, balance: Balance) {
+        let Some(sticky) = &self.file.value.sticky else {
+            return;
+        };
+        if balance != Balance::Weighted {
+            let what = format!("`sticky` does nothing with `balance: {}`", balance.name());
+            let mend = "add `balance: weighted`, or leave it out";
+            self.problems.push(Problem::at(sticky.place, what, mend));
+        }
+    }
+
     fn weights(&mut self, found: &[Found], balance: Balance) {
         match balance {
-            Balance::Ordered => {
+            Balance::Ordered | Balance::LeastLatency | Balance::Cheapest => {
                 if let Some(place) = found.iter().find_map(|found| found.weighed) {
-                    let what = "`weight` does nothing in an ordered model";
+                    let what = if balance == Balance::Ordered {
+                        "`weight` does nothing in an ordered model".to_owned()
+                    } else {
+                        format!("`weight` does nothing with `balance: {}`", balance.name())
+                    };
                     self.problems.push(Problem::at(
                         place,
                         what,
@@ -436,7 +349,7 @@ impl One<'_> {
                     ));
                 }
             }
-            Balance::Weighted => {
+            Balance::Weighted | Balance::LeastBusy => {
                 if !found.is_empty() && found.iter().all(|found| found.target.weight == 0) {
                     let place = found.iter().find_map(|found| found.weighed);
                     let what = format!("every target of model `{}` has weight 0", self.name);
