@@ -1,6 +1,6 @@
 //! Requests and concurrency: whether the caller may ask at all.
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::head::Head;
 use http::HeaderMap;
 use policy::accounts::Ask;
@@ -27,7 +27,7 @@ pub(crate) struct Call {
 impl Call {
     /// A call without a body.
     #[must_use]
-    pub(crate) fn new(dialect: Dialect, options: Options, headers: HeaderMap) -> Self {
+    pub(crate) fn new(dialect: Spoken, options: Options, headers: HeaderMap) -> Self {
         let speech = Speech {
             dialect,
             json_array: false,

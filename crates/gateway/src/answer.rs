@@ -7,7 +7,7 @@ use dialect::codec::Broken;
 use dialect::failure::ProviderError;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt;
-use policy::failure::table::{Phase, Signs, classify};
+use policy::failure::table::{Meaning, Phase, Signs, classify};
 use policy::failure::{AttemptFailure, Code, Failure, ProviderSaid};
 use policy::model::Target;
 use policy::reset::{self, Headers};
@@ -252,11 +252,7 @@ pub(crate) async fn refused(
     };
     let error = target.provider.dialect.client().decode_failure(&bytes);
     let said = Said(&parts.headers);
-    let meaning = classify(&Signs {
-        word: said.get(ERROR_TYPE).map(type_alone),
-        is_final: said.get(SHOULD_RETRY) == Some("false"),
-        ..signs(target, Phase::Head(status), &error)
-    });
+    let meaning = meaning(target, &parts, &error);
     let why = if error.message.is_empty() {
         format!("status {status}")
     } else {
@@ -268,6 +264,20 @@ pub(crate) async fn refused(
         said: Some(Box::new(ProviderSaid { status, error })),
         ..Failed::new(meaning.kind, why)
     }
+}
+
+/// What an error answer of a target means.
+pub(crate) fn meaning(
+    target: &Target,
+    parts: &http::response::Parts,
+    error: &ProviderError,
+) -> Meaning {
+    let said = Said(&parts.headers);
+    classify(&Signs {
+        word: said.get(ERROR_TYPE).map(type_alone),
+        is_final: said.get(SHOULD_RETRY) == Some("false"),
+        ..signs(target, Phase::Head(parts.status.as_u16()), error)
+    })
 }
 
 fn signs<'a>(target: &'a Target, phase: Phase, error: &'a ProviderError) -> Signs<'a> {

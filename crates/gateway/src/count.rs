@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::count::{Count, Counted, TokenCounter, estimate, estimate_of_bytes};
 use dialect::head::Head;
 use http::{HeaderValue, Response, StatusCode};
@@ -17,7 +17,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Gateway;
 use crate::answer::{Collected, Failed, TOTAL, collect, refused};
-use crate::attempt::waited;
+use crate::attempt::{is_retry, ready, waited};
+use crate::choice::Tries;
 use crate::conclude::{Ends, conclude};
 use crate::exchange::{Attempt, Exchange, Outcome};
 use crate::intake;
@@ -36,7 +37,7 @@ const ANSWER_MAX: usize = 64 * 1024;
 ///
 /// # Errors
 /// `invalid_request` where there is none.
-pub(crate) fn asked(dialect: Dialect, body: &mut intake::Body) -> Result<Head, Failure> {
+pub(crate) fn asked(dialect: Spoken, body: &mut intake::Body) -> Result<Head, Failure> {
     let counter = counter(dialect)?;
     let chat = counter.chat(&body.bytes);
     let Some(chat) = chat.map_err(|invalid| refuse::invalid(&invalid))? else {
@@ -54,8 +55,8 @@ pub(crate) fn asked(dialect: Dialect, body: &mut intake::Body) -> Result<Head, F
     })
 }
 
-fn counter(dialect: Dialect) -> Result<&'static dyn TokenCounter, Failure> {
-    dialect.counter().ok_or_else(|| {
+fn counter(dialect: Spoken) -> Result<&'static dyn TokenCounter, Failure> {
+    dialect.dialect().counter().ok_or_else(|| {
         let why = format!("{} has no word for counts of tokens", dialect.name());
         Failure::new(Code::NotFound, why)
     })
@@ -100,19 +101,24 @@ async fn counted(
     let own = planned.screened.admitted.call.options.timeout;
     let most = model.timeouts.total;
     let deadline = exchange.opened + own.map_or(most, |own| own.min(most));
-    let mut route = Route::new(&planned.plan);
-    let mut outgoing = Outgoing::new(planned, None);
-    let mut ends = Ends::default();
+    let shared = Arc::clone(&gateway.shared);
+    let admitted = &planned.screened.admitted;
+    let nested = is_retry(&admitted.call.headers);
+    let tries = Tries::of(&shared.choice, exchange.snapshot.retries, nested);
+    let mut route = Route::new(&planned.plan, &admitted.head.needs);
+    let mut outgoing = Outgoing::new(planned, None, Arc::clone(&shared));
+    let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
         let Some(counter) = target.provider.dialect.counter() else {
             return estimated(&outgoing);
         };
-        let next = match outgoing.encode(&target, &gateway.shared.memory) {
-            Err(failure) => {
-                ends.unusable.get_or_insert(failure);
+        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target)) {
+            Err(why) => {
+                ends.add(why);
                 route.pass()
             }
-            Ok(encoded) => {
+            // How its counter does says nothing of how the target answers.
+            Ok((encoded, _ticket)) => {
                 route.count();
                 let key = encoded.key.clone();
                 let one = One {
@@ -130,23 +136,24 @@ async fn counted(
                     }
                     Err(failed) => {
                         let another_key = outgoing.after(key, &target, failed.kind);
-                        let (kind, is_over) = (failed.kind, failed.timed_out == Some(TOTAL));
+                        let (kind, retry_after) = (failed.kind, failed.retry_after);
+                        let is_over = failed.timed_out == Some(TOTAL);
                         ends.last = Some(failed);
                         if is_over {
                             Move::Stop
                         } else {
-                            route.after(kind, another_key)
+                            route.after(kind, another_key, retry_after)
                         }
                     }
                 }
             }
         };
         match next {
-            Move::Try { backoff } if waited(backoff, deadline).await => {}
+            Move::Try { wait } if waited(wait, deadline).await => {}
             Move::Try { .. } | Move::Stop => break,
         }
     }
-    Err(conclude(ends, exchange, &model))
+    Err(conclude(ends, exchange, &model, &shared.choice))
 }
 
 fn exact(tokens: u64) -> Count {
@@ -258,8 +265,7 @@ impl One<'_> {
             attempt.status = Some(response.status().as_u16());
         }
         if !response.status().is_success() {
-            let codec = provider.dialect.client();
-            let reading = refused(response, |body| codec.decode_failure(body), &shared.memory);
+            let reading = refused(response, self.target, (&shared.memory, shared.now_ms()));
             return Err(Box::pin(reading).await);
         }
         match collect(response.into_body(), ANSWER_MAX, &shared.memory).await? {

@@ -168,7 +168,7 @@ const fn get(
 
 const fn stored(method: Method, path: &'static str, below: &'static str) -> Row {
     Row {
-        dialect: Some(Dialect::OpenaiResponses),
+        dialect: Some(Spoken::of(Dialect::OpenaiResponses)),
         method,
         roots: OPENAI,
         path,
@@ -328,7 +328,7 @@ impl Asked {
             Ok(_) | Err(_) => None,
         };
         Self {
-            dialect: provider.map_or(self.dialect, |provider| provider.dialect),
+            dialect: provider.map_or(self.dialect, |provider| provider.dialect.into()),
             ..self
         }
     }

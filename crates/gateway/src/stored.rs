@@ -231,5 +231,6 @@ pub(crate) fn plan(model: &Model, place: &Place) -> Result<Plan, Failure> {
             target: Arc::clone(target),
             role: Role::Primary,
         }],
+        excluded: Vec::new(),
     })
 }

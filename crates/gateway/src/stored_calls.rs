@@ -118,14 +118,13 @@ impl Asking {
         let request =
             request.map_err(|failure| Failed::new(AttemptFailure::NotSent, failure.message))?;
         let provider = &self.target.provider;
-        let codec = provider.dialect.client();
         let sent = gateway
             .upstream
             .send(&provider.origin, request, self.timeouts.connect);
         let response = sent.await?;
-        let memory = &gateway.shared.memory;
+        let (memory, now_ms) = (&gateway.shared.memory, gateway.shared.now_ms());
         if !response.status().is_success() {
-            return Err(refused(response, |body| codec.decode_failure(body), memory).await);
+            return Err(refused(response, &self.target, (memory, now_ms)).await);
         }
         let (parts, body) = response.into_parts();
         let json = HeaderValue::from_static("application/json");
@@ -140,7 +139,7 @@ impl Asking {
             kind,
             provider_id: parts
                 .headers
-                .get(&names::of(provider.dialect).request_id)
+                .get(&names::of(provider.spoken()).request_id)
                 .cloned(),
             body,
         })
@@ -150,7 +149,7 @@ impl Asking {
     fn request(&self, now_ms: i64) -> Result<Request<Full<Pieces>>, Failure> {
         let target = &*self.target;
         let provider = &target.provider;
-        let names = names::of(provider.dialect);
+        let names = names::of(provider.spoken());
         let root = provider.dialect.client().chat_path(&target.model, false);
         let StoredCall { id, below, .. } = &self.call;
         let id = utf8_percent_encode(id, SEGMENT);

@@ -83,7 +83,7 @@ pub(crate) async fn forward(
         ..Head::default()
     };
     let speech = Speech {
-        dialect: provider.dialect,
+        dialect: provider.dialect.into(),
         json_array: false,
     };
     let call = Call {
@@ -95,7 +95,11 @@ pub(crate) async fn forward(
     let screened = screen(admitted, body)?;
     let plan = plan(provider, model, &snapshot);
     exchange.model = Some(Arc::clone(&plan.model));
-    let planned = Box::new(Planned { screened, plan });
+    let planned = Box::new(Planned {
+        screened,
+        plan,
+        pinned: None,
+    });
     Ok(Box::new(Through {
         reserved: reserve(planned, shared, exchange)?,
         method: parts.method,
@@ -136,6 +140,7 @@ fn plan(provider: Arc<Provider>, model: String, snapshot: &Snapshot) -> Plan {
     Plan {
         model: Arc::new(model),
         steps: vec![step],
+        excluded: Vec::new(),
     }
 }
 

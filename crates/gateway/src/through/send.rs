@@ -20,7 +20,7 @@ use super::body::Passing;
 use super::probe::Probe;
 use super::{Place, Through};
 use crate::Gateway;
-use crate::answer::{Collected, Failed, TOTAL, collect, refused};
+use crate::answer::{Collected, Failed, TOTAL, collect, meaning, refused};
 use crate::conclude::{Ends, conclude};
 use crate::credentials::{Credentials, Shown};
 use crate::dispatch::{Go, dispatch};
@@ -94,7 +94,7 @@ pub(crate) async fn send(
                 last: Some(failed),
                 ..Ends::default()
             };
-            let failure = conclude(ends, &exchange, &model);
+            let failure = conclude(ends, &exchange, &model, &gateway.shared.choice);
             rescue(dialect, &failure, exchange).await
         }
         Err(Stop::Ours(failure)) => rescue(dialect, &failure, exchange).await,
@@ -108,7 +108,7 @@ fn hand_on(
 ) -> Response<Body> {
     let (parts, body) = response.into_parts();
     let memory = &gateway.shared.memory;
-    let probe = Probe::of(&parts.headers, exchange.dialect, memory);
+    let probe = Probe::of(&parts.headers, exchange.dialect.dialect(), memory);
     let mut response = head(&parts, &exchange, Body::Full(None));
     let passing = Passing::new(body, probe, exchange, deadline);
     *response.body_mut() = Body::Through(Box::new(passing));
@@ -249,9 +249,10 @@ impl One<'_> {
         exchange: &mut Exchange,
     ) -> Result<Got, Failed> {
         let codec = target.provider.dialect.client();
-        let memory = &self.gateway.shared.memory;
+        let shared = &self.gateway.shared;
+        let memory = &shared.memory;
         if response.status() == StatusCode::UNAUTHORIZED {
-            let failed = refused(response, |body| codec.decode_failure(body), memory).await;
+            let failed = refused(response, target, (memory, shared.now_ms())).await;
             return Err(Failed {
                 kind: AttemptFailure::Credential,
                 ..failed
@@ -265,7 +266,7 @@ impl One<'_> {
             Collected::Long(..) => return Err(unread()),
         };
         let said = codec.decode_failure(&bytes);
-        let kind = AttemptFailure::classify(parts.status.as_u16(), &said);
+        let kind = meaning(target, &parts, &said).kind;
         if let Some(attempt) = exchange.attempts.last_mut() {
             attempt.failure = Some(kind);
             let why = format!("status {}: {}", parts.status.as_u16(), said.message);
@@ -288,7 +289,7 @@ impl One<'_> {
         head.method.clone_from(&self.through.method);
         head.uri =
             Uri::try_from(path.as_str()).map_err(|_| no_target(target, "its path is no path"))?;
-        let names = names::of(provider.dialect);
+        let names = names::of(provider.spoken());
         own(&mut head.headers, names, provider);
         head.headers.remove(CONTENT_TYPE);
         let asked = &admitted.call.headers;
@@ -297,7 +298,7 @@ impl One<'_> {
         let shared = &self.gateway.shared;
         idempotent(&mut head.headers, (admitted, target), &shared.hasher)?;
         let body = Pieces::from(screened.body.bytes.clone());
-        match Credentials::new(fastrand::usize(..)).choose(target) {
+        match Credentials::new(Arc::clone(shared), fastrand::usize(..)).choose(target) {
             Shown::Nothing | Shown::AllSpent => {}
             Shown::Key(key) => sign::show(&mut head, &body, (provider, &key), shared.now_ms())
                 .map_err(|why| no_target(target, &why))?,
