@@ -63,13 +63,6 @@ const GEMINI: Agent = Agent {
     variables: &[("GEMINI_CLI_TRUST_WORKSPACE", "true")],
 };
 
-const OPENCODE: Agent = Agent {
-    name: "opencode",
-    arguments: &["run"],
-    use_tool: "USE_TOOL bash",
-    variables: &[("OPENCODE_DISABLE_AUTOUPDATE", "1")],
-};
-
 #[test]
 #[ignore = "the agents are large: `scripts/test --agents` installs and runs them"]
 fn claude_code_works_with_every_provider_dialect() {
@@ -86,12 +79,6 @@ fn codex_works_with_every_provider_dialect() {
 #[ignore = "the agents are large: `scripts/test --agents` installs and runs them"]
 fn gemini_cli_works_with_every_provider_dialect() {
     GEMINI.measure();
-}
-
-#[test]
-#[ignore = "the agents are large: `scripts/test --agents` installs and runs them"]
-fn opencode_works_with_every_provider_dialect() {
-    OPENCODE.measure();
 }
 
 impl Agent {

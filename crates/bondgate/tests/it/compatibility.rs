@@ -13,7 +13,7 @@ use crate::program::root;
 
 /// Clients in the order of their rows: how the suites name one, how a reader does, and where its
 /// version is pinned.
-const CLIENTS: [Client; 28] = [
+const CLIENTS: [Client; 27] = [
     python("openai", "openai, chat", "openai"),
     python("responses", "openai, responses", "openai"),
     python("anthropic", "anthropic", "anthropic"),
@@ -85,7 +85,6 @@ const CLIENTS: [Client; 28] = [
     agent("claude", "Claude Code", "@anthropic-ai/claude-code"),
     agent("codex", "Codex", "@openai/codex"),
     agent("gemini", "Gemini CLI", "@google/gemini-cli"),
-    agent("opencode", "opencode", "opencode-ai"),
 ];
 
 /// Clients of the real engine, in the order of their rows.
