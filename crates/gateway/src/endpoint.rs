@@ -12,6 +12,7 @@ use policy::snapshot::Snapshot;
 use crate::through;
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const SDK_NAME: HeaderName = HeaderName::from_static("x-fern-sdk-name");
 
 /// What a request asks for, and in which dialect it is answered.
 #[derive(Clone, Debug)]
@@ -224,6 +225,12 @@ static ROWS: &[Row] = &[
         "/inference-profiles",
         Means::Models,
     ),
+    get(
+        Some(Dialect::BedrockConverse),
+        NONE,
+        "/inference-profiles/{path}",
+        Means::Model,
+    ),
     get(None, OPENAI, "/models/{path}", Means::Model),
     get(
         Some(Dialect::Gemini),
@@ -250,6 +257,7 @@ const BELOW: &[(&str, Dialect)] = &[
     ("/v1beta1/", Dialect::Gemini),
     ("/v1/projects/", Dialect::Gemini),
     ("/model/", Dialect::BedrockConverse),
+    ("/inference-profiles/", Dialect::BedrockConverse),
     ("/v2/", Dialect::Cohere),
 ];
 
@@ -381,10 +389,13 @@ fn between<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
 }
 
 /// The dialect in which a client expects an answer where the path does not say: all of Anthropic's
-/// clients send a header of theirs.
+/// clients send a header of theirs, and Cohere's tell their name.
 fn named(headers: &HeaderMap) -> Dialect {
+    let sdk = headers.get(SDK_NAME).map(http::HeaderValue::as_bytes);
     if headers.contains_key(ANTHROPIC_VERSION) {
         Dialect::AnthropicMessages
+    } else if sdk.is_some_and(|name| name.starts_with(b"cohere")) {
+        Dialect::Cohere
     } else {
         Dialect::OpenaiChat
     }
@@ -415,131 +426,4 @@ fn shorten(path: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use dialect::Dialect::{self, AnthropicMessages, OpenaiChat};
-    use http::{HeaderMap, HeaderValue, Method, Uri};
-    use policy::failure::{Code, Failure};
-
-    use super::{Form, Operation, between, find, without};
-
-    fn asked(
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> (Dialect, Result<Operation, Failure>) {
-        let found = find(method, &Uri::try_from(path).unwrap(), headers);
-        (found.dialect, found.operation)
-    }
-
-    fn get(path: &str) -> Option<Operation> {
-        asked(&Method::GET, path, &HeaderMap::new()).1.ok()
-    }
-
-    fn post(path: &str, headers: &HeaderMap) -> (Dialect, Operation) {
-        let (dialect, operation) = asked(&Method::POST, path, headers);
-        (dialect, operation.unwrap())
-    }
-
-    #[test]
-    fn the_path_says_the_dialect_where_it_can_whatever_the_headers_say() {
-        let bare = HeaderMap::new();
-        let mut versioned = HeaderMap::new();
-        versioned.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-        for headers in [&bare, &versioned] {
-            let chat = Operation::Chat(Form::default());
-            for path in [
-                "/v1/messages",
-                "/messages",
-                "/v1/messages/",
-                "/v1/v1/messages",
-            ] {
-                let found = post(path, headers);
-                assert_eq!(found, (AnthropicMessages, chat.clone()), "{path}");
-            }
-            for path in ["/v1/chat/completions", "/chat/completions/"] {
-                assert_eq!(post(path, headers), (OpenaiChat, chat.clone()), "{path}");
-            }
-            let unknown = asked(&Method::POST, "/v1/messages/nothing", headers);
-            assert_eq!(unknown.0, AnthropicMessages);
-            assert!(unknown.1.is_err());
-        }
-        let models = |headers| asked(&Method::GET, "/v1/models", headers).0;
-        assert_eq!(models(&versioned), AnthropicMessages);
-        assert_eq!(models(&bare), OpenaiChat);
-    }
-
-    #[test]
-    fn a_model_in_a_path_is_decoded_and_may_hold_a_slash() {
-        let one = |id: &str| Some(Operation::Model { id: id.to_owned() });
-        assert_eq!(get("/v1/models/fast"), one("fast"));
-        assert_eq!(get("/models/sim/echo"), one("sim/echo"));
-        assert_eq!(get("/openai/v1/models/sim%2Fecho%20b"), one("sim/echo b"));
-        assert_eq!(get("/v1/models/%FF"), None, "no text");
-        assert_eq!(get("/v1/models/"), Some(Operation::Models));
-        assert_eq!(get("/v1/v1/models"), Some(Operation::Models));
-        assert_eq!(get("/v1/v1"), None);
-        let deployed = "/openai/deployments/a%2Fb/chat/completions?api-version=1";
-        let form = Form {
-            model: Some("a/b".to_owned()),
-            ..Form::default()
-        };
-        let found = post(deployed, &HeaderMap::new());
-        assert_eq!(found, (OpenaiChat, Operation::Chat(form)));
-        let deeper = "/openai/deployments/a/b/chat/completions";
-        assert!(asked(&Method::POST, deeper, &HeaderMap::new()).1.is_err());
-    }
-
-    #[test]
-    fn a_wrong_method_is_told_which_one_is_right() {
-        let wrong = asked(&Method::DELETE, "/v1/models/fast", &HeaderMap::new());
-        let wrong = wrong.1.unwrap_err();
-        assert_eq!(wrong.code, Code::NotFound);
-        assert!(wrong.message.contains("takes GET"), "{}", wrong.message);
-    }
-
-    #[test]
-    fn roots_and_patterns_have_blanks() {
-        let vertex = "/v1/projects/*/locations/*/publishers/google";
-        let path = "/v1/projects/p/locations/eu/publishers/google/models/g:generateContent";
-        assert_eq!(without(vertex, path), Some("/models/g:generateContent"));
-        assert_eq!(without(vertex, "/v1/projects//locations/eu/x"), None);
-        let pattern = "/models/{path}:generateContent";
-        assert_eq!(between(pattern, "/models/a/b:generateContent"), Some("a/b"));
-        assert_eq!(between(pattern, "/models/:generateContent"), None);
-        assert_eq!(between(pattern, "/models/a:streamGenerateContent"), None);
-        assert_eq!(between("/{model}/x", "/a/b/x"), None);
-    }
-
-    #[test]
-    fn what_the_path_says_of_a_stream_is_found_in_every_dialect_that_is_built() {
-        for (name, path, stream, json_array) in [
-            ("gemini", "/v1beta/models/m:generateContent", false, false),
-            (
-                "gemini",
-                "/v1beta/models/m:streamGenerateContent?alt=sse",
-                true,
-                false,
-            ),
-            (
-                "gemini",
-                "/v1beta/models/m:streamGenerateContent?key=k",
-                true,
-                true,
-            ),
-            ("bedrock-converse", "/model/m/converse", false, false),
-            ("bedrock-converse", "/model/m/converse-stream", true, false),
-        ] {
-            let (dialect, operation) = asked(&Method::POST, path, &HeaderMap::new());
-            let spoken = Dialect::by_name(name).unwrap();
-            let form = Form {
-                model: Some("m".to_owned()),
-                stream: Some(stream),
-                json_array,
-            };
-            assert_eq!(
-                (dialect, operation.unwrap()),
-                (spoken, Operation::Chat(form))
-            );
-        }
-    }
-}
+mod tests;

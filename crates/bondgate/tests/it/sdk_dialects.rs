@@ -82,7 +82,7 @@ fn cases(client: &str) -> Option<Command> {
 }
 
 /// The models that the suites ask for. A bare host suffices for each dialect.
-fn configuration(sim: &str) -> String {
+pub(crate) fn configuration(sim: &str) -> String {
     let (mut providers, mut models) = (String::new(), String::new());
     for (provider, dialect) in PROVIDERS {
         writeln!(

@@ -201,6 +201,7 @@ pub fn document() -> String {
             row.cancelled.told(),
         );
     }
+    passed::write(&mut text);
     text
 }
 
