@@ -103,10 +103,12 @@ async fn counted(
     let mut outgoing = Outgoing::new(planned, None);
     let mut ends = Ends::default();
     while let Some(target) = route.target().cloned() {
-        let Some(counter) = target.provider.dialect.counter() else {
+        let provider = &target.provider;
+        let spoken = provider.paths.counts.unwrap_or(provider.dialect);
+        let Some(counter) = spoken.counter() else {
             return estimated(&outgoing);
         };
-        let next = match outgoing.encode(&target, &gateway.shared.memory) {
+        let next = match outgoing.encode_in(spoken, &target, &gateway.shared.memory) {
             Err(failure) => {
                 ends.unusable.get_or_insert(failure);
                 route.pass()
@@ -121,7 +123,7 @@ async fn counted(
                     target: &target,
                     deadline,
                 };
-                match one.attempt(encoded, counter, exchange).await {
+                match one.attempt(encoded, (spoken, counter), exchange).await {
                     Ok(tokens) => return Ok(exact(tokens)),
                     Err(failed) if does_not_count(exchange) => {
                         drop(failed);
@@ -199,13 +201,13 @@ impl One<'_> {
     async fn attempt(
         &self,
         encoded: Encoded,
-        counter: &dyn TokenCounter,
+        by: (Dialect, &dyn TokenCounter),
         exchange: &mut Exchange,
     ) -> Result<u64, Failed> {
         let began = Instant::now();
         exchange.attempts.push(Attempt::free(self.target));
         exchange.losses.clone_from(&encoded.losses);
-        let asking = self.ask(encoded, counter, exchange);
+        let asking = self.ask(encoded, by, exchange);
         let result = timeout_at(self.deadline, asking).await;
         let result = result
             .unwrap_or_else(|_elapsed| Err(Failed::timed_out(AttemptFailure::Overloaded, TOTAL)));
@@ -226,7 +228,7 @@ impl One<'_> {
     async fn ask(
         &self,
         mut encoded: Encoded,
-        counter: &dyn TokenCounter,
+        (spoken, counter): (Dialect, &dyn TokenCounter),
         exchange: &mut Exchange,
     ) -> Result<u64, Failed> {
         let shared = &self.gateway.shared;
@@ -242,7 +244,11 @@ impl One<'_> {
         let (path, now) = (counter.path(&self.target.model), shared.now_ms());
         let request = self
             .outgoing
-            .request_at((self.target, &path), &mut encoded, (&shared.hasher, now))
+            .request_at(
+                (self.target, spoken, &path),
+                &mut encoded,
+                (&shared.hasher, now),
+            )
             .map_err(|failure| unsent(failure.message))?;
         let mut unlisted = None;
         let connected = match exchange.attempts.last_mut() {
@@ -257,7 +263,7 @@ impl One<'_> {
             attempt.status = Some(response.status().as_u16());
         }
         if !response.status().is_success() {
-            let codec = provider.dialect.client();
+            let codec = spoken.client();
             let reading = refused(response, |body| codec.decode_failure(body), &shared.memory);
             return Err(Box::pin(reading).await);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dialect::Dialect;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
@@ -95,6 +96,19 @@ impl Outgoing {
         target: &Arc<Target>,
         memory: &Memory,
     ) -> Result<Encoded, Failure> {
+        self.encode_in(target.provider.dialect, target, memory)
+    }
+
+    /// The same in a dialect that the target speaks too.
+    ///
+    /// # Errors
+    /// As that.
+    pub(crate) fn encode_in(
+        &mut self,
+        spoken: Dialect,
+        target: &Arc<Target>,
+        memory: &Memory,
+    ) -> Result<Encoded, Failure> {
         let key = match self.credentials.choose(target) {
             Shown::Nothing => None,
             Shown::Key(key) => Some(key),
@@ -104,7 +118,7 @@ impl Outgoing {
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
         let client = admitted.call.speech.dialect;
-        if target.provider.dialect == client {
+        if spoken == client {
             let edits = Edits {
                 model: &target.model,
                 force_usage,
@@ -140,11 +154,7 @@ impl Outgoing {
             default_max_tokens: target.default_max_tokens,
             force_usage,
         };
-        let body = target
-            .provider
-            .dialect
-            .client()
-            .encode_request(request, &model, &mut losses);
+        let body = spoken.client().encode_request(request, &model, &mut losses);
         let refused = self.fidelity().refused(losses.as_slice());
         if !refused.is_empty() {
             let what = format!("{} cannot carry what this request says", target.name());
@@ -180,24 +190,24 @@ impl Outgoing {
         encoded: &mut Encoded,
         at: (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
-        let codec = target.provider.dialect.client();
+        let spoken = target.provider.dialect;
         let stream = self.planned.screened.admitted.head.stream;
-        let path = codec.chat_path(&target.model, stream);
-        self.request_at((target, &path), encoded, at)
+        let path = spoken.client().chat_path(&target.model, stream);
+        self.request_at((target, spoken, &path), encoded, at)
     }
 
-    /// The same to another path of the target's dialect.
+    /// The same to a path of any dialect that the target speaks.
     ///
     /// # Errors
     /// As that.
     pub(crate) fn request_at(
         &self,
-        (target, of_dialect): (&Target, &str),
+        (target, spoken, of_dialect): (&Target, Dialect, &str),
         encoded: &mut Encoded,
         (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
-        let names = names::of(provider.dialect);
+        let names = names::of(spoken);
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = Method::POST;
         head.uri = Uri::try_from(path(target, of_dialect))

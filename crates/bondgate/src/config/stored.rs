@@ -88,6 +88,7 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
         region: spec.region.clone(),
         paths: Paths {
             passed: row.map_or(&[], |row| row.passed),
+            counts: row.and_then(|row| row.counts),
             ..Paths::default()
         },
     })

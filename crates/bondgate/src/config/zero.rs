@@ -138,6 +138,7 @@ fn hosted(row: &Row, (speaks, dialect): (&Speaks, Dialect), secret: &str) -> Opt
         region: None,
         paths: Paths {
             passed: row.passed,
+            counts: row.counts,
             ..Paths::default()
         },
     })

@@ -101,12 +101,13 @@ impl Finder<'_, '_> {
 
     /// How its paths differ: Azure's versions, where one is given, have a form of their own.
     fn paths(&mut self, row: Option<&Row>, speaks: Option<&Speaks>) -> Paths {
-        let passed = row.map_or(&[][..], |row| row.passed);
+        let usual = Paths {
+            passed: row.map_or(&[], |row| row.passed),
+            counts: row.and_then(|row| row.counts),
+            ..Paths::default()
+        };
         let Some(version) = &self.file.value.api_version else {
-            return Paths {
-                passed,
-                ..Paths::default()
-            };
+            return usual;
         };
         if !is_plain(&version.value) {
             let what = format!("`api_version` is {}", version.shown());
@@ -116,7 +117,7 @@ impl Finder<'_, '_> {
         Paths {
             deployments: speaks.is_some_and(|speaks| speaks.deployments.is_some()),
             query: format!("api-version={}", version.value),
-            passed,
+            ..usual
         }
     }
 

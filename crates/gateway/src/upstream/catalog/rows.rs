@@ -1,5 +1,6 @@
 //! The rows.
 
+use dialect::Dialect;
 use policy::provider::{Auth, Quirks};
 
 use super::passed::{ANTHROPIC, BATCHES, ENGINE, GEMINI, MISTRAL, OPENAI};
@@ -70,6 +71,7 @@ const fn hosted(
         quirks: USUAL,
         cancelled: Cancelled::Unknown,
         passed: &[],
+        counts: None,
     }
 }
 
@@ -93,17 +95,18 @@ const fn engine(name: &'static str, speaks: &'static [Speaks]) -> Row {
 
 /// All rows, the best known first, then engines that one hosts oneself.
 pub const ROWS: &[Row] = &[
-    passing(
-        ending(hosted(
+    Row {
+        passed: OPENAI,
+        counts: Some(Dialect::OpenaiResponses),
+        ..ending(hosted(
             "openai",
             &[
                 speaks("openai-chat", "https://api.openai.com/v1"),
                 speaks("openai-responses", "https://api.openai.com/v1"),
             ],
             &["OPENAI_API_KEY"],
-        )),
-        OPENAI,
-    ),
+        ))
+    },
     Row {
         auth: ANTHROPIC_KEY,
         passed: ANTHROPIC,
@@ -391,6 +394,7 @@ pub const ROWS: &[Row] = &[
     engine("tgi", &[speaks("openai-chat", "http://127.0.0.1:3000/v1")]),
     Row {
         aliases: &["llama.cpp"],
+        counts: Some(Dialect::AnthropicMessages),
         ..engine(
             "llama-cpp",
             &[speaks("openai-chat", "http://127.0.0.1:8080/v1")],
