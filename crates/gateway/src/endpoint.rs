@@ -12,6 +12,10 @@ use policy::snapshot::Snapshot;
 use crate::through;
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const GOOGLES: [HeaderName; 2] = [
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-goog-api-client"),
+];
 const SDK_NAME: HeaderName = HeaderName::from_static("x-fern-sdk-name");
 
 /// What a request asks for, and in which dialect it is answered.
@@ -389,11 +393,14 @@ fn between<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
 }
 
 /// The dialect in which a client expects an answer where the path does not say: all of Anthropic's
-/// clients send a header of theirs, and Cohere's tell their name.
+/// clients send a header of theirs, Google's show their key or their name in one, and Cohere's tell
+/// their name.
 fn named(headers: &HeaderMap) -> Dialect {
     let sdk = headers.get(SDK_NAME).map(http::HeaderValue::as_bytes);
     if headers.contains_key(ANTHROPIC_VERSION) {
         Dialect::AnthropicMessages
+    } else if GOOGLES.iter().any(|name| headers.contains_key(name)) {
+        Dialect::Gemini
     } else if sdk.is_some_and(|name| name.starts_with(b"cohere")) {
         Dialect::Cohere
     } else {

@@ -40,6 +40,7 @@ async fn each_dialect_lists_in_its_own_form() {
             "name",
             "models/m",
         ),
+        (Dialect::Gemini, "/v1/models", "models", "name", "models/m"),
         (Dialect::Cohere, "/v1/models", "models", "name", "m"),
         (
             Dialect::BedrockConverse,
