@@ -7,6 +7,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use dialect::Spoken;
 use dialect::codec::ClientCodec;
 use http::{HeaderMap, Response, header};
 use policy::failure::{AttemptFailure, Failure};
@@ -92,7 +93,7 @@ async fn all_attempts(
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped, shared.clone());
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
-        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target)) {
+        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target), target.provider.spoken()) {
             Err(why) => {
                 ends.add(why);
                 route.pass()
@@ -165,8 +166,9 @@ pub(crate) fn ready(
     shared: &Arc<Shared>,
     outgoing: &mut Outgoing,
     (tries, route, target): (&Tries, &Route, &Arc<Target>),
+    spoken: Spoken,
 ) -> Result<(Encoded, Ticket), NotReady> {
-    let encoded = outgoing.encode(target, shared);
+    let encoded = outgoing.encode_in(spoken, target, shared);
     let encoded = encoded.map_err(|failure| NotReady::Unusable(Box::new(failure)))?;
     if !tries.allow(&shared.choice, route, target) {
         return Err(NotReady::Unbudgeted);

@@ -109,10 +109,12 @@ async fn counted(
     let mut outgoing = Outgoing::new(planned, None, Arc::clone(&shared));
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
-        let Some(counter) = target.provider.dialect.counter() else {
+        let provider = &target.provider;
+        let spoken = provider.paths.counts.unwrap_or(provider.dialect);
+        let Some(counter) = spoken.counter() else {
             return estimated(&outgoing);
         };
-        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target)) {
+        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target), spoken) {
             Err(why) => {
                 ends.add(why);
                 route.pass()
@@ -128,7 +130,7 @@ async fn counted(
                     target: &target,
                     deadline,
                 };
-                match one.attempt(encoded, counter, exchange).await {
+                match one.attempt(encoded, (spoken, counter), exchange).await {
                     Ok(tokens) => return Ok(exact(tokens)),
                     Err(failed) if does_not_count(exchange) => {
                         drop(failed);
@@ -207,13 +209,13 @@ impl One<'_> {
     async fn attempt(
         &self,
         encoded: Encoded,
-        counter: &dyn TokenCounter,
+        by: (Dialect, &dyn TokenCounter),
         exchange: &mut Exchange,
     ) -> Result<u64, Failed> {
         let began = Instant::now();
         exchange.attempts.push(Attempt::free(self.target));
         exchange.losses.clone_from(&encoded.losses);
-        let asking = self.ask(encoded, counter, exchange);
+        let asking = self.ask(encoded, by, exchange);
         let result = timeout_at(self.deadline, asking).await;
         let result = result
             .unwrap_or_else(|_elapsed| Err(Failed::timed_out(AttemptFailure::Overloaded, TOTAL)));
@@ -234,7 +236,7 @@ impl One<'_> {
     async fn ask(
         &self,
         mut encoded: Encoded,
-        counter: &dyn TokenCounter,
+        (spoken, counter): (Dialect, &dyn TokenCounter),
         exchange: &mut Exchange,
     ) -> Result<u64, Failed> {
         let shared = &self.gateway.shared;
@@ -250,7 +252,11 @@ impl One<'_> {
         let (path, now) = (counter.path(&self.target.model), shared.now_ms());
         let request = self
             .outgoing
-            .request_at((self.target, &path), &mut encoded, (&shared.hasher, now))
+            .request_at(
+                (self.target, spoken, &path),
+                &mut encoded,
+                (&shared.hasher, now),
+            )
             .map_err(|failure| unsent(failure.message))?;
         let mut unlisted = None;
         let connected = match exchange.attempts.last_mut() {

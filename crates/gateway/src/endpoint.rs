@@ -14,6 +14,11 @@ use crate::through;
 use crate::stored_calls::StoredCall;
 
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const GOOGLES: [HeaderName; 2] = [
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-goog-api-client"),
+];
+const SDK_NAME: HeaderName = HeaderName::from_static("x-fern-sdk-name");
 
 /// What a request asks for, and in which dialect it is answered.
 #[derive(Clone, Debug)]
@@ -283,6 +288,12 @@ static ROWS: &[Row] = &[
         "/inference-profiles",
         Means::Models,
     ),
+    get(
+        Some(Dialect::BedrockConverse),
+        NONE,
+        "/inference-profiles/{path}",
+        Means::Model,
+    ),
     get(None, OPENAI, "/models/{path}", Means::Model),
     get(
         Some(Dialect::Gemini),
@@ -313,6 +324,7 @@ const BELOW: &[(&str, Dialect)] = &[
     ("/v1beta1/", Dialect::Gemini),
     ("/v1/projects/", Dialect::Gemini),
     ("/model/", Dialect::BedrockConverse),
+    ("/inference-profiles/", Dialect::BedrockConverse),
     ("/v2/", Dialect::Cohere),
     ("/v1/responses/", Dialect::OpenaiResponses),
     ("/responses/", Dialect::OpenaiResponses),
@@ -453,10 +465,16 @@ fn between<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
 }
 
 /// The dialect in which a client expects an answer where the path does not say: all of Anthropic's
-/// clients send a header of theirs.
+/// clients send a header of theirs, Google's show their key or their name in one, and Cohere's tell
+/// their name.
 fn named(headers: &HeaderMap) -> Spoken {
+    let sdk = headers.get(SDK_NAME).map(http::HeaderValue::as_bytes);
     Spoken::of(if headers.contains_key(ANTHROPIC_VERSION) {
         Dialect::AnthropicMessages
+    } else if GOOGLES.iter().any(|name| headers.contains_key(name)) {
+        Dialect::Gemini
+    } else if sdk.is_some_and(|name| name.starts_with(b"cohere")) {
+        Dialect::Cohere
     } else {
         Dialect::OpenaiChat
     })
@@ -655,5 +673,29 @@ mod tests {
         let unknown = Uri::try_from(format!("{vertex}/m:predict")).unwrap();
         let found = find(&Method::POST, &unknown, &HeaderMap::new());
         assert_eq!(found.dialect, Spoken::VERTEX_PREDICT);
+    }
+
+    #[test]
+    fn what_stands_behind_a_provider_stays_as_it_was_written() {
+        for (path, provider, behind) in [
+            ("/provider/openai/v1/files?a=b", "openai", "v1/files"),
+            ("/provider/a%20b/%2e%2e/x/", "a b", "%2e%2e/x/"),
+            ("/provider/v1//files", "v1", "/files"),
+        ] {
+            let wanted = Operation::Through(crate::through::Asked {
+                provider: provider.to_owned(),
+                path: behind.to_owned(),
+            });
+            for method in [Method::GET, Method::DELETE, Method::PATCH] {
+                let found = asked(&method, path, &HeaderMap::new()).1;
+                assert_eq!(found.unwrap(), wanted, "{path}");
+            }
+        }
+        for path in ["/provider", "/provider/", "/provider/x", "/providers/x/y"] {
+            assert!(
+                asked(&Method::GET, path, &HeaderMap::new()).1.is_err(),
+                "{path}"
+            );
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dialect::Dialect;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
@@ -107,6 +108,19 @@ impl Outgoing {
         target: &Arc<Target>,
         shared: &Shared,
     ) -> Result<Encoded, Failure> {
+        self.encode_in(target.provider.spoken(), target, shared)
+    }
+
+    /// The same in a dialect that the target speaks too.
+    ///
+    /// # Errors
+    /// As that.
+    pub(crate) fn encode_in(
+        &mut self,
+        spoken: Spoken,
+        target: &Arc<Target>,
+        shared: &Shared,
+    ) -> Result<Encoded, Failure> {
         let memory = &shared.memory;
         let key = match self.credentials.choose(target) {
             Shown::Nothing => None,
@@ -119,7 +133,6 @@ impl Outgoing {
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
         let client = admitted.call.speech.dialect;
-        let spoken = target.provider.spoken();
         if spoken.dialect() == client.dialect() {
             let edits = Edits {
                 model: &target.model,
@@ -214,24 +227,24 @@ impl Outgoing {
         encoded: &mut Encoded,
         at: (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
-        let codec = target.provider.spoken().client();
+        let spoken = target.provider.spoken();
         let stream = self.planned.screened.admitted.head.stream;
-        let path = codec.chat_path(&target.model, stream);
-        self.request_at((target, &path), encoded, at)
+        let path = spoken.client().chat_path(&target.model, stream);
+        self.request_at((target, spoken, &path), encoded, at)
     }
 
-    /// The same to another path of the target's dialect.
+    /// The same to a path of any dialect that the target speaks.
     ///
     /// # Errors
     /// As that.
     pub(crate) fn request_at(
         &self,
-        (target, of_dialect): (&Target, &str),
+        (target, spoken, of_dialect): (&Target, Dialect, &str),
         encoded: &mut Encoded,
         (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let provider = &target.provider;
-        let names = names::of(provider.spoken());
+        let names = names::of(spoken);
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = Method::POST;
         head.uri = Uri::try_from(path(target, of_dialect))

@@ -156,13 +156,23 @@ pub(crate) fn ready(shared: &Shared) -> Response<Body> {
     json(out.into_bytes())
 }
 
-/// The models that the caller may use.
+/// The models that the caller may use: logical ones, then those of providers that it may call directly
+/// and that prices are known of.
 #[must_use]
 pub(crate) fn models(dialect: Spoken, snapshot: &Snapshot, caller: &Caller) -> Response<Body> {
-    let entries: Vec<ModelEntry<'_>> = snapshot
-        .callable(&caller.key)
-        .map(|(id, model)| entry(id, model, "bondgate"))
+    let direct = snapshot.callable_directly(&caller.key);
+    let direct: Vec<(String, &str)> = direct
+        .map(|(provider, model)| (format!("{provider}/{model}"), provider))
+        .filter(|(id, _)| !snapshot.models.contains_key(id))
         .collect();
+    let logical = snapshot.callable(&caller.key);
+    let logical = logical.map(|(id, model)| entry(id, model, "bondgate"));
+    let direct = direct.iter().map(|(id, owner)| ModelEntry {
+        id,
+        description: None,
+        owner,
+    });
+    let entries: Vec<ModelEntry<'_>> = logical.chain(direct).collect();
     json(dialect.server().encode_models(&entries))
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use dialect::Dialect;
 use dialect::head::Head;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -123,12 +124,7 @@ async fn forward(
     let limits = intake::Limits::of(&snapshot, form.model.as_deref(), options.timeout);
     let mut body = intake::read(body, &parts, &limits, &shared.memory).await?;
     let is_counted = matches!(operation, Operation::CountTokens(_));
-    let mut head = if is_counted {
-        count::asked(dialect, &mut body)?
-    } else {
-        let head = dialect.server().head(&body.bytes);
-        head.map_err(|invalid| refuse::invalid(&invalid))?
-    };
+    let mut head = read_head(dialect, is_counted, &mut body)?;
     let json_array = form.json_array;
     complete(&mut head, form)?;
     let call = Call {
@@ -151,6 +147,14 @@ async fn forward(
     };
     let reserved = reserve(planned, shared, exchange)?;
     Ok(Way::Send(reserved))
+}
+
+fn read_head(dialect: Dialect, is_counted: bool, body: &mut intake::Body) -> Result<Head, Failure> {
+    if is_counted {
+        return count::asked(dialect, body);
+    }
+    let head = dialect.server().head(&body.bytes);
+    head.map_err(|invalid| refuse::invalid(&invalid))
 }
 
 /// What path and query say of a request wins over its body.

@@ -45,6 +45,8 @@ pub struct Paths {
     pub query: String,
     /// Paths that pass through beside those that are usual for its dialect, as the catalogue writes them.
     pub passed: &'static [&'static str],
+    /// The dialect in which it counts tokens below the same root, where that is another than it speaks.
+    pub counts: Option<Dialect>,
     /// Whose paths they are, where a cloud serves the dialect under its own.
     pub dress: Dress,
 }

@@ -174,6 +174,22 @@ impl Snapshot {
             .map(|(name, model)| (name.as_str(), model))
     }
 
+    /// The models that the key may call as `provider/model`, as far as prices name them: each provider's
+    /// name with that of its model.
+    pub fn callable_directly<'a>(
+        &'a self,
+        key: &VirtualKey,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let book = self.prices.as_ref().filter(|_| key.direct);
+        book.into_iter().flat_map(|book| {
+            self.providers.values().flat_map(|provider| {
+                let models = book.models(&provider.name, provider.catalogue_id);
+                let named = move |model| (provider.name.as_str(), model);
+                models.into_iter().map(named)
+            })
+        })
+    }
+
     fn direct(&self, name: &str, provider: &Arc<Provider>, model: &str) -> Model {
         let target = Target::new(Arc::clone(provider), model.to_owned());
         Model {

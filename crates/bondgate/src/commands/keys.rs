@@ -12,7 +12,7 @@ use crate::cli::Format;
 use crate::cli::operate::{KeysAction, KeysCreate, KeysList, KeysOne, KeysOptions, KeysRotate};
 use crate::client::Client;
 
-const LIST: [Column; 19] = [
+const LIST: [Column; 20] = [
     Column::text("NAME", "name"),
     Column::text("TEAM", "team"),
     Column::text("OWNER", "owner"),
@@ -29,6 +29,7 @@ const LIST: [Column; 19] = [
     Column::more("purpose"),
     Column::more("tags"),
     Column::more("direct"),
+    Column::more("passthrough"),
     Column::more("limits"),
     Column::more("previous_valid_until"),
     Column::more("created_by"),

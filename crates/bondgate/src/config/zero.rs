@@ -141,6 +141,7 @@ fn hosted(row: &Row, speaks: &Speaks, secret: &str) -> Option<Provider> {
         paths: Paths {
             dress: speaks.spoken.dress(),
             passed: row.passed,
+            counts: row.counts,
             ..Paths::default()
         },
     })

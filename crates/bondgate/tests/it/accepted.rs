@@ -12,7 +12,7 @@ use store::keys::KeyHasher;
 use crate::kit::{GOOD, Written};
 
 /// The contract's example, without what is not available yet: a certificate that is read,
-/// `bedrock-eu`, data classes, `residency` and `passthrough`.
+/// `bedrock-eu`, data classes and `residency`.
 const CONTRACT: &str = r#"
 listen: 127.0.0.1:4000
 admin:  { listen: 127.0.0.1:4001, token: "${BONDGATE_ADMIN_TOKEN}" }
@@ -48,7 +48,7 @@ teams:
 users: {}
 organisations: {}
 keys:
-  support-bot: { team: support, secret: "${SUPPORT_BOT_KEY}", tags: { app: helpdesk, use_case: triage }, models: [fast-summary], may_set: [user] }
+  support-bot: { team: support, secret: "${SUPPORT_BOT_KEY}", tags: { app: helpdesk, use_case: triage }, models: [fast-summary], may_set: [user], passthrough: [] }
 budgets:
   company:  { limit: 20000 USD, per: month, time_zone: Europe/Paris, alert_at: [50%, 80%, 100%] }
   support:  { on: team:support, limit: 500 USD, per: month, when_unbounded: clamp }

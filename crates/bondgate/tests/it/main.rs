@@ -41,6 +41,7 @@ mod run;
 mod scan;
 mod sdk;
 mod sdk_engine;
+mod sdk_through;
 mod secrets;
 mod serving;
 mod storage;

@@ -287,7 +287,7 @@ pub(super) fn write_end(out: &mut Writer, extra: &Extra, (ours, tier): (bool, Op
 pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
     let mut out = Writer::with_capacity(64 + models.len() * 160);
     out.object(|out| {
-        out.key("modelSummaries").array(|out| {
+        out.key("inferenceProfileSummaries").array(|out| {
             models.iter().for_each(|model| write_model(out, model));
         });
     });
@@ -297,19 +297,21 @@ pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
 /// Writes one model of that list.
 pub(super) fn encode_model(model: &ModelEntry<'_>) -> Vec<u8> {
     let mut out = Writer::with_capacity(256);
-    out.object(|out| {
-        write_model(out.key("modelDetails"), model);
-    });
+    write_model(&mut out, model);
     out.into_bytes()
 }
 
 fn write_model(out: &mut Writer, model: &ModelEntry<'_>) {
     out.object(|out| {
-        out.key("modelId").string(model.id);
-        out.key("modelArn")
-            .string(&format!("arn:aws:bedrock:::foundation-model/{}", model.id));
-        out.key("modelName").string(model.id);
-        out.key("providerName").string(model.owner);
-        out.key("responseStreamingSupported").bool(true);
+        out.key("inferenceProfileId").string(model.id);
+        out.key("inferenceProfileName").string(model.id);
+        out.key("inferenceProfileArn")
+            .string(&format!("arn:aws:bedrock:::inference-profile/{}", model.id));
+        if let Some(description) = model.description {
+            out.key("description").string(description);
+        }
+        out.key("models").array(|_| ());
+        out.key("status").string("ACTIVE");
+        out.key("type").string("APPLICATION");
     });
 }

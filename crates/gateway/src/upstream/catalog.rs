@@ -44,6 +44,9 @@ pub struct Row {
     /// from the host where one begins with a slash; `*` is any one segment. A method before the path
     /// allows that one only.
     pub passed: &'static [&'static str],
+    /// The dialect in which it counts tokens below the root of its first one, where that one has no word
+    /// for it.
+    pub counts: Option<Dialect>,
 }
 
 /// A dialect that a provider speaks, and where.
@@ -198,6 +201,7 @@ pub fn document() -> String {
             row.cancelled.told(),
         );
     }
+    passed::write(&mut text);
     text
 }
 

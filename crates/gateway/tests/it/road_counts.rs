@@ -94,6 +94,26 @@ async fn the_targets_own_counter_has_the_word_and_what_is_estimated_says_so() {
 }
 
 #[tokio::test]
+async fn a_provider_that_counts_in_another_dialect_is_asked_in_that() {
+    for counts in COUNTING {
+        for client in COUNTING {
+            let sim = sim().await;
+            let mut provider = provider("p", Dialect::OpenaiChat, sim.addr());
+            speaking::root(counts).clone_into(&mut provider.base_path);
+            if counts == Dialect::AnthropicMessages {
+                provider.auth = policy::provider::Auth::Header("x-api-key");
+            }
+            provider.paths.counts = Some(counts);
+            let road = Road::to(vec![target(provider, "echo")]);
+            let got = usual(client).send(&road).await;
+            assert_eq!(got.status, 200, "{client:?} {counts:?}: {}", got.text());
+            assert!(!is_estimate(&got), "{client:?} {counts:?}");
+            assert_eq!(got.header("x-bondgate-target"), "p/echo");
+        }
+    }
+}
+
+#[tokio::test]
 async fn in_one_dialect_only_the_models_name_changes() {
     for dialect in COUNTING {
         let sim = sim().await;

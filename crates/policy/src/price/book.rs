@@ -3,7 +3,7 @@
 //! A price of the configuration wins over the built-in data; among prices of one name, the
 //! one that began last. A name that nobody has priced has no price: none is made up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use dialect::chat::Usage;
@@ -133,6 +133,18 @@ impl PriceBook {
                 let names = self.catalogue.shelves.get(shelf)?.names();
                 names.find(names::plain(model)?, at_ms)
             })
+    }
+
+    /// The models that have a price at a provider, in the order of their names, each once; named as
+    /// [`PriceBook::find`] is asked.
+    #[must_use]
+    pub fn models<'b>(&'b self, provider_name: &str, catalogue_id: &str) -> BTreeSet<&'b str> {
+        let given = self.overrides.get(provider_name).into_iter();
+        let given = given.flat_map(|names| names.keys().map(|name| &**name));
+        let shelf = self.catalogue.providers.get(catalogue_id);
+        let shelf = shelf.and_then(|shelf| self.catalogue.shelves.get(*shelf));
+        let built_in = shelf.into_iter().flat_map(|shelf| &shelf.names().rows);
+        given.chain(built_in.map(|row| &*row.model)).collect()
     }
 
     /// All prices: those of the configuration, then the built-in ones.

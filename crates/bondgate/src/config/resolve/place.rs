@@ -113,14 +113,14 @@ impl Finder<'_, '_> {
 
     /// How its paths differ: Azure's versions, where one is given, have a form of their own.
     fn paths(&mut self, row: Option<&Row>, speaks: Option<&Speaks>) -> Paths {
-        let dress = speaks.map_or_else(Dress::default, |speaks| speaks.spoken.dress());
-        let passed = row.map_or(&[][..], |row| row.passed);
+        let usual = Paths {
+            dress: speaks.map_or_else(Dress::default, |speaks| speaks.spoken.dress()),
+            passed: row.map_or(&[], |row| row.passed),
+            counts: row.and_then(|row| row.counts),
+            ..Paths::default()
+        };
         let Some(version) = &self.file.value.api_version else {
-            return Paths {
-                dress,
-                passed,
-                ..Paths::default()
-            };
+            return usual;
         };
         if !is_plain(&version.value) {
             let what = format!("`api_version` is {}", version.shown());
@@ -130,8 +130,7 @@ impl Finder<'_, '_> {
         Paths {
             deployments: speaks.is_some_and(|speaks| speaks.deployments.is_some()),
             query: format!("api-version={}", version.value),
-            dress,
-            passed,
+            ..usual
         }
     }
 

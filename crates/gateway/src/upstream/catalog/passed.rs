@@ -4,7 +4,38 @@
 //! segment. A method before a path allows that one only. What is not listed is refused: a path that shows
 //! or changes the account itself, its keys, its members, its bills, must never stand here.
 
+use std::fmt::Write as _;
+
 use dialect::Dialect;
+
+use super::ROWS;
+
+/// What stands above the lists in their document.
+const HEADING: &str = "
+## Pass-through
+
+The paths of a provider's own that keys with `passthrough` may call, as \
+[reference.md](reference.md#pass-through) tells: below its root, or from its host where they begin with a \
+slash. `*` is one segment. Without a method before it a path takes any.
+
+";
+
+/// Writes the lists as a document.
+pub(super) fn write(text: &mut String) {
+    text.push_str(HEADING);
+    for dialect in Dialect::ALL {
+        let passed = shown(usual_passed(dialect));
+        let _ = writeln!(text, "- whoever speaks `{}`: {passed}", dialect.name());
+    }
+    for row in ROWS.iter().filter(|row| !row.passed.is_empty()) {
+        let _ = writeln!(text, "- `{}` also: {}", row.name, shown(row.passed));
+    }
+}
+
+fn shown(paths: &[&str]) -> String {
+    let paths = paths.iter().map(|path| format!("`{path}`"));
+    paths.collect::<Vec<_>>().join(", ")
+}
 
 /// The paths that pass through to any provider of a dialect, written as [`Row::passed`](super::Row::passed) is: models, and
 /// what asks them.

@@ -79,6 +79,7 @@ const fn hosted(
         quirks: USUAL,
         cancelled: Cancelled::Unknown,
         passed: &[],
+        counts: None,
     }
 }
 
@@ -102,17 +103,18 @@ const fn engine(name: &'static str, speaks: &'static [Speaks]) -> Row {
 
 /// All rows, the best known first, then engines that one hosts oneself.
 pub const ROWS: &[Row] = &[
-    passing(
-        ending(hosted(
+    Row {
+        passed: OPENAI,
+        counts: Some(Dialect::OpenaiResponses),
+        ..ending(hosted(
             "openai",
             &[
                 speaks(OpenaiChat, "https://api.openai.com/v1"),
                 speaks(OpenaiResponses, "https://api.openai.com/v1"),
             ],
             &["OPENAI_API_KEY"],
-        )),
-        OPENAI,
-    ),
+        ))
+    },
     Row {
         auth: ANTHROPIC_KEY,
         passed: ANTHROPIC,
@@ -396,6 +398,7 @@ pub const ROWS: &[Row] = &[
     engine("tgi", &[speaks(OpenaiChat, "http://127.0.0.1:3000/v1")]),
     Row {
         aliases: &["llama.cpp"],
+        counts: Some(Dialect::AnthropicMessages),
         ..engine(
             "llama-cpp",
             &[speaks(OpenaiChat, "http://127.0.0.1:8080/v1")],
