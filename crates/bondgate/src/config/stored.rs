@@ -81,6 +81,7 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
         auth,
         quirks: Quirks {
             stream_usage: spec.stream_usage.unwrap_or(quirks.stream_usage),
+            ..quirks
         },
         headers: Vec::new(),
         catalogue_id: row.map_or("", |row| row.priced_as),

@@ -29,5 +29,6 @@ mod laws;
 mod openai_chat;
 mod openai_responses;
 mod patch;
+mod reasoning;
 mod recordings;
 mod sse;

@@ -22,11 +22,22 @@ This page is written by `BONDGATE_WRITE_DOCS=1 cargo nextest run -p bondgate -E 
 |---|---|---|---|---|---|
 ";
 
-const USUAL: Quirks = Quirks { stream_usage: true };
+const USUAL: Quirks = Quirks {
+    stream_usage: true,
+    plain_reasoning: false,
+};
 
 /// Refuses `stream_options`; says usage at the end of streams without being asked.
 const USAGE_UNASKED: Quirks = Quirks {
     stream_usage: false,
+    plain_reasoning: false,
+};
+
+/// Wants `reasoning_content` back with the calls that it led to, and refuses a history without it
+/// where its model thinks (<https://api-docs.deepseek.com/guides/thinking_mode>).
+const REASONING_BACK: Quirks = Quirks {
+    stream_usage: true,
+    plain_reasoning: true,
 };
 
 /// Google's key, in a header of its own.
@@ -75,6 +86,14 @@ const fn hosted(
 const fn ending(row: Row) -> Row {
     Row {
         cancelled: Cancelled::Ends,
+        ..row
+    }
+}
+
+/// The same, and it wants its reasoning back.
+const fn remembering(row: Row) -> Row {
+    Row {
+        quirks: REASONING_BACK,
         ..row
     }
 }
@@ -195,7 +214,7 @@ pub const ROWS: &[Row] = &[
         &[speaks("openai-chat", "https://api.groq.com/openai/v1")],
         &["GROQ_API_KEY"],
     ),
-    hosted(
+    remembering(hosted(
         "deepseek",
         &[
             speaks("openai-chat", "https://api.deepseek.com/v1"),
@@ -208,7 +227,7 @@ pub const ROWS: &[Row] = &[
             ),
         ],
         &["DEEPSEEK_API_KEY"],
-    ),
+    )),
     ending(hosted(
         "xai",
         &[
@@ -251,7 +270,7 @@ pub const ROWS: &[Row] = &[
         &[speaks("openai-chat", "https://api.cerebras.ai/v1")],
         &["CEREBRAS_API_KEY"],
     ),
-    hosted(
+    remembering(hosted(
         "moonshot",
         &[
             speaks("openai-chat", "https://api.moonshot.ai/v1"),
@@ -261,7 +280,7 @@ pub const ROWS: &[Row] = &[
             ),
         ],
         &["MOONSHOT_API_KEY"],
-    ),
+    )),
     hosted(
         "dashscope",
         &[speaks(
@@ -270,7 +289,7 @@ pub const ROWS: &[Row] = &[
         )],
         &["DASHSCOPE_API_KEY"],
     ),
-    hosted(
+    remembering(hosted(
         "zai",
         &[
             speaks("openai-chat", "https://api.z.ai/api/paas/v4"),
@@ -280,7 +299,7 @@ pub const ROWS: &[Row] = &[
             ),
         ],
         &["ZAI_API_KEY"],
-    ),
+    )),
     Row {
         aliases: &["nvidia-nim"],
         ..hosted(
