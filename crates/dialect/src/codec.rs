@@ -124,7 +124,7 @@ pub trait ClientCodec: Sync {
         true
     }
 
-    /// Whether past reasoning goes back to its provider although nothing signs or seals it.
+    /// Whether past reasoning goes back to every provider although nothing signs or seals it.
     fn takes_plain_reasoning(&self) -> bool {
         false
     }

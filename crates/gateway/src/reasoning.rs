@@ -269,11 +269,14 @@ impl Kept {
         if request.tools.is_empty() {
             return None;
         }
+        let provider = &target.provider;
         Some(Keeper {
             collector: Collector::new(ANSWER_MAX),
             tenant: self.tenant.clone(),
             told: told(&request.messages, &shared.reasoning.hash),
             maker: Maker::of(target),
+            plain: provider.quirks.plain_reasoning
+                || provider.dialect.client().takes_plain_reasoning(),
             shared: Arc::clone(shared),
         })
     }
@@ -285,6 +288,8 @@ pub(crate) struct Keeper {
     tenant: Tenant,
     told: u64,
     maker: Maker,
+    /// Whether the maker wants back what it did not sign.
+    plain: bool,
     shared: Arc<Shared>,
 }
 
@@ -311,9 +316,8 @@ impl Keeper {
 
     fn keep(&mut self) {
         let collector = std::mem::replace(&mut self.collector, Collector::new(0));
-        let plain = self.maker.dialect.client().takes_plain_reasoning();
         let at_ms = self.shared.now_ms();
-        for signed in collector.into_signed(plain) {
+        for signed in collector.into_signed(self.plain) {
             let Some(room) = self.shared.memory.try_reserve(0) else {
                 return;
             };

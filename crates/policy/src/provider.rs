@@ -96,10 +96,16 @@ pub enum Auth {
 pub struct Quirks {
     /// Whether usage in streams can be switched on.
     pub stream_usage: bool,
+    /// Whether it wants reasoning that nothing signs back with the calls that it led to. Others may
+    /// refuse the member that carries it.
+    pub plain_reasoning: bool,
 }
 
 impl Default for Quirks {
     fn default() -> Self {
-        Self { stream_usage: true }
+        Self {
+            stream_usage: true,
+            plain_reasoning: false,
+        }
     }
 }

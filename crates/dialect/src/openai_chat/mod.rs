@@ -112,10 +112,6 @@ impl ClientCodec for OpenaiChat {
         failure::decode(body)
     }
 
-    fn takes_plain_reasoning(&self) -> bool {
-        true
-    }
-
     fn chat_path(&self, _: &str, _: bool) -> Cow<'static, str> {
         "/chat/completions".into()
     }

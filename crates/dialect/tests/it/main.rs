@@ -30,6 +30,7 @@ mod laws;
 mod openai_chat;
 mod openai_responses;
 mod patch;
+mod reasoning;
 mod recordings;
 mod schemas;
 mod sse;

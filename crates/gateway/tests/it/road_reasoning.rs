@@ -25,7 +25,9 @@ fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
 }
 
 fn reasoning(name: &str, dialect: Dialect, sim: &Sim) -> Arc<Target> {
-    target(provider(name, dialect, sim.addr()), reasoner(dialect))
+    let mut provider = provider(name, dialect, sim.addr());
+    provider.quirks.plain_reasoning = dialect == Dialect::OpenaiChat;
+    target(provider, reasoner(dialect))
 }
 
 /// What the last request that the provider got brings back.
@@ -269,4 +271,15 @@ async fn loops_at_once_get_each_their_own() {
     }
     assert_eq!(rounds[0].len(), 32);
     assert_eq!(rounds[0], rounds[1]);
+}
+
+#[tokio::test]
+async fn what_nothing_signs_goes_back_to_those_alone_that_want_it() {
+    let sim = sim().await;
+    let to = Dialect::OpenaiChat;
+    let road = Road::to(vec![target(provider("p", to, sim.addr()), "deepseek")]);
+    let ask = first(Dialect::AnthropicMessages, false);
+    let call = called(&ask, false, &road).await;
+    assert_answers(&next(&ask, &call, RESULT).send(&road).await, "without");
+    assert_eq!(last(to, &sim), [""; 0]);
 }

@@ -144,6 +144,7 @@ impl One<'_> {
             keys,
             quirks: Quirks {
                 stream_usage: file.stream_usage.unwrap_or(usual.stream_usage),
+                ..usual
             },
             headers,
             catalogue_id: row.map_or("", |row| row.priced_as),

@@ -8,6 +8,7 @@ use crate::Dialect;
 use crate::chat::{Extra, Opaque, Part, PartKind, Reasoning};
 use crate::json::{Invalid, Kind, Reader, Writer};
 use crate::openai_chat::wire::{OWN, opaque, own, spelled, text};
+use crate::reasoning::RETURNED;
 
 /// Writes the reasoning of a message as members; `ours` is whether its fields are of this dialect.
 pub(crate) fn write_reasoning(out: &mut Writer, parts: &[&Part], extra: &Extra, ours: bool) {
@@ -25,7 +26,11 @@ pub(crate) fn write_reasoning(out: &mut Writer, parts: &[&Part], extra: &Extra, 
     if thoughts.is_empty() {
         return;
     }
-    let joined: String = thoughts.iter().map(|(r, _)| r.text.as_str()).collect();
+    // To a provider that signed it, the words go back beside their signature alone.
+    let said = thoughts
+        .iter()
+        .filter(|(r, extra)| !(extra.noted(RETURNED) && r.opaque.is_some()));
+    let joined: String = said.map(|(r, _)| r.text.as_str()).collect();
     let detailed = extra.noted(spelled::DETAILS);
     let mut named = false;
     for name in [spelled::REASONING, spelled::REASONING_CONTENT] {

@@ -27,11 +27,22 @@ This page is written by `BONDGATE_WRITE_DOCS=1 cargo nextest run -p bondgate -E 
 |---|---|---|---|---|---|
 ";
 
-const USUAL: Quirks = Quirks { stream_usage: true };
+const USUAL: Quirks = Quirks {
+    stream_usage: true,
+    plain_reasoning: false,
+};
 
 /// Refuses `stream_options`; says usage at the end of streams without being asked.
 const USAGE_UNASKED: Quirks = Quirks {
     stream_usage: false,
+    plain_reasoning: false,
+};
+
+/// Wants `reasoning_content` back with the calls that it led to, and refuses a history without it
+/// where its model thinks (<https://api-docs.deepseek.com/guides/thinking_mode>).
+const REASONING_BACK: Quirks = Quirks {
+    stream_usage: true,
+    plain_reasoning: true,
 };
 
 /// Google's key, in a header of its own.
@@ -92,6 +103,14 @@ const fn passing(row: Row, passed: &'static [&'static str]) -> Row {
 const fn ending(row: Row) -> Row {
     Row {
         cancelled: Cancelled::Ends,
+        ..row
+    }
+}
+
+/// The same, and it wants its reasoning back.
+const fn remembering(row: Row) -> Row {
+    Row {
+        quirks: REASONING_BACK,
         ..row
     }
 }
@@ -230,7 +249,7 @@ pub const ROWS: &[Row] = &[
         ),
         BATCHES,
     ),
-    hosted(
+    remembering(hosted(
         "deepseek",
         &[
             speaks(OpenaiChat, "https://api.deepseek.com/v1"),
@@ -240,7 +259,7 @@ pub const ROWS: &[Row] = &[
             ),
         ],
         &["DEEPSEEK_API_KEY"],
-    ),
+    )),
     ending(hosted(
         "xai",
         &[
@@ -283,7 +302,7 @@ pub const ROWS: &[Row] = &[
         &[speaks(OpenaiChat, "https://api.cerebras.ai/v1")],
         &["CEREBRAS_API_KEY"],
     ),
-    hosted(
+    remembering(hosted(
         "moonshot",
         &[
             speaks(OpenaiChat, "https://api.moonshot.ai/v1"),
@@ -293,7 +312,7 @@ pub const ROWS: &[Row] = &[
             ),
         ],
         &["MOONSHOT_API_KEY"],
-    ),
+    )),
     hosted(
         "dashscope",
         &[speaks(
@@ -302,7 +321,7 @@ pub const ROWS: &[Row] = &[
         )],
         &["DASHSCOPE_API_KEY"],
     ),
-    hosted(
+    remembering(hosted(
         "zai",
         &[
             speaks(OpenaiChat, "https://api.z.ai/api/paas/v4"),
@@ -312,7 +331,7 @@ pub const ROWS: &[Row] = &[
             ),
         ],
         &["ZAI_API_KEY"],
-    ),
+    )),
     Row {
         aliases: &["nvidia-nim"],
         ..hosted(
