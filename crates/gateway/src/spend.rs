@@ -88,8 +88,9 @@ impl Spend {
             Err(ExtendError::Resolved) => return Ok(Vec::new()),
         }
         self.held = self.held.plus(more);
-        let shares = hold.held().into_iter();
-        let money = shares.filter(|share| share.limit.resource == Resource::Money);
+        let money = hold
+            .held()
+            .filter(|share| share.limit.resource == Resource::Money);
         Ok(money
             .map(|share| Held {
                 amount: more.0,
@@ -107,7 +108,7 @@ impl Spend {
 
     /// Charges what was billed.
     pub(crate) fn settle(&self, billed: &[Billed<'_>]) -> Resolved {
-        let mut resolved = Resolved::default();
+        let mut resolved = self.unresolved();
         for hold in self.holds() {
             if let Some(settlement) = hold.settle(&Actual::Billed(billed)) {
                 resolved.charges.extend(settlement.charged.iter().map(held));
@@ -122,7 +123,7 @@ impl Spend {
 
     /// Gives back what is held, but for the request itself.
     pub(crate) fn release(&self) -> Resolved {
-        let mut resolved = Resolved::default();
+        let mut resolved = self.unresolved();
         for hold in self.holds() {
             if let Some(settlement) = hold.release() {
                 resolved.charges.extend(settlement.charged.iter().map(held));
@@ -133,9 +134,13 @@ impl Spend {
 
     /// What is held of each account that lasts.
     pub(crate) fn held_of_accounts(&self) -> Vec<Held> {
-        let shares = self.holds().flat_map(Hold::held);
-        let lasting = shares.filter(|share| share.limit.resource != Resource::Concurrent);
-        lasting.map(|share| held(&share)).collect()
+        let mut all = Vec::with_capacity(self.shares());
+        for hold in self.holds() {
+            let lasting = hold.held();
+            let lasting = lasting.filter(|share| share.limit.resource != Resource::Concurrent);
+            all.extend(lasting.map(|share| held(&share)));
+        }
+        all
     }
 
     /// What is left of the tightest limit on requests or tokens of which it holds something;
@@ -152,6 +157,19 @@ impl Spend {
     pub(crate) fn would_refuse(&self) -> impl Iterator<Item = &Arc<str>> {
         let refusals = self.holds().flat_map(Hold::would_refuse);
         refusals.map(|refusal| &refusal.limit.name)
+    }
+
+    /// Nothing resolved yet, with room for the charges of all accounts.
+    fn unresolved(&self) -> Resolved {
+        Resolved {
+            charges: Vec::with_capacity(self.shares()),
+            ..Resolved::default()
+        }
+    }
+
+    /// Of how many accounts something is held.
+    fn shares(&self) -> usize {
+        self.holds().map(|hold| hold.held().len()).sum()
     }
 
     fn holds(&self) -> impl Iterator<Item = &Hold> {

@@ -11,6 +11,9 @@ const NANOS_PER_USD: i64 = 1_000_000_000;
 /// Decimal places of a dollar that an amount can have.
 const PLACES: usize = 9;
 
+/// The most bytes of an amount as text: nineteen digits and a point.
+const TEXT_MAX: usize = 20;
+
 /// An amount in 10⁻⁹ US dollars; at most 9.2 billion dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nanos(pub i64);
@@ -109,14 +112,28 @@ impl FromStr for Nanos {
 impl fmt::Display for Nanos {
     /// US dollars with nine places, such as `0.000001500`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let nanos = self.0.unsigned_abs();
-        write!(
-            f,
-            "{sign}{}.{:09}",
-            nanos / NANOS_PER_USD.unsigned_abs(),
-            nanos % NANOS_PER_USD.unsigned_abs()
-        )
+        // Written digit by digit from the end: every answer tells its cost.
+        let mut text = [b'0'; TEXT_MAX];
+        let mut rest = self.0.unsigned_abs();
+        let mut written = 0;
+        for (at, place) in text.iter_mut().rev().enumerate() {
+            if at > PLACES + 1 && rest == 0 {
+                break;
+            }
+            written = at + 1;
+            if at == PLACES {
+                *place = b'.';
+                continue;
+            }
+            let [digit, ..] = (rest % 10).to_le_bytes();
+            *place = b'0' + digit;
+            rest /= 10;
+        }
+        let text = text.get(TEXT_MAX - written..).unwrap_or_default();
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        f.write_str(str::from_utf8(text).unwrap_or_default())
     }
 }
 

@@ -1,8 +1,8 @@
 //! One client connection, as cheap as can be: prepared bytes out, an answer
 //! read just far enough to know that it is whole.
 //!
-//! Knows HTTP/1.1 with a length or in chunks, and counts events by the blank
-//! line that ends each. Any status but 200, an answer cut short or a stream
+//! Knows HTTP/1.1 with a length or in chunks, and counts events by a text that
+//! stands once in each. Any status but 200, an answer cut short or a stream
 //! without its proof of completion is an error.
 
 use std::net::SocketAddr;
@@ -14,15 +14,18 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::wire::Wire;
+
 /// The most of an answer's head, or of a chunk's size line, that is held.
 const HELD: usize = 64 * 1024;
 
-/// How much of a body's end is looked at for its proof of completion.
+/// How much of a body's end is kept.
 const TAIL: usize = 64;
 
 /// A connection to a gateway, kept alive between requests.
 #[derive(Debug)]
 pub struct Connection {
+    wire: Wire,
     socket: TcpStream,
     buffer: BytesMut,
 }
@@ -34,18 +37,21 @@ pub struct Answer {
     pub events: u64,
     /// When the first byte of the body came.
     pub first: Option<Instant>,
+    event: Search,
+    proof: Search,
     tail: Vec<u8>,
 }
 
 impl Connection {
-    /// Opens a connection.
+    /// Opens a connection for a client of that wire format.
     ///
     /// # Errors
     /// When it is refused.
-    pub async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+    pub async fn open(address: SocketAddr, wire: Wire) -> anyhow::Result<Self> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         Ok(Self {
+            wire,
             socket,
             buffer: BytesMut::with_capacity(16 * 1024),
         })
@@ -77,11 +83,7 @@ impl Connection {
 
     async fn read(&mut self, seen: &impl Fn(u64), enough: u64) -> anyhow::Result<Answer> {
         let head = self.head().await?;
-        let mut answer = Answer {
-            events: 0,
-            first: None,
-            tail: Vec::with_capacity(2 * TAIL),
-        };
+        let mut answer = Answer::of(self.wire);
         match head.length {
             Some(mut left) => {
                 while left > 0 {
@@ -108,7 +110,7 @@ impl Connection {
         );
         ensure!(
             answer.is_whole(head.is_stream),
-            "the answer ends in {:?}",
+            "the answer ends without its proof: {:?}",
             String::from_utf8_lossy(&answer.tail)
         );
         Ok(answer)
@@ -185,31 +187,70 @@ impl Connection {
 }
 
 impl Answer {
+    fn of(wire: Wire) -> Self {
+        Self {
+            events: 0,
+            first: None,
+            event: Search::new(wire.event()),
+            proof: Search::new(wire.proof()),
+            tail: Vec::with_capacity(2 * TAIL),
+        }
+    }
+
     fn pass(&mut self, data: &[u8]) {
         self.first.get_or_insert_with(Instant::now);
-        // An event's end may be split in two: one line feed held over.
-        let mut rest = data;
-        if self.tail.ends_with(b"\n") && !self.tail.ends_with(b"\n\n") && data.starts_with(b"\n") {
-            self.events += 1;
-            rest = data.get(1..).unwrap_or_default();
-        }
-        self.events += memmem::find_iter(rest, b"\n\n").count() as u64;
-        let kept = data
-            .get(data.len().saturating_sub(TAIL)..)
-            .unwrap_or_default();
-        self.tail.extend_from_slice(kept);
+        self.events += self.event.pass(data);
+        self.proof.pass(data);
+        let kept = data.get(data.len().saturating_sub(TAIL)..);
+        self.tail.extend_from_slice(kept.unwrap_or(data));
         let excess = self.tail.len().saturating_sub(TAIL);
         self.tail.drain(..excess);
     }
 
     fn is_whole(&self, is_stream: bool) -> bool {
         if is_stream {
-            [&b"[DONE]"[..], b"message_stop"]
-                .iter()
-                .any(|proof| memmem::find(&self.tail, proof).is_some())
+            self.proof.found > 0
         } else {
             self.tail.trim_ascii_end().ends_with(b"}")
         }
+    }
+}
+
+/// Counts a text in what comes in pieces.
+#[derive(Debug, Clone)]
+struct Search {
+    text: &'static [u8],
+    found: u64,
+    /// The end of what came, too short to hold the text.
+    kept: Vec<u8>,
+}
+
+impl Search {
+    fn new(text: &'static [u8]) -> Self {
+        Self {
+            text,
+            found: 0,
+            kept: Vec::with_capacity(2 * text.len()),
+        }
+    }
+
+    /// How often it stands in this piece, or ends there.
+    fn pass(&mut self, data: &[u8]) -> u64 {
+        let edge = self.text.len().saturating_sub(1);
+        let seam = data.get(..edge).unwrap_or(data);
+        self.kept.extend_from_slice(seam);
+        let count = |bytes: &[u8]| memmem::find_iter(bytes, self.text).count() as u64;
+        let mut found = count(&self.kept);
+        if data.len() > edge {
+            found += count(data);
+            self.kept.clear();
+            let end = data.get(data.len() - edge..).unwrap_or_default();
+            self.kept.extend_from_slice(end);
+        }
+        let excess = self.kept.len().saturating_sub(edge);
+        self.kept.drain(..excess);
+        self.found += found;
+        found
     }
 }
 
@@ -241,7 +282,10 @@ impl Head {
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 framed = true;
             } else if name.eq_ignore_ascii_case("content-type") {
-                head.is_stream = value.trim().starts_with("text/event-stream");
+                let kind = value.trim();
+                head.is_stream = Wire::ALL
+                    .iter()
+                    .any(|wire| kind.starts_with(wire.streams_as()));
             }
         }
         ensure!(framed, "an answer with neither length nor chunks");

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::client::Connection;
+use super::wire::Wire;
 
 /// A send later than this counts from its schedule: beyond the timer's grain.
 const LATE: Duration = Duration::from_millis(2);
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Job {
     /// The gateway.
     pub address: SocketAddr,
+    /// What the client speaks.
+    pub wire: Wire,
     /// The whole HTTP request.
     pub request: Bytes,
     /// A good answer has at least this many events.
@@ -163,7 +166,7 @@ async fn exchange(
     let run = async {
         let mut connection = match kept {
             Some(connection) => connection,
-            None => Connection::open(job.address).await?,
+            None => Connection::open(job.address, job.wire).await?,
         };
         let sent = Instant::now();
         connection.send(&job.request).await?;

@@ -19,7 +19,7 @@ use super::Options;
 use super::load::{Closed, Counts, Job, Latencies, open, percentile};
 use super::machine::{Machine, commit, resident_kib};
 use super::report::{Latency, Memory, On, Report, Spread};
-use super::setting::{self, RATES, SLOW, STREAM_RATE, Setting};
+use super::setting::{self, RATES, SLOW, STREAM_RATE};
 use super::subject::{Kind, Places, Subject};
 use super::switches::{Switches, VARIATIONS};
 use super::upstream::Upstream;
@@ -38,6 +38,7 @@ pub(super) struct Bench {
     gone: u64,
     slow_each: u32,
     quick: bool,
+    pairs: bool,
     soak: bool,
     big: bool,
     only: Option<String>,
@@ -70,6 +71,9 @@ impl Bench {
         if options.peers {
             kinds.extend([Kind::LiteLlm, Kind::Portkey]);
         }
+        if options.pairs {
+            kinds = vec![Kind::BareProxy, Kind::Bondgate(Switches::Bare)];
+        }
         let report = Report {
             machine: Machine::here(),
             commit: commit(),
@@ -92,6 +96,7 @@ impl Bench {
             gone,
             slow_each,
             quick,
+            pairs: options.pairs,
             soak: options.soak,
             big: options.big,
             only,
@@ -110,6 +115,9 @@ impl Bench {
         }
         let mut subjects = self.subjects().await?;
         self.loads(&subjects).await;
+        if self.pairs {
+            return Ok(self.report);
+        }
         subjects.retain(|subject| !subject.kind.is_variation());
         if self.wants("latency") {
             self.latencies(&subjects).await;
@@ -171,10 +179,12 @@ impl Bench {
     }
 
     async fn loads(&mut self, subjects: &[Subject]) {
-        let wanted: Vec<Setting> = setting::all()
-            .into_iter()
-            .filter(|setting| self.wants(setting.name))
-            .collect();
+        let mut wanted = if self.pairs {
+            setting::pairs()
+        } else {
+            setting::all()
+        };
+        wanted.retain(|setting| self.wants(&setting.name));
         for setting in wanted {
             let able: Vec<&Subject> = subjects
                 .iter()
@@ -190,7 +200,7 @@ impl Bench {
                 }
             }
             for (subject, (_, turns)) in able.iter().zip(turns) {
-                let load = summed(subject.kind, setting.name, &turns);
+                let load = summed(subject.kind, &setting, &turns);
                 let cpu = load
                     .as_ref()
                     .and_then(|load| load.cpu_us)
@@ -373,6 +383,7 @@ fn ask(shape: Shape) -> Ask {
         wire: Wire::Chat,
         model: "bench",
         size: 1024,
+        turns: 0,
         shape,
         delay_ms: 0,
         id: 0,
@@ -386,6 +397,7 @@ fn job(subject: &Subject, ask: &Ask) -> Job {
     };
     Job {
         address: subject.address,
+        wire: ask.wire,
         request: ask.http(&subject.headers),
         events,
     }

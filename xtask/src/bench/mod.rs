@@ -45,6 +45,10 @@ pub struct Options {
     /// Also time a clean release build, in a target folder of its own.
     #[arg(long)]
     clean_build: bool,
+    /// Instead: every pair of what client and upstream speak, whole and streamed, and conversations of
+    /// a megabyte; CPU against the bare proxy's.
+    #[arg(long)]
+    pairs: bool,
     /// Instead: a minute at a steady rate with everything on; whether ledger and memory keep up.
     #[arg(long)]
     soak: bool,

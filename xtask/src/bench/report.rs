@@ -64,7 +64,9 @@ pub struct Load {
     /// Which.
     pub subject: &'static str,
     /// Under what.
-    pub setting: &'static str,
+    pub setting: String,
+    /// The bare proxy's setting to compare with.
+    pub against: &'static str,
     /// CPU microseconds a request of the threads that serve; none for direct.
     pub cpu_us: Option<Spread>,
     /// CPU microseconds a request of the whole process, until nothing of the load was left to do;
@@ -205,9 +207,9 @@ impl Report {
                           against: (yardstick, times),
                           ..
                       }: Setting| {
-            let value = self.cpu(OURS_BARE, name)? / self.cpu(BARE, yardstick)?;
+            let value = self.cpu(OURS_BARE, &name)? / self.cpu(BARE, yardstick)?;
             let what = format!("{name}, bare: CPU a request, times the bare proxy's");
-            Some(Figure::of(what, value, times, "x"))
+            Some(Figure::of(what, value, times?, "x"))
         };
         setting::all().into_iter().filter_map(figure).collect()
     }
@@ -326,10 +328,7 @@ impl Report {
         }
         text.push_str("\n## Load\n\nCPU microseconds a request, of the threads that serve and of the whole process; each times the bare proxy's, by the lowest.\n\n| setting | gateway | serving µs | times bare | process µs | times bare | requests a second | core used | remarks |\n|---|---|---:|---:|---:|---:|---:|---:|---|\n");
         for load in &self.loads {
-            let bare = setting::all()
-                .into_iter()
-                .find(|setting| setting.name == load.setting)
-                .and_then(|setting| self.cpu(BARE, setting.against.0));
+            let bare = self.cpu(BARE, load.against);
             let cpu = cells(load.cpu_us, bare);
             let process = cells(load.process_us, bare);
             let mut remarks = errors(load.errors, load.first_error.as_deref());

@@ -11,7 +11,7 @@ use super::wire::{Ask, Shape, Wire};
 #[derive(Debug, Clone)]
 pub struct Setting {
     /// The name in the tables and for `--only`.
-    pub name: &'static str,
+    pub name: String,
     /// The request repeated.
     pub ask: Ask,
     /// Connections, each with one request at a time.
@@ -21,8 +21,8 @@ pub struct Setting {
     /// Whether what each switch costs is told of it.
     pub by_switch: bool,
     /// The bare proxy's setting to compare with, and how many times its CPU
-    /// a request may cost in ours, bare.
-    pub against: (&'static str, f64),
+    /// a request may cost in ours, bare, where that is bounded.
+    pub against: (&'static str, Option<f64>),
 }
 
 impl Setting {
@@ -47,6 +47,9 @@ const MESSAGES_TO_CHAT: (Wire, &str) = (Wire::Messages, "bench");
 const CHAT_TO_MESSAGES: (Wire, &str) = (Wire::Chat, "bencha");
 
 const KIB: usize = 1024;
+
+/// Messages of two kilobytes each that a long conversation begins with; the last one fills it up.
+const LONG_TURNS: usize = 400;
 
 /// Bytes of the body, and how the answer comes: a hundred events at once, or
 /// as tokens come.
@@ -107,11 +110,12 @@ pub fn all() -> Vec<Setting> {
 
 fn setting((name, (wire, model), (size, shape), times): Row) -> Setting {
     Setting {
-        name,
+        name: name.to_owned(),
         ask: Ask {
             wire,
             model,
             size,
+            turns: 0,
             shape,
             delay_ms: 0,
             id: 0,
@@ -119,8 +123,62 @@ fn setting((name, (wire, model), (size, shape), times): Row) -> Setting {
         connections: connections(shape),
         ours_only: (wire, model) != CHAT,
         by_switch: BY_SWITCH.contains(&name),
-        against: (yardstick(size, shape), times),
+        against: (yardstick(size, shape), Some(times)),
     }
+}
+
+/// Every pair of what the client and the upstream speak: whole and as a stream; and from each wire
+/// format to the next a long conversation.
+pub fn pairs() -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for (client, upstream) in every_pair() {
+        for (kind, size, turns, shape) in [
+            ("1k", KIB, 0, SMALL.1),
+            ("stream", KIB, 0, BURST.1),
+            ("1m", KIB * KIB, LONG_TURNS, SMALL.1),
+        ] {
+            let is_yardstick = (client, upstream) == (Wire::Chat, Wire::Chat);
+            let is_long = turns > 0;
+            if is_long && !is_yardstick && next(client) != upstream {
+                continue;
+            }
+            settings.push(Setting {
+                name: format!("{}-to-{}-{kind}", client.name(), upstream.name()),
+                ask: Ask {
+                    wire: client,
+                    model: upstream.model(),
+                    size,
+                    turns,
+                    shape,
+                    delay_ms: 0,
+                    id: 0,
+                },
+                connections: if is_long { 8 } else { connections(shape) },
+                ours_only: !is_yardstick,
+                by_switch: false,
+                against: (
+                    match kind {
+                        "1k" => "chat-to-chat-1k",
+                        "stream" => "chat-to-chat-stream",
+                        _ => "chat-to-chat-1m",
+                    },
+                    None,
+                ),
+            });
+        }
+    }
+    settings
+}
+
+fn every_pair() -> impl Iterator<Item = (Wire, Wire)> {
+    let to_all = |client| Wire::ALL.map(|upstream| (client, upstream));
+    Wire::ALL.into_iter().flat_map(to_all)
+}
+
+/// The wire format behind that one, in a ring.
+fn next(wire: Wire) -> Wire {
+    let mut from = Wire::ALL.into_iter().cycle().skip_while(|one| *one != wire);
+    from.nth(1).unwrap_or(wire)
 }
 
 fn connections(shape: Shape) -> u32 {

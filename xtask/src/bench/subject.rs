@@ -223,6 +223,7 @@ impl Subject {
             wire: Wire::Chat,
             model: "bench",
             size: 1024,
+            turns: 0,
             shape: Shape::Whole,
             delay_ms: 0,
             id: 0,
@@ -231,7 +232,7 @@ impl Subject {
         let start = Instant::now();
         loop {
             let answer = async {
-                let mut connection = Connection::open(self.address).await?;
+                let mut connection = Connection::open(self.address, Wire::Chat).await?;
                 connection.send(&request).await?;
                 connection.answer(|_| {}).await
             };

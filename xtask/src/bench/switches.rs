@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::wire::KEY;
+use super::wire::{KEY, Wire};
 
 /// A set of switches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,21 +87,25 @@ impl Switches {
 
     /// Its configuration.
     pub fn config(self, address: SocketAddr, upstream: SocketAddr, data: &Path) -> String {
+        let (mut providers, mut models, mut prices) = (
+            "providers:\n".to_owned(),
+            "models:\n".to_owned(),
+            "prices:\n".to_owned(),
+        );
         let mut text = format!(
             r#"listen: {address}
 admin: {{ listen: "127.0.0.1:0", metrics: open }}
 data: {data:?}
-providers:
-  mock: {{ base_url: "http://{upstream}/v1", dialect: openai-chat, key: "sk-upstream-0123456789" }}
-  mocka: {{ base_url: "http://{upstream}", dialect: anthropic-messages, key: "sk-upstream-0123456789" }}
-models:
-  bench: {{ targets: [mock/bench] }}
-  bencha: {{ targets: [mocka/bench] }}
-prices:
-  - {{ target: mock/bench, input: 1.25 USD, output: 10 USD }}
-  - {{ target: mocka/bench, input: 1.25 USD, output: 10 USD }}
 "#
         );
+        // One provider, model and price for each wire format; writing to a text does not fail.
+        let _ = Wire::ALL.iter().try_for_each(|wire| {
+            let (name, dialect, model) = (wire.name(), wire.dialect(), wire.model());
+            writeln!(providers, "  {name}: {{ base_url: \"http://{upstream}\", dialect: {dialect}, key: \"sk-upstream-0123456789\" }}")?;
+            writeln!(models, "  {model}: {{ targets: [{name}/bench] }}")?;
+            writeln!(prices, "  - {{ target: {name}/bench, input: 1.25 USD, output: 10 USD }}")
+        });
+        text.push_str(&[providers, models, prices].concat());
         let tags = if self.is_full() {
             r#", team: bench, tags: { app: bench }, may_set: [tags]"#
         } else {

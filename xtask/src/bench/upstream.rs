@@ -50,8 +50,8 @@ pub enum Note {
 
 #[derive(Debug)]
 struct State {
-    chat: Script,
-    messages: Script,
+    /// In the order of [`Wire::ALL`].
+    scripts: [Script; Wire::ALL.len()],
     open: AtomicUsize,
     peak: AtomicUsize,
     notes: UnboundedSender<Note>,
@@ -64,10 +64,8 @@ impl Upstream {
     /// When the port or the thread cannot be had.
     pub fn start() -> anyhow::Result<Self> {
         let (sender, notes) = unbounded_channel();
-        let (chat, messages) = (Script::of(Wire::Chat), Script::of(Wire::Messages));
         let state = Arc::new(State {
-            chat,
-            messages,
+            scripts: Wire::ALL.map(Script::of),
             open: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             notes: sender,
@@ -119,18 +117,15 @@ async fn answer(
     request: Request<Incoming>,
     state: Arc<State>,
 ) -> Result<Response<Answer>, Infallible> {
-    let wire = if request.uri().path().ends_with("/messages") {
-        Wire::Messages
-    } else {
-        Wire::Chat
-    };
+    let (wire, path_says_stream) = Wire::of_path(request.uri().path());
     let body = request
         .into_body()
         .collect()
         .await
         .map(|body| body.to_bytes())
         .unwrap_or_default();
-    let order = Order::read(&body);
+    let mut order = Order::read(&body);
+    order.stream |= path_says_stream;
     let watch = Watch::new(order.id, Arc::clone(&state));
     if order.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(order.delay_ms)).await;
@@ -144,7 +139,7 @@ async fn answer(
         watch,
     };
     let (body, kind) = if order.stream {
-        (Answer::Stream(events), "text/event-stream")
+        (Answer::Stream(events), wire.streams_as())
     } else {
         events.watch.done = true;
         (
@@ -160,11 +155,12 @@ async fn answer(
 }
 
 impl State {
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is one entry for each wire format, in their order"
+    )]
     fn script(&self, wire: Wire) -> &Script {
-        match wire {
-            Wire::Chat => &self.chat,
-            Wire::Messages => &self.messages,
-        }
+        &self.scripts[wire as usize]
     }
 }
 

@@ -1,20 +1,20 @@
-//! What the benchmark's client says and its upstream answers, in both
-//! dialects: requests of an exact size, whole answers, streams of equal
+//! What the benchmark's client says and its upstream answers, in every
+//! dialect: requests of an exact size, whole answers, streams of equal
 //! chunks.
 //!
 //! Written out here by hand, so that what is measured judges nothing of
 //! itself: no code is shared with the gateway.
 
+mod answers;
+mod event_stream;
+mod requests;
+
 use bytes::Bytes;
+
+pub use answers::Script;
 
 /// The virtual key of the benchmark's only caller.
 pub const KEY: &str = "bench-key-0123456789abcdef";
-
-/// The bytes of one content event, in either dialect.
-const CHUNK_BYTES: usize = 268;
-
-/// The bytes of a whole answer.
-const WHOLE_BYTES: usize = 745;
 
 /// A wire format, as the client or the upstream speaks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,106 @@ pub enum Wire {
     Chat,
     /// `POST /v1/messages`.
     Messages,
+    /// `POST /v1/responses`.
+    Responses,
+    /// `POST /v1beta/models/…:generateContent`.
+    Gemini,
+    /// `POST /model/…/converse`.
+    Converse,
+    /// `POST /v2/chat`.
+    Cohere,
+}
+
+impl Wire {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Chat,
+        Self::Messages,
+        Self::Responses,
+        Self::Gemini,
+        Self::Converse,
+        Self::Cohere,
+    ];
+
+    /// The name in the tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Messages => "messages",
+            Self::Responses => "responses",
+            Self::Gemini => "gemini",
+            Self::Converse => "converse",
+            Self::Cohere => "cohere",
+        }
+    }
+
+    /// Its name in a configuration.
+    pub const fn dialect(self) -> &'static str {
+        match self {
+            Self::Chat => "openai-chat",
+            Self::Messages => "anthropic-messages",
+            Self::Responses => "openai-responses",
+            Self::Gemini => "gemini",
+            Self::Converse => "bedrock-converse",
+            Self::Cohere => "cohere",
+        }
+    }
+
+    /// The logical model whose upstream speaks it.
+    pub const fn model(self) -> &'static str {
+        match self {
+            Self::Chat => "bench",
+            Self::Messages => "bencha",
+            Self::Responses => "benchr",
+            Self::Gemini => "benchg",
+            Self::Converse => "benchb",
+            Self::Cohere => "benchc",
+        }
+    }
+
+    /// What of a request's path tells it, and whether a stream is asked for there.
+    pub fn of_path(path: &str) -> (Self, bool) {
+        let wire = match path {
+            path if path.ends_with("/messages") => Self::Messages,
+            path if path.ends_with("/responses") => Self::Responses,
+            path if path.ends_with("/v2/chat") => Self::Cohere,
+            path if path.contains("enerateContent") => Self::Gemini,
+            path if path.starts_with("/model/") => Self::Converse,
+            _ => Self::Chat,
+        };
+        (wire, path.contains("stream"))
+    }
+
+    /// The media type of a stream.
+    pub const fn streams_as(self) -> &'static str {
+        match self {
+            Self::Converse => "application/vnd.amazon.eventstream",
+            Self::Chat | Self::Messages | Self::Responses | Self::Gemini | Self::Cohere => {
+                "text/event-stream"
+            }
+        }
+    }
+
+    /// What stands once in each event of a stream.
+    pub const fn event(self) -> &'static [u8] {
+        match self {
+            Self::Converse => b":event-type",
+            Self::Gemini => b"data: ",
+            Self::Chat | Self::Messages | Self::Responses | Self::Cohere => b"\n\n",
+        }
+    }
+
+    /// What proves that a stream is whole.
+    pub const fn proof(self) -> &'static [u8] {
+        match self {
+            Self::Chat => b"[DONE]",
+            Self::Messages => b"message_stop",
+            Self::Responses => b"response.completed",
+            Self::Gemini => b"finishReason",
+            Self::Converse => b"messageStop",
+            Self::Cohere => b"message-end",
+        }
+    }
 }
 
 /// How an answer comes.
@@ -48,6 +148,8 @@ pub struct Ask {
     pub model: &'static str,
     /// Bytes of the body.
     pub size: usize,
+    /// Messages that the conversation begins with.
+    pub turns: usize,
     /// How the answer comes.
     pub shape: Shape,
     /// Milliseconds the upstream waits before it answers.
@@ -59,185 +161,6 @@ pub struct Ask {
 impl Ask {
     /// The whole HTTP request, with these headers (`name: value\r\n`) added.
     pub fn http(&self, headers: &str) -> Bytes {
-        let body = self.body();
-        let (path, key) = match self.wire {
-            Wire::Chat => (
-                "/v1/chat/completions",
-                format!("authorization: Bearer {KEY}\r\n"),
-            ),
-            Wire::Messages => (
-                "/v1/messages",
-                format!("x-api-key: {KEY}\r\nanthropic-version: 2023-06-01\r\n"),
-            ),
-        };
-        let head = "host: 127.0.0.1\r\ncontent-type: application/json\r\naccept: */*\r\n";
-        let length = body.len();
-        Bytes::from(format!(
-            "POST {path} HTTP/1.1\r\n{head}{key}{headers}content-length: {length}\r\n\r\n{body}"
-        ))
+        requests::http(self, headers)
     }
-
-    fn body(&self) -> String {
-        let long = self.around("");
-        self.around(&filler(self.size.saturating_sub(long.len())))
-    }
-
-    fn around(&self, filler: &str) -> String {
-        let system = "You are a careful assistant. Answer in two sentences.";
-        let turns = format!(
-            r#"{{"role":"user","content":"What does \"idempotent\" mean?"}},{{"role":"assistant","content":"Doing it twice is doing it once.\nNothing more."}},{{"role":"user","content":"{}{filler}"}}"#,
-            self.marker()
-        );
-        let model = self.model;
-        let stream = matches!(self.shape, Shape::Stream { .. });
-        match self.wire {
-            Wire::Chat => {
-                let options = if stream {
-                    r#","stream":true,"stream_options":{"include_usage":true}"#
-                } else {
-                    ""
-                };
-                format!(
-                    r#"{{"model":"{model}","messages":[{{"role":"system","content":"{system}"}},{turns}],"max_tokens":1024{options}}}"#
-                )
-            }
-            Wire::Messages => {
-                let options = if stream { r#","stream":true"# } else { "" };
-                format!(
-                    r#"{{"model":"{model}","max_tokens":1024,"system":"{system}","messages":[{turns}]{options}}}"#
-                )
-            }
-        }
-    }
-
-    /// Steers the upstream; survives any translation, being text.
-    fn marker(&self) -> String {
-        let Self { delay_ms, id, .. } = self;
-        match self.shape {
-            Shape::Stream { chunks, gap_ms } => {
-                format!("[[chunks={chunks}&gap_ms={gap_ms}&delay_ms={delay_ms}&id={id}]] ")
-            }
-            Shape::Whole if *delay_ms > 0 => format!("[[delay_ms={delay_ms}&id={id}]] "),
-            Shape::Whole => String::new(),
-        }
-    }
-}
-
-/// JSON string content of exactly this many bytes, with escapes and letters
-/// beyond ASCII in it.
-fn filler(bytes: usize) -> String {
-    let sentence = r#"Voilà un \"texte\" plus long,\n with a tab\t, 漢字 and a \u00e9; "#;
-    let mut text = sentence.repeat(bytes / sentence.len());
-    text.push_str(&"x".repeat(bytes - text.len()));
-    text
-}
-
-/// What the upstream answers in one dialect.
-#[derive(Debug)]
-pub struct Script {
-    /// The whole answer.
-    pub whole: Bytes,
-    before: Vec<Bytes>,
-    chunk: Bytes,
-    after: Vec<Bytes>,
-}
-
-impl Script {
-    /// The answers of a dialect.
-    pub fn of(wire: Wire) -> Self {
-        match wire {
-            Wire::Chat => chat(),
-            Wire::Messages => messages(),
-        }
-    }
-
-    /// Event `n` of a stream of this many content events, and whether it is
-    /// one of those; none past the end.
-    pub fn event(&self, n: usize, chunks: usize) -> Option<(Bytes, bool)> {
-        if let Some(event) = self.before.get(n) {
-            return Some((event.clone(), false));
-        }
-        let n = n - self.before.len();
-        if n < chunks {
-            return Some((self.chunk.clone(), true));
-        }
-        self.after
-            .get(n - chunks)
-            .map(|event| (event.clone(), false))
-    }
-}
-
-fn chat() -> Script {
-    let delta = |delta: &str, finish: &str| {
-        format!(
-            "data: {{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"bench\",\"system_fingerprint\":\"fp_bench\",\"choices\":[{{\"index\":0,\"delta\":{{{delta}}},\"logprobs\":null,\"finish_reason\":{finish}}}]}}\n\n"
-        )
-    };
-    let content = |text: &str| delta(&format!(r#""content":"{text}""#), "null");
-    let usage = "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"bench\",\"choices\":[],\"usage\":{\"prompt_tokens\":300,\"completion_tokens\":100,\"total_tokens\":400}}\n\n";
-    let whole = |text: &str| {
-        format!(
-            r#"{{"id":"chatcmpl-bench","object":"chat.completion","created":1790000000,"model":"bench","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}","refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"stop"}}],"usage":{{"prompt_tokens":300,"completion_tokens":100,"total_tokens":400,"prompt_tokens_details":{{"cached_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0}}}},"system_fingerprint":"fp_bench"}}"#
-        )
-    };
-    Script {
-        whole: padded(whole, WHOLE_BYTES),
-        before: Vec::new(),
-        chunk: padded(content, CHUNK_BYTES),
-        after: vec![
-            Bytes::from(delta("", r#""stop""#)),
-            Bytes::from(usage),
-            Bytes::from("data: [DONE]\n\n"),
-        ],
-    }
-}
-
-fn messages() -> Script {
-    let event = |name: &str, rest: &str| {
-        Bytes::from(format!(
-            "event: {name}\ndata: {{\"type\":\"{name}\"{rest}}}\n\n"
-        ))
-    };
-    let content = |text: &str| {
-        format!(
-            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
-        )
-    };
-    let whole = |text: &str| {
-        format!(
-            r#"{{"id":"msg_bench","type":"message","role":"assistant","model":"bench","content":[{{"type":"text","text":"{text}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":300,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":100}}}}"#
-        )
-    };
-    let start = r#","message":{"id":"msg_bench","type":"message","role":"assistant","model":"bench","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":300,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}"#;
-    Script {
-        whole: padded(whole, WHOLE_BYTES),
-        before: vec![
-            event("message_start", start),
-            event(
-                "content_block_start",
-                r#","index":0,"content_block":{"type":"text","text":""}"#,
-            ),
-        ],
-        chunk: padded(content, CHUNK_BYTES),
-        after: vec![
-            event("content_block_stop", r#","index":0"#),
-            event(
-                "message_delta",
-                r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":100}"#,
-            ),
-            event("message_stop", ""),
-        ],
-    }
-}
-
-/// The text that `around` makes, filled up to this many bytes.
-fn padded(around: impl Fn(&str) -> String, bytes: usize) -> Bytes {
-    let bare = around("").len();
-    Bytes::from(around(
-        &"lorem ipsum dolor sit amet "
-            .repeat(bytes)
-            .chars()
-            .take(bytes.saturating_sub(bare))
-            .collect::<String>(),
-    ))
 }

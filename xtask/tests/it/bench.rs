@@ -22,6 +22,7 @@ fn ask(wire: Wire, shape: Shape) -> Ask {
         wire,
         model: "bench",
         size: 1024,
+        turns: 0,
         shape,
         delay_ms: 0,
         id: 0,
@@ -30,24 +31,46 @@ fn ask(wire: Wire, shape: Shape) -> Ask {
 
 #[test]
 fn every_request_has_its_stated_size_and_is_json() {
-    for setting in setting::all() {
+    for setting in setting::all().into_iter().chain(setting::pairs()) {
+        let Ask {
+            wire, model, size, ..
+        } = setting.ask;
         let request = setting.ask.http("");
         let text = std::str::from_utf8(&request).unwrap();
-        let (_, body) = text.split_once("\r\n\r\n").unwrap();
-        assert_eq!(body.len(), setting.ask.size, "{}", setting.name);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body.len(), size, "{}", setting.name);
         let value: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!(
-            value.get("model").and_then(|model| model.as_str()),
-            Some(setting.ask.model)
-        );
+        match wire {
+            Wire::Gemini => assert!(head.contains(&format!("/models/{model}:")), "{head}"),
+            Wire::Converse => assert!(head.contains(&format!("/model/{model}/")), "{head}"),
+            Wire::Chat | Wire::Messages | Wire::Responses | Wire::Cohere => {
+                assert_eq!(value.get("model").unwrap(), model);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_pair_is_measured_whole_and_as_a_stream() {
+    let names: Vec<String> = setting::pairs().into_iter().map(|one| one.name).collect();
+    for kind in ["-1k", "-stream"] {
+        let of_kind = names.iter().filter(|name| name.ends_with(kind));
+        assert_eq!(of_kind.count(), 36, "{kind}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_is_read_whole_in_both_dialects() {
+async fn an_answer_is_read_whole_in_every_dialect() {
     let upstream = Upstream::start().unwrap();
-    for (wire, around) in [(Wire::Chat, 3), (Wire::Messages, 5)] {
-        let mut connection = Connection::open(upstream.address).await.unwrap();
+    for (wire, around) in [
+        (Wire::Chat, 3),
+        (Wire::Messages, 5),
+        (Wire::Responses, 8),
+        (Wire::Gemini, 1),
+        (Wire::Converse, 4),
+        (Wire::Cohere, 4),
+    ] {
+        let mut connection = Connection::open(upstream.address, wire).await.unwrap();
         for shape in [
             Shape::Whole,
             Shape::Stream {
@@ -82,7 +105,7 @@ async fn serving(answer: &'static [u8]) -> Connection {
         let _ = socket.read(&mut [0; 4096]).await.unwrap();
         socket.write_all(answer).await.unwrap();
     });
-    let mut connection = Connection::open(address).await.unwrap();
+    let mut connection = Connection::open(address, Wire::Chat).await.unwrap();
     connection
         .send(&ask(Wire::Chat, Shape::Whole).http(""))
         .await
@@ -122,7 +145,9 @@ async fn the_upstream_tells_of_a_client_that_went_away() {
             id,
             ..ask(Wire::Chat, Shape::Whole)
         };
-        let mut connection = Connection::open(upstream.address).await.unwrap();
+        let mut connection = Connection::open(upstream.address, Wire::Chat)
+            .await
+            .unwrap();
         connection.send(&ask.http("")).await.unwrap();
         let note = timeout(DEADLINE, upstream.notes.recv())
             .await
@@ -164,6 +189,7 @@ async fn both_loops_count_whole_answers_and_errors_apart() {
     .http("");
     let good = Job {
         address: upstream.address,
+        wire: Wire::Chat,
         request,
         events: 8,
     };

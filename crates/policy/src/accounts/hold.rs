@@ -156,10 +156,9 @@ impl Hold {
     }
 
     /// What it holds, in account-id order; nothing once it is resolved.
-    #[must_use]
-    pub fn held(&self) -> Vec<Share<'_>> {
+    pub fn held(&self) -> impl ExactSizeIterator<Item = Share<'_>> {
         let lines = self.lines.iter();
-        lines.map(|line| line.share(line.stake.held())).collect()
+        lines.map(|line| line.share(line.stake.held()))
     }
 
     /// Of the limits on a resource that refuse and of which it holds something: the one of which

@@ -4,9 +4,10 @@
 //! in bytes and UTF-8. Reading checks every length against what is there.
 
 use std::borrow::Cow;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use crc32c::crc32c;
+use foldhash::fast::FixedState;
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,30 +70,40 @@ fn low_byte(value: u64) -> u8 {
 #[derive(Debug, Default)]
 pub(super) struct Texts(Vec<Arc<str>>);
 
-/// Texts that are remembered, each in the place that its check sum gives.
+/// Texts that are remembered, each in the place that its hash gives.
 const REMEMBERED: usize = 512;
 
 /// Bytes of a text that is remembered, at most.
 const REMEMBERED_BYTES: usize = 64;
 
 impl Texts {
-    fn shared(&mut self, text: &str) -> Arc<str> {
-        if text.len() > REMEMBERED_BYTES {
-            return Arc::from(text);
+    /// The text of these bytes. One that is remembered needs no second look at whether it is UTF-8.
+    fn shared(&mut self, bytes: &[u8]) -> Result<Arc<str>, Unreadable> {
+        if bytes.len() > REMEMBERED_BYTES {
+            return utf8(bytes).map(Arc::from);
         }
         if self.0.is_empty() {
             self.0.resize(REMEMBERED, Arc::from(""));
         }
-        let place = usize::try_from(crc32c(text.as_bytes())).unwrap_or_default() % REMEMBERED;
-        match self.0.get_mut(place) {
-            Some(known) if **known == *text => Arc::clone(known),
-            Some(other) => {
-                *other = Arc::from(text);
-                Arc::clone(other)
-            }
-            None => Arc::from(text),
+        let hash = FixedState::default().hash_one(bytes);
+        let place = usize::try_from(hash % REMEMBERED as u64).unwrap_or_default();
+        let remembered = self.0.get_mut(place);
+        if let Some(known) = remembered
+            .as_ref()
+            .filter(|known| known.as_bytes() == bytes)
+        {
+            return Ok(Arc::clone(known));
         }
+        let text: Arc<str> = utf8(bytes)?.into();
+        if let Some(other) = remembered {
+            *other = Arc::clone(&text);
+        }
+        Ok(text)
     }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Unreadable> {
+    str::from_utf8(bytes).map_err(|_| Unreadable::Malformed("a text is not UTF-8"))
 }
 
 /// The word, if it is one that nearly every record has.
@@ -134,7 +145,17 @@ impl<'a> Take<'a> {
         Ok(first)
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u64, Unreadable> {
+        // Most are small.
+        if let [byte @ 0..0x80, rest @ ..] = self.left {
+            self.left = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u64, Unreadable> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -159,15 +180,21 @@ impl<'a> Take<'a> {
         u16::try_from(self.number()?).map_err(|_| Unreadable::Malformed("a number is too large"))
     }
 
-    pub(super) fn str(&mut self) -> Result<&'a str, Unreadable> {
+    /// The bytes of a text.
+    fn bytes(&mut self) -> Result<&'a [u8], Unreadable> {
         let length = usize::try_from(self.number()?).map_err(|_| SHORT)?;
         let (text, rest) = self.left.split_at_checked(length).ok_or(SHORT)?;
         self.left = rest;
-        str::from_utf8(text).map_err(|_| Unreadable::Malformed("a text is not UTF-8"))
+        Ok(text)
+    }
+
+    pub(super) fn str(&mut self) -> Result<&'a str, Unreadable> {
+        self.bytes().and_then(utf8)
     }
 
     pub(super) fn shared(&mut self) -> Result<Arc<str>, Unreadable> {
-        self.str().map(|text| self.texts.shared(text))
+        let bytes = self.bytes()?;
+        self.texts.shared(bytes)
     }
 
     pub(super) fn string(&mut self) -> Result<String, Unreadable> {
@@ -182,13 +209,17 @@ impl<'a> Take<'a> {
     }
 
     pub(super) fn maybe_shared(&mut self) -> Result<Option<Arc<str>>, Unreadable> {
-        Ok(self.maybe()?.map(|text| self.texts.shared(text)))
+        self.is_there()?.then(|| self.shared()).transpose()
     }
 
     pub(super) fn maybe(&mut self) -> Result<Option<&'a str>, Unreadable> {
+        self.is_there()?.then(|| self.str()).transpose()
+    }
+
+    fn is_there(&mut self) -> Result<bool, Unreadable> {
         match self.byte()? {
-            0 => Ok(None),
-            1 => self.str().map(Some),
+            0 => Ok(false),
+            1 => Ok(true),
             _ => Err(Unreadable::Malformed("an option is neither there nor not")),
         }
     }

@@ -64,7 +64,7 @@ impl Bench {
             id,
             ..ask(Shape::Whole)
         };
-        let mut connection = Connection::open(subject.address).await?;
+        let mut connection = Connection::open(subject.address, ask.wire).await?;
         connection.send(&ask.http(&subject.headers)).await?;
         while !matches!(self.note().await?, Note::Arrived(arrived) if arrived == id) {}
         if phase.events > 0 {

@@ -77,7 +77,7 @@ pub(super) async fn turn(subject: &Subject, setting: &Setting, length: Duration)
     }
 }
 
-pub(super) fn summed(kind: Kind, setting: &'static str, turns: &[Turn]) -> Option<Load> {
+pub(super) fn summed(kind: Kind, setting: &Setting, turns: &[Turn]) -> Option<Load> {
     let good = || turns.iter().filter(|turn| turn.requests > 0.0);
     let cpu: Vec<f64> = good()
         .map(|turn| turn.used.road.as_secs_f64() * 1e6 / turn.requests)
@@ -93,7 +93,8 @@ pub(super) fn summed(kind: Kind, setting: &'static str, turns: &[Turn]) -> Optio
         .collect();
     Some(Load {
         subject: kind.name(),
-        setting,
+        setting: setting.name.clone(),
+        against: setting.against.0,
         cpu_us: Spread::of(&cpu).filter(|_| kind != Kind::Direct),
         process_us: Spread::of(&process).filter(|_| kind != Kind::Direct),
         per_second: Spread::of(&rates)?,
