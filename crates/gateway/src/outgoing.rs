@@ -14,6 +14,7 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
+use policy::profile::Thinking;
 use policy::provider::Provider;
 use policy::renewal::{Renewal, Token};
 use policy::secret::{ProviderKey, Secret};
@@ -139,11 +140,7 @@ impl Outgoing {
             }
         };
         let mut losses = Losses::default();
-        let model = TargetModel {
-            model: &target.model,
-            default_max_tokens: target.default_max_tokens,
-            force_usage,
-        };
+        let model = target_model(target, force_usage);
         let body = spoken.client().encode_request(request, &model, &mut losses);
         let refused = self.fidelity().refused(losses.as_slice());
         if !refused.is_empty() {
@@ -216,6 +213,19 @@ impl Outgoing {
         }
         let body = std::mem::take(&mut encoded.body);
         Ok(Request::from_parts(head, Full::new(body)))
+    }
+}
+
+/// What an encoder must know of a target.
+fn target_model(target: &Target, force_usage: bool) -> TargetModel<'_> {
+    let (profile, usual) = (&target.profile, target.default_max_tokens);
+    TargetModel {
+        model: &target.model,
+        default_max_tokens: profile
+            .max_output_tokens
+            .map_or(usual, |most| most.min(usual)),
+        force_usage,
+        adaptive_thinking: profile.thinking == Some(Thinking::Adaptive),
     }
 }
 

@@ -8,6 +8,8 @@ use policy::snapshot::{Resolved, Snapshot};
 use crate::refuse::{self, quote};
 use crate::screen::Screened;
 
+mod fit;
+
 /// A request with the targets that may serve it.
 pub(crate) struct Planned {
     /// The request.
@@ -32,8 +34,8 @@ const UNSERVED: [(Need, &str); 2] = [
 /// Plans the request.
 ///
 /// # Errors
-/// `invalid_request` for what is not served, `model_not_found` with near names, `model_not_allowed`, or
-/// `no_target`.
+/// `invalid_request` for what is not served, `model_not_found` with near names, `model_not_allowed`,
+/// `cannot_translate` where every target lacks what the request needs, or `no_target`.
 pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planned>, Failure> {
     let head = &screened.admitted.head;
     for (need, what) in UNSERVED {
@@ -54,7 +56,11 @@ pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planne
         }
         Resolved::NotFound(near) => return Err(refuse::no_model(name, &near)),
     };
-    let plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
+    let mut plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
+    let unfit = fit::fit(&screened, &mut plan)?;
+    if plan.steps.is_empty() && !unfit.is_empty() {
+        return Err(refuse::unfit(name, &unfit));
+    }
     if plan.steps.is_empty() {
         return Err(Failure::new(
             Code::NoTarget,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dialect::loss::Fidelity;
 
+use crate::profile::Profile;
 use crate::provider::Provider;
 use crate::snapshot::DEFAULT_MAX_TOKENS;
 
@@ -46,6 +47,8 @@ pub struct Target {
     pub priority: u32,
     /// Output limit to send where the dialect demands one and the client gave none.
     pub default_max_tokens: u64,
+    /// What it can do, as far as that is known.
+    pub profile: Profile,
 }
 
 impl Target {
@@ -56,6 +59,7 @@ impl Target {
             name: [provider.name.as_str(), "/", model.as_str()]
                 .concat()
                 .into(),
+            profile: Profile::built_in(provider.catalogue_id, &model),
             provider,
             model,
             weight: 1,

@@ -84,7 +84,8 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
             return Err(ApiError::invalid("model", message));
         }
     };
-    let lines = policy::explain::explain(&model).into_iter();
+    let lines = policy::explain::explain_for(&model, &needs, question.prompt_tokens);
+    let lines = lines.into_iter();
     Ok(Explanation {
         model: question.model.clone(),
         key: question.key.clone(),
@@ -101,7 +102,7 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
                 why: line.why,
             })
             .collect(),
-        notes: policy::explain::notes(&needs, question.prompt_tokens),
+        notes: policy::explain::notes(&model, &needs, question.prompt_tokens),
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use policy::caller::VirtualKey;
-use policy::explain::{Line, explain, notes};
+use policy::explain::{Line, explain_for, notes};
 use policy::plan::Role;
 use policy::snapshot::{Resolved, Snapshot};
 use store::keys::KeyHasher;
@@ -36,10 +36,10 @@ pub(super) fn run(options: &ExplainOptions) -> anyhow::Result<()> {
         Resolved::NotFound(near) => bail!("{}", not_found(&options.model, &near)),
     };
     let mut rows = Rows::new(&["order", "target", "role", "why"]);
-    for line in explain(&model) {
+    for line in explain_for(&model, &options.needs, options.prompt_tokens) {
         rows.push(row(&line));
     }
-    for note in notes(&options.needs, options.prompt_tokens) {
+    for note in notes(&model, &options.needs, options.prompt_tokens) {
         eprintln!("note: {note}");
     }
     print(&rows.render(options.format))
