@@ -38,6 +38,7 @@ mod reload_live;
 mod run;
 mod scan;
 mod sdk;
+mod sdk_clouds;
 mod sdk_dialects;
 mod secrets;
 mod serving;

@@ -294,7 +294,7 @@ impl ClientCodec for Dressed {
             Dress::Vertex => &Transport {
                 headers: &[],
                 forwarded: &[BETAS_HEADER],
-                request_id: "x-request-id",
+                request_id: "request-id",
                 limits: LIMITS,
             },
         }
