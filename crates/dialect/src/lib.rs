@@ -26,7 +26,7 @@ pub mod openai_responses;
 pub mod patch;
 mod spoken;
 
-pub use anthropic::Dress;
+pub use anthropic::{Dress, HeadersSaid};
 pub use spoken::{Fitted, Spoken, Worn};
 
 use codec::{ClientCodec, ServerCodec};

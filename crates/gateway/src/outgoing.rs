@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
-use dialect::{Fitted, Spoken, Worn};
+use dialect::{Fitted, HeadersSaid, Spoken, Worn};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -195,7 +195,7 @@ impl Outgoing {
         for (name, value) in &encoded.moved {
             let value = HeaderValue::try_from(value.as_str())
                 .map_err(|_| no_target(target, "a beta's name can stand in no header"))?;
-            headers.append(HeaderName::from_static(name), value);
+            headers.insert(HeaderName::from_static(name), value);
         }
         if let Some(key) = admitted.call.headers.get(IDEMPOTENCY_KEY) {
             let hashed = hasher.opaque_id(
@@ -233,17 +233,23 @@ fn target_model(target: &Target, force_usage: bool) -> TargetModel<'_> {
 fn fit(spoken: Spoken, planned: &Planned, edits: &Edits<'_>) -> Result<Fitted, Failure> {
     let admitted = &planned.screened.admitted;
     let headers = &admitted.call.headers;
-    let betas = spoken.betas_header().map(|name| headers.get_all(name));
-    let betas: Vec<&str> = betas
+    let client = admitted.call.speech.dialect;
+    let named = spoken.headers().filter(|_| client != spoken);
+    let text = |value: &'static str| headers.get_all(value).iter();
+    let betas: Vec<&str> = named
         .into_iter()
-        .flatten()
+        .flat_map(|[betas, _]| text(betas))
         .filter_map(|value| value.to_str().ok())
         .collect();
+    let version = named.and_then(|[_, version]| headers.get(version)?.to_str().ok());
     let worn = Worn {
-        spoken: admitted.call.speech.dialect,
+        spoken: client,
         head: &admitted.head,
         body: &planned.screened.body.bytes,
-        betas: &betas,
+        headers: HeadersSaid {
+            betas: &betas,
+            version,
+        },
     };
     spoken
         .fit(&worn, edits)

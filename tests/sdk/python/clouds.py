@@ -29,9 +29,7 @@ SHARED = [
     anthropic_suite.tools,
     anthropic_suite.tools_streamed,
     anthropic_suite.tool_result,
-    anthropic_suite.max_tokens,
     anthropic_suite.cut_stream,
-    anthropic_suite.cut_whole,
 ]
 
 
@@ -59,9 +57,9 @@ MAKERS = {"anthropic-bedrock": on_bedrock, "anthropic-vertex": on_vertex}
 anthropic_suite.client = lambda pair, **options: MAKERS[pair.client](pair, **options)
 
 
-def create(pair, model, api_key=None):
+def create(pair, model, api_key=None, text="x"):
     return anthropic_suite.client(pair, api_key=api_key).messages.create(
-        model=model, max_tokens=100, messages=anthropic_suite.user("x")
+        model=model, max_tokens=1000, messages=anthropic_suite.user(text)
     )
 
 
@@ -93,6 +91,22 @@ def errors(pair):
         lambda: create(pair, pair.down),
         "provider down",
     )
+    refused(
+        pair,
+        anthropic.InternalServerError,
+        502,
+        "provider_failed",
+        lambda: create(pair, pair.cut, text=LONG_TEXT),
+        "cut whole answer",
+    )
+
+
+def max_tokens(pair):
+    message = anthropic_suite.client(pair).messages.create(
+        model=pair.model, max_tokens=20, messages=anthropic_suite.user(LONG_TEXT)
+    )
+    equal(message.stop_reason, "max_tokens", "stop_reason")
+    check(message.usage.output_tokens <= 20, f"{message.usage.output_tokens} tokens")
 
 
 def betas(pair):
@@ -174,8 +188,8 @@ def invoked_cut(pair):
 
 
 SUITES = {
-    "anthropic-bedrock": [*SHARED, errors, betas],
-    "anthropic-vertex": [*SHARED, errors, betas],
+    "anthropic-bedrock": [*SHARED, max_tokens, errors, betas],
+    "anthropic-vertex": [*SHARED, max_tokens, errors, betas],
     "boto3-invoke": [invoked, invoked_streaming, invoked_tools, invoked_wrongly, invoked_cut],
 }
 PAIRS = {
