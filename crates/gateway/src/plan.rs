@@ -57,7 +57,7 @@ pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planne
         Resolved::NotFound(near) => return Err(refuse::no_model(name, &near)),
     };
     let mut plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
-    let unfit = fit::fit(&screened, &mut plan)?;
+    let unfit = fit::fit(&screened, &mut plan);
     if plan.steps.is_empty() && !unfit.is_empty() {
         return Err(refuse::unfit(name, &unfit));
     }

@@ -5,75 +5,67 @@
 
 use dialect::needs::{Need, Needs};
 use memchr::memmem;
-use policy::failure::Failure;
 use policy::fit::{Unfit, Wants, fit as fit_plan, least_tokens};
 use policy::plan::Plan;
 use policy::profile::Profile;
 
-use crate::refuse;
 use crate::screen::Screened;
 
-/// What the head does not tell and the messages may.
-const DEEPER: [Need; 5] = [
-    Need::Vision,
-    Need::Audio,
-    Need::Video,
-    Need::Documents,
-    Need::Prefill,
-];
+/// What the head does not tell and the messages may hold.
+const MEDIA: [Need; 4] = [Need::Vision, Need::Audio, Need::Video, Need::Documents];
 
 /// How near behind the last role its word stands, in bytes.
 const ROLE_BYTES: usize = 32;
 
 /// Takes the targets out of the plan that cannot serve the request; gives those.
-///
-/// # Errors
-/// `invalid_request` where the request does not decode.
-pub(super) fn fit(screened: &Screened, plan: &mut Plan) -> Result<Vec<Unfit>, Failure> {
+pub(super) fn fit(screened: &Screened, plan: &mut Plan) -> Vec<Unfit> {
     let limits = plan.model.fallback.context_window.iter();
     let all = plan.steps.iter().map(|step| &step.target).chain(limits);
     let known: Vec<Profile> = all.map(|target| target.profile).collect();
     if known.iter().all(|profile| *profile == Profile::default()) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let wants = wants(screened, &known)?;
-    Ok(fit_plan(plan, &wants))
+    fit_plan(plan, &wants(screened, &known))
 }
 
-fn wants(screened: &Screened, known: &[Profile]) -> Result<Wants, Failure> {
+fn wants(screened: &Screened, known: &[Profile]) -> Wants {
     let head = &screened.admitted.head;
     let body = &screened.body.bytes;
-    let mut needs = head.needs;
+    let server = screened.admitted.call.speech.dialect.server();
     let lacking = |need: Need| known.iter().any(|one| one.can(need) == Some(false));
-    let speech = screened.admitted.call.speech;
-    let media = |need: &[Need]| need.iter().copied().any(lacking);
-    let mut may_hold = media(&[Need::Prefill]) && may_end_in_own_words(body);
-    let mut has_media = false;
+    let some_lack_media = MEDIA.into_iter().any(lacking);
     let smallest = known.iter().filter_map(|one| one.max_input_tokens).min();
     // Fewer bytes than that are not too long for any of them.
     let may_be_long = smallest.is_some_and(|most| least_tokens(body.len(), 0) > most);
-    if media(DEEPER.get(..4).unwrap_or_default()) || may_be_long {
-        let found = speech.dialect.server().media(body);
+    let mut has_media = false;
+    if some_lack_media || may_be_long {
+        let found = server.media(body);
         has_media = found.images > 0 || found.documents > 0 || found.unbounded.is_some();
-        may_hold |= has_media;
     }
-    if may_hold && DEEPER.into_iter().any(lacking) {
-        let request = speech.dialect.server().decode_request(body);
-        let request = request.map_err(|invalid| refuse::invalid(&invalid))?;
+    let may_be_begun = lacking(Need::Prefill) && may_end_in_own_words(body);
+    let mut needs = head.needs;
+    // What does not decode may still be right for a target of its dialect, which is for it to say.
+    if ((has_media && some_lack_media) || may_be_begun)
+        && let Ok(request) = server.decode_request(body)
+    {
         needs = needs.and(only_deeper(Needs::of(&request)));
     }
     let escapes = || memmem::find_iter(body, b"\\u").count();
     // Of media the bytes say nothing.
     let least = (may_be_long && !has_media).then(|| least_tokens(body.len(), escapes()));
-    Ok(Wants {
+    Wants {
         needs,
         least_tokens: least,
-    })
+    }
 }
 
+/// Those that the head does not tell.
 fn only_deeper(needs: Needs) -> Needs {
-    let deeper = needs.iter().filter(|need| DEEPER.contains(need));
-    deeper.fold(Needs::default(), Needs::with)
+    let is_deeper = |need: &Need| MEDIA.contains(need) || *need == Need::Prefill;
+    needs
+        .iter()
+        .filter(is_deeper)
+        .fold(Needs::default(), Needs::with)
 }
 
 /// Whether the last role in the body may be the model's.
