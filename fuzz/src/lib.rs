@@ -81,6 +81,7 @@ pub fn pair(from: Dialect, to: Dialect, bytes: &[u8]) {
 
 fn encoded(to: Dialect, hub: &dialect::chat::Request) -> Vec<u8> {
     let target = TargetModel {
+        adaptive_thinking: false,
         model: "m",
         default_max_tokens: 4096,
         force_usage: false,

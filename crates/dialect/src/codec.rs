@@ -311,6 +311,8 @@ pub struct TargetModel<'a> {
     pub default_max_tokens: u64,
     /// Whether the provider understands the switch for usage in streams.
     pub force_usage: bool,
+    /// Whether the model is asked to think by how hard, and refuses a budget of tokens.
+    pub adaptive_thinking: bool,
 }
 
 /// What a stream's encoder must know of the request.

@@ -28,7 +28,7 @@ pub mod patch;
 pub mod reasoning;
 mod spoken;
 
-pub use anthropic::Dress;
+pub use anthropic::{Dress, HeadersSaid};
 pub use spoken::{Fitted, Spoken, Worn};
 
 use codec::{ClientCodec, ServerCodec};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::chat::{OutputFormat, Part, PartKind, Request, ToolKind};
+use crate::chat::{OutputFormat, Part, PartKind, Request, Role, ToolKind};
 
 /// A set of abilities.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -39,11 +39,13 @@ pub enum Need {
     ServerState,
     /// Answers later, when it is asked again.
     Background,
+    /// Goes on from a message of its own at the end of the request.
+    Prefill,
 }
 
 impl Need {
     /// All, in the order in which they are listed to people.
-    pub const ALL: [Need; 14] = [
+    pub const ALL: [Need; 15] = [
         Need::Tools,
         Need::HostedTools,
         Need::Vision,
@@ -58,6 +60,7 @@ impl Need {
         Need::StoredFile,
         Need::ServerState,
         Need::Background,
+        Need::Prefill,
     ];
 
     /// The word used on the command line and in decisions.
@@ -78,6 +81,7 @@ impl Need {
             Need::StoredFile => "stored_file",
             Need::ServerState => "server_state",
             Need::Background => "background",
+            Need::Prefill => "prefill",
         }
     }
 
@@ -87,6 +91,12 @@ impl Need {
 }
 
 impl Needs {
+    /// Whether nothing is in the set.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Adds one.
     pub fn add(&mut self, need: Need) {
         self.0 |= need.bit();
@@ -146,6 +156,10 @@ impl Needs {
         }
         for message in &request.messages {
             needs.add_parts(&message.parts);
+        }
+        let last = request.messages.last();
+        if last.is_some_and(|last| last.role == Role::Assistant) {
+            needs.add(Need::Prefill);
         }
         needs
     }

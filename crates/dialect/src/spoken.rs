@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use crate::Dialect;
-use crate::anthropic::{self, Dress, Dressed};
+use crate::anthropic::{self, Dress, Dressed, HeadersSaid};
 use crate::codec::{Broken, ClientCodec, Edits, ServerCodec};
 use crate::frame::Frame;
 use crate::head::Head;
@@ -26,7 +26,8 @@ pub struct Spoken {
 pub struct Fitted {
     /// The edits to the body.
     pub patch: Patch,
-    /// What the body no longer says and headers do, names in lower case.
+    /// What the body no longer says and these headers do, in place of any other value; names in lower
+    /// case.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -39,8 +40,8 @@ pub struct Worn<'a> {
     pub head: &'a Head,
     /// Its body.
     pub body: &'a Bytes,
-    /// The values of its header of that name that names betas ([`Spoken::betas_header`]).
-    pub betas: &'a [&'a str],
+    /// What its headers say that others say in the body ([`Spoken::headers`]).
+    pub headers: HeadersSaid<'a>,
 }
 
 impl Spoken {
@@ -150,10 +151,12 @@ impl Spoken {
         }
     }
 
-    /// The client's header that [`Spoken::fit`] asks for, where there is one.
+    /// The client's headers that [`Spoken::fit`] asks for where it does not speak like this: that of
+    /// betas and that of the version.
     #[must_use]
-    pub fn betas_header(self) -> Option<&'static str> {
-        (self.dialect == Dialect::AnthropicMessages).then_some(anthropic::BETAS_HEADER)
+    pub fn headers(self) -> Option<[&'static str; 2]> {
+        let both = [anthropic::BETAS_HEADER, anthropic::VERSION_HEADER];
+        (self.dialect == Dialect::AnthropicMessages).then_some(both)
     }
 
     /// The edits that make a request of the same dialect right for a target that speaks it like this.
@@ -168,13 +171,9 @@ impl Spoken {
             });
         }
         let dresses = (worn.spoken.dress, self.dress);
-        let said = (worn.head.stream, worn.betas);
-        let (patch, betas) = anthropic::redress(dresses, worn.body, said, edits)?;
-        let headers = betas.map(|betas| (anthropic::BETAS_HEADER, betas));
-        Ok(Fitted {
-            patch,
-            headers: headers.into_iter().collect(),
-        })
+        let said = (worn.head.stream, worn.headers);
+        let (patch, headers) = anthropic::redress(dresses, worn.body, said, edits)?;
+        Ok(Fitted { patch, headers })
     }
 
     /// A frame of a stream of the same dialect, whatever it is framed as, as this frames it. None

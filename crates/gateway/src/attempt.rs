@@ -93,7 +93,12 @@ async fn all_attempts(
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped, shared.clone());
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
-        let next = match ready(&shared, &mut outgoing, (&tries, &route, &target), target.provider.spoken()) {
+        let next = match ready(
+            &shared,
+            &mut outgoing,
+            (&tries, &route, &target),
+            target.provider.spoken(),
+        ) {
             Err(why) => {
                 ends.add(why);
                 route.pass()
@@ -168,7 +173,7 @@ pub(crate) fn ready(
     (tries, route, target): (&Tries, &Route, &Arc<Target>),
     spoken: Spoken,
 ) -> Result<(Encoded, Ticket), NotReady> {
-    let encoded = outgoing.encode_in(spoken, target, shared);
+    let encoded = outgoing.encode(spoken, target, shared);
     let encoded = encoded.map_err(|failure| NotReady::Unusable(Box::new(failure)))?;
     if !tries.allow(&shared.choice, route, target) {
         return Err(NotReady::Unbudgeted);

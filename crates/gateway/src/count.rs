@@ -110,8 +110,11 @@ async fn counted(
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
         let provider = &target.provider;
-        let spoken = provider.paths.counts.unwrap_or(provider.dialect);
-        let Some(counter) = spoken.counter() else {
+        let spoken = provider
+            .paths
+            .counts
+            .map_or_else(|| provider.spoken(), Spoken::of);
+        let Some(counter) = spoken.dialect().counter() else {
             return estimated(&outgoing);
         };
         let next = match ready(&shared, &mut outgoing, (&tries, &route, &target), spoken) {
@@ -209,7 +212,7 @@ impl One<'_> {
     async fn attempt(
         &self,
         encoded: Encoded,
-        by: (Dialect, &dyn TokenCounter),
+        by: (Spoken, &dyn TokenCounter),
         exchange: &mut Exchange,
     ) -> Result<u64, Failed> {
         let began = Instant::now();
@@ -236,7 +239,7 @@ impl One<'_> {
     async fn ask(
         &self,
         mut encoded: Encoded,
-        (spoken, counter): (Dialect, &dyn TokenCounter),
+        (spoken, counter): (Spoken, &dyn TokenCounter),
         exchange: &mut Exchange,
     ) -> Result<u64, Failed> {
         let shared = &self.gateway.shared;

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialect::Dialect;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
-use dialect::{Fitted, Spoken, Worn};
+use dialect::{Fitted, HeadersSaid, Spoken, Worn};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
+use policy::profile::Thinking;
 use policy::provider::Provider;
 use policy::renewal::{Renewal, Token};
 use policy::secret::{ProviderKey, Secret};
@@ -97,25 +97,13 @@ impl Outgoing {
         own.unwrap_or(self.planned.plan.model.fidelity)
     }
 
-    /// Writes the body for a target.
+    /// Writes the body for a target, in a dialect that it speaks.
     ///
     /// # Errors
     /// `invalid_request` where the request does not decode, `cannot_translate`
     /// where the target cannot carry what must be carried, `no_target` where every
     /// credential for it was refused already.
     pub(crate) fn encode(
-        &mut self,
-        target: &Arc<Target>,
-        shared: &Shared,
-    ) -> Result<Encoded, Failure> {
-        self.encode_in(target.provider.spoken(), target, shared)
-    }
-
-    /// The same in a dialect that the target speaks too.
-    ///
-    /// # Errors
-    /// As that.
-    pub(crate) fn encode_in(
         &mut self,
         spoken: Spoken,
         target: &Arc<Target>,
@@ -167,11 +155,7 @@ impl Outgoing {
         let returned = self.kept.put_back(request, target, shared);
         let request = returned.as_ref().unwrap_or(request);
         let mut losses = Losses::default();
-        let model = TargetModel {
-            model: &target.model,
-            default_max_tokens: target.default_max_tokens,
-            force_usage,
-        };
+        let model = target_model(target, force_usage);
         let body = spoken.client().encode_request(request, &model, &mut losses);
         let refused = self.fidelity().refused(losses.as_slice());
         if !refused.is_empty() {
@@ -239,7 +223,7 @@ impl Outgoing {
     /// As that.
     pub(crate) fn request_at(
         &self,
-        (target, spoken, of_dialect): (&Target, Dialect, &str),
+        (target, spoken, of_dialect): (&Target, Spoken, &str),
         encoded: &mut Encoded,
         (hasher, now_ms): (&KeyHasher, i64),
     ) -> Result<Request<Full<Pieces>>, Failure> {
@@ -258,7 +242,7 @@ impl Outgoing {
         for (name, value) in &encoded.moved {
             let value = HeaderValue::try_from(value.as_str())
                 .map_err(|_| no_target(target, "a beta's name can stand in no header"))?;
-            headers.append(HeaderName::from_static(name), value);
+            headers.insert(HeaderName::from_static(name), value);
         }
         idempotent(headers, (admitted, target), hasher)?;
         if let Some(key) = &encoded.key {
@@ -270,21 +254,40 @@ impl Outgoing {
     }
 }
 
+/// What an encoder must know of a target.
+fn target_model(target: &Target, force_usage: bool) -> TargetModel<'_> {
+    let (profile, usual) = (&target.profile, target.default_max_tokens);
+    TargetModel {
+        model: &target.model,
+        default_max_tokens: profile
+            .max_output_tokens
+            .map_or(usual, |most| most.min(usual)),
+        force_usage,
+        adaptive_thinking: profile.thinking == Some(Thinking::Adaptive),
+    }
+}
+
 /// The client's own bytes for a target of its dialect.
 fn fit(spoken: Spoken, planned: &Planned, edits: &Edits<'_>) -> Result<Fitted, Failure> {
     let admitted = &planned.screened.admitted;
     let headers = &admitted.call.headers;
-    let betas = spoken.betas_header().map(|name| headers.get_all(name));
-    let betas: Vec<&str> = betas
+    let client = admitted.call.speech.dialect;
+    let named = spoken.headers().filter(|_| client != spoken);
+    let text = |value: &'static str| headers.get_all(value).iter();
+    let betas: Vec<&str> = named
         .into_iter()
-        .flatten()
+        .flat_map(|[betas, _]| text(betas))
         .filter_map(|value| value.to_str().ok())
         .collect();
+    let version = named.and_then(|[_, version]| headers.get(version)?.to_str().ok());
     let worn = Worn {
-        spoken: admitted.call.speech.dialect,
+        spoken: client,
         head: &admitted.head,
         body: &planned.screened.body.bytes,
-        betas: &betas,
+        headers: HeadersSaid {
+            betas: &betas,
+            version,
+        },
     };
     spoken
         .fit(&worn, edits)

@@ -23,6 +23,8 @@ use crate::reserve::{ANSWER_TOKENS, TOKEN_BYTES, tier_asked};
 use crate::screen::Screened;
 use crate::stored;
 
+mod fit;
+
 /// A request with the targets that may serve it.
 pub(crate) struct Planned {
     /// The request.
@@ -37,8 +39,9 @@ pub(crate) struct Planned {
 ///
 /// # Errors
 /// `invalid_request` for what is not served, `not_found` for an earlier answer that is not the
-/// caller's, `model_not_found` with near names, `model_not_allowed`, or `no_target`, which says when
-/// the first of the targets that are out of use may be tried again.
+/// caller's, `model_not_found` with near names, `model_not_allowed`, `cannot_translate` where every
+/// target lacks what the request needs, or `no_target`, which says when the first of the targets that
+/// are out of use may be tried again.
 pub(crate) fn plan(
     screened: Screened,
     shared: &Shared,
@@ -67,17 +70,21 @@ pub(crate) fn plan(
         Resolved::NotFound(near) => return Err(refuse::no_model(name, &near)),
     };
     exchange.model = Some(Arc::clone(&model));
-    let plan = match &pinned {
+    let mut plan = match &pinned {
         Some(place) => stored::plan(&model, place)?,
         None => choose(&model, &screened, (shared, exchange)),
     };
     exchange.excluded.clone_from(&plan.excluded);
+    let unfit = fit::fit(&screened, &mut plan);
     if !plan.steps.is_empty() {
         return Ok(Box::new(Planned {
             screened,
             plan,
             pinned,
         }));
+    }
+    if plan.excluded.is_empty() && !unfit.is_empty() {
+        return Err(refuse::unfit(name, &unfit));
     }
     if plan.excluded.is_empty() {
         let why = format!("the model {} has no target", quote(name));

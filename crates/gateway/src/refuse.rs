@@ -9,6 +9,7 @@ use http::header::UPGRADE;
 use jiff::Timestamp;
 use policy::accounts::{Refusal, RefusalKind};
 use policy::failure::{Code, Failure};
+use policy::fit::{self, Unfit};
 use policy::limit::Resource;
 use policy::money::Nanos;
 use store::journal::StorageError;
@@ -98,6 +99,30 @@ pub(crate) fn cannot_translate(what: &str, refused: &[&Loss]) -> Failure {
         .unwrap_or_default());
     match Json::parse(&String::from_utf8_lossy(&fields.into_bytes())) {
         Ok(list) => failure.with("fields", list),
+        Err(_) => failure,
+    }
+}
+
+/// A request that needs what each target of its model is known to lack. Asking again cannot help.
+#[must_use]
+pub(crate) fn unfit(model: &str, unfit: &[Unfit]) -> Failure {
+    let mut fields = Writer::default();
+    fields.array(|out| {
+        for one in unfit {
+            out.object(|out| {
+                out.key("target").string(one.target.name());
+                out.key("why").string(&one.lacks.told());
+            });
+        }
+    });
+    let message = format!(
+        "no target of the model {} can serve this request: {} (`profile` on a target overrides what is known of it)",
+        quote(model),
+        fit::told(unfit)
+    );
+    let failure = Failure::new(Code::CannotTranslate, message);
+    match Json::parse(&String::from_utf8_lossy(&fields.into_bytes())) {
+        Ok(list) => failure.with("unfit", list),
         Err(_) => failure,
     }
 }

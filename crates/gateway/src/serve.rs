@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use dialect::Dialect;
+use dialect::Spoken;
 use dialect::head::Head;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -149,7 +149,7 @@ async fn forward(
     Ok(Way::Send(reserved))
 }
 
-fn read_head(dialect: Dialect, is_counted: bool, body: &mut intake::Body) -> Result<Head, Failure> {
+fn read_head(dialect: Spoken, is_counted: bool, body: &mut intake::Body) -> Result<Head, Failure> {
     if is_counted {
         return count::asked(dialect, body);
     }

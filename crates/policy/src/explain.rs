@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use dialect::needs::Need;
+use dialect::needs::{Need, Needs};
 
 use crate::balance::Circumstances;
+use crate::fit::{Wants, keeps, lack};
 use crate::model::{Balance, Model, Target};
 use crate::plan::{Role, plan};
 
@@ -71,21 +72,76 @@ pub fn explain(model: &Arc<Model>, known: &Circumstances<'_>) -> Vec<Line> {
     lines
 }
 
-/// What is to be known beside an explanation, of what was asked and excludes nothing.
+/// What a request that needs this and has so many tokens wants of its targets.
 #[must_use]
-pub fn notes(needs: &[Need], prompt_tokens: Option<u64>) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !needs.is_empty() {
-        let needs: Vec<&str> = needs.iter().copied().map(Need::name).collect();
-        notes.push(format!(
-            "no target says what it can do, so needing {} excludes none",
-            needs.join(", ")
-        ));
+pub fn asked(needs: &[Need], prompt_tokens: Option<u64>) -> Wants {
+    Wants {
+        needs: needs.iter().copied().fold(Needs::default(), Needs::with),
+        least_tokens: prompt_tokens,
     }
-    if let Some(tokens) = prompt_tokens {
-        notes.push(format!(
-            "no target says how much it takes, so {tokens} tokens exclude none; `fallback.context_window` is used when a provider says it is too long"
-        ));
+}
+
+/// The same for a request that wants this: what cannot serve it is not used.
+#[must_use]
+pub fn explain_for(model: &Arc<Model>, wants: &Wants, known: &Circumstances<'_>) -> Vec<Line> {
+    let (mut used, mut unused_ones): (Vec<Line>, Vec<Line>) = explain(model, known)
+        .into_iter()
+        .map(|line| match lack(&line.target.profile, wants) {
+            Some(lacks) => unused(&line.target, lacks.told()),
+            None => line,
+        })
+        .partition(|line| line.order.is_some());
+    used.sort_by_key(|line| {
+        (
+            line.role == Some(Role::Fallback),
+            !keeps(&line.target.profile, wants),
+        )
+    });
+    for (at, line) in used.iter_mut().enumerate() {
+        line.order = Some(at + 1);
+        if !keeps(&line.target.profile, wants) {
+            line.why
+                .push_str("; after those that keep all that is asked for");
+        }
+    }
+    used.append(&mut unused_ones);
+    used
+}
+
+/// What is to be known beside an explanation: which targets nobody knows enough of to leave them out.
+#[must_use]
+pub fn notes(model: &Model, needs: &[Need], prompt_tokens: Option<u64>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for need in needs {
+        let unknown = |target: &&Arc<Target>| target.profile.can(*need).is_none();
+        let names: Vec<&str> = model
+            .targets
+            .iter()
+            .filter(unknown)
+            .map(|t| &**t.name())
+            .collect();
+        if !names.is_empty() {
+            notes.push(format!(
+                "nobody says whether {} can do `{}`, so that is assumed",
+                names.join(", "),
+                need.name()
+            ));
+        }
+    }
+    if prompt_tokens.is_some() {
+        let unknown = |target: &&Arc<Target>| target.profile.max_input_tokens.is_none();
+        let names: Vec<&str> = model
+            .targets
+            .iter()
+            .filter(unknown)
+            .map(|t| &**t.name())
+            .collect();
+        if !names.is_empty() {
+            notes.push(format!(
+                "nobody says how much {} reads; `fallback.context_window` is used when a provider says it is too long",
+                names.join(", ")
+            ));
+        }
     }
     notes
 }

@@ -8,6 +8,7 @@ use dialect::loss::Fidelity;
 use foldhash::quality::FixedState;
 
 use crate::health::BreakerRules;
+use crate::profile::Profile;
 use crate::provider::Provider;
 use crate::snapshot::DEFAULT_MAX_TOKENS;
 
@@ -54,6 +55,8 @@ pub struct Target {
     pub priority: u32,
     /// Output limit to send where the dialect demands one and the client gave none.
     pub default_max_tokens: u64,
+    /// What it can do, as far as that is known.
+    pub profile: Profile,
 }
 
 impl Target {
@@ -66,6 +69,7 @@ impl Target {
         Self {
             number: FixedState::default().hash_one(&name),
             name,
+            profile: Profile::built_in(provider.catalogue_id, &model),
             provider,
             model,
             weight: 1,

@@ -7,7 +7,7 @@
 mod book;
 mod data;
 mod given;
-mod names;
+pub(crate) mod names;
 mod rates;
 
 use std::sync::Arc;

@@ -136,6 +136,7 @@ fn encode(times: u64) -> Result<()> {
         model: "bench",
         default_max_tokens: 1024,
         force_usage: true,
+        adaptive_thinking: false,
     };
     for _ in 0..times {
         let client = Dialect::AnthropicMessages.client();

@@ -83,7 +83,7 @@ pub(super) fn offers(catalogue: &Value, provider: &Provider) -> anyhow::Result<V
 }
 
 /// The name without the provider; none for what is no model but a size class or a region.
-fn name<'a>(key: &'a str, provider: &Provider) -> Option<(&'a str, bool)> {
+pub(super) fn name<'a>(key: &'a str, provider: &Provider) -> Option<(&'a str, bool)> {
     if key.starts_with("together-ai-") || key.starts_with("fireworks-ai-") {
         return None;
     }

@@ -1,5 +1,5 @@
 //! `cargo xtask prices`: writes the price data that the gateway brings, from two published
-//! catalogues.
+//! catalogues, and what they say that models can do.
 //!
 //! The same catalogues give the same bytes. Where the catalogues differ nothing is averaged:
 //! one is kept, and the difference is listed. What has no price for tokens is left out, and
@@ -9,6 +9,7 @@ mod amount;
 mod genai;
 mod litellm;
 mod merge;
+mod profiles;
 mod providers;
 
 use std::fs;
@@ -25,6 +26,7 @@ use serde_json::Value;
 /// Where the data stands in the repository.
 pub const DATA: &str = "crates/policy/data";
 const PRICES: &str = "prices.jsonl";
+const PROFILES: &str = "profiles.jsonl";
 const DIFFERENCES: &str = "disagreements.csv";
 const GENAI: &str = "genai_prices.json";
 const LITELLM: &str = "litellm_model_prices.json";
@@ -50,6 +52,8 @@ pub struct Written {
     pub prices: String,
     /// Where the catalogues differ.
     pub differences: String,
+    /// What models can do.
+    pub profiles: String,
 }
 
 /// Writes the data into the repository and says what is in it.
@@ -68,14 +72,16 @@ pub fn run(options: &Options, root: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(&data)?;
     fs::write(data.join(PRICES), &written.prices)?;
     fs::write(data.join(DIFFERENCES), &written.differences)?;
+    fs::write(data.join(PROFILES), &written.profiles)?;
     for (_, notice) in NOTICES {
         fs::write(data.join(notice), fs::read(from.join(notice))?)?;
     }
     println!(
-        "prices: {} of {date}, {} KiB, {} differences between the catalogues",
+        "prices: {} of {date}, {} KiB, {} differences between the catalogues; {} profiles",
         book.rows().count(),
         written.prices.len() / 1024,
         written.differences.lines().count().saturating_sub(1),
+        written.profiles.lines().count(),
     );
     Ok(())
 }
@@ -89,12 +95,17 @@ pub fn write(from: &Path, date: Date) -> anyhow::Result<Written> {
     let litellm = read(&from.join(LITELLM))?;
     let mut lines = Vec::new();
     let mut differences = Vec::new();
+    let mut profiles = String::new();
     for provider in providers::ALL {
         let models = genai::models(&genai, provider)?;
         let offers = litellm::offers(&litellm, provider)?;
         let merged = merge::merge(provider.id, models, offers, date);
         lines.extend(merged.lines);
         differences.extend(merged.differences);
+        for line in profiles::lines(&litellm, provider)? {
+            profiles.push_str(&serde_json::to_string(&line)?);
+            profiles.push('\n');
+        }
     }
     ensure!(!lines.is_empty(), "the catalogues hold no price");
     let mut prices = serde_json::to_string(&header(date))?;
@@ -111,6 +122,7 @@ pub fn write(from: &Path, date: Date) -> anyhow::Result<Written> {
     Ok(Written {
         prices,
         differences: listed,
+        profiles,
     })
 }
 
@@ -151,7 +163,7 @@ mod tests {
 
     use policy::price::{Header, PriceBook};
 
-    use super::{DATA, DIFFERENCES, PRICES, write};
+    use super::{DATA, DIFFERENCES, PRICES, PROFILES, write};
 
     #[test]
     fn the_data_is_what_the_catalogues_give() {
@@ -170,6 +182,8 @@ mod tests {
         }
         let written = write(&from, header.date).unwrap();
         assert!(written.prices == prices, "run `cargo xtask prices`");
+        let profiles = fs::read_to_string(data.join(PROFILES)).unwrap();
+        assert!(written.profiles == profiles, "run `cargo xtask prices`");
         let differences = fs::read_to_string(data.join(DIFFERENCES)).unwrap();
         assert!(
             written.differences == differences,

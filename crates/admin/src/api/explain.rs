@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dialect::needs::Need;
 use policy::balance::Circumstances;
 use policy::caller::VirtualKey;
+use policy::explain::{asked, explain_for};
 use policy::plan::Role;
 use policy::snapshot::Resolved;
 use policy::viewer::Viewer;
@@ -69,6 +70,7 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
     let seen = Seen::of(&snapshot, viewer);
     let key = key(&seen, question.key.as_deref())?;
     let needs = needs(&question.needs)?;
+    let asked = asked(&needs, question.prompt_tokens);
     let model = match snapshot.resolve(&question.model, &key) {
         Resolved::Model(model) => model,
         Resolved::NotAllowed => {
@@ -92,9 +94,9 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
             now,
             ..Circumstances::default()
         };
-        lines = Some(policy::explain::explain(&model, &known));
+        lines = Some(explain_for(&model, &asked, &known));
     });
-    let unknown = || policy::explain::explain(&model, &Circumstances::default());
+    let unknown = || explain_for(&model, &asked, &Circumstances::default());
     let lines = lines.unwrap_or_else(unknown).into_iter();
     Ok(Explanation {
         model: question.model.clone(),
@@ -112,7 +114,7 @@ pub(super) fn explain(app: &App, viewer: &Viewer, question: &Question) -> Answer
                 why: line.why,
             })
             .collect(),
-        notes: policy::explain::notes(&needs, question.prompt_tokens),
+        notes: policy::explain::notes(&model, &needs, question.prompt_tokens),
     })
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Nothing is changed: the configuration is read, ports are tried and let go, a file in the data
 //! folder is made and taken away, and each provider is asked for its models with each of its
-//! credentials. No secret shows in what is said.
+//! credentials, those made at run time too. No secret shows in what is said.
 
 mod host;
 mod provider;
+mod stored;
 
 use std::process::ExitCode;
 
@@ -69,8 +70,9 @@ impl Finding {
 /// # Errors
 /// Where the configuration is bad, or there is nothing to look with.
 pub(super) fn run(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
-    let config = read(options)?;
+    let mut config = read(options)?;
     let mut findings = vec![Finding::good("configuration", told(&config))];
+    findings.extend(stored::providers(&mut config));
     findings.push(host::file_limit());
     findings.push(host::data_folder(&config.data));
     let admin = config.admin.as_ref();

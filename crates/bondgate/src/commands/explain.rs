@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use policy::balance::Circumstances;
 use policy::caller::VirtualKey;
-use policy::explain::{Line, explain, notes};
+use policy::explain::{Line, asked, explain_for, notes};
 use policy::plan::Role;
 use policy::snapshot::{Resolved, Snapshot};
 use store::keys::KeyHasher;
@@ -37,10 +37,11 @@ pub(super) fn run(options: &ExplainOptions) -> anyhow::Result<()> {
         Resolved::NotFound(near) => bail!("{}", not_found(&options.model, &near)),
     };
     let mut rows = Rows::new(&["order", "target", "role", "why"]);
-    for line in explain(&model, &Circumstances::default()) {
+    let asked = asked(&options.needs, options.prompt_tokens);
+    for line in explain_for(&model, &asked, &Circumstances::default()) {
         rows.push(row(&line));
     }
-    for note in notes(&options.needs, options.prompt_tokens) {
+    for note in notes(&model, &options.needs, options.prompt_tokens) {
         eprintln!("note: {note}");
     }
     print(&rows.render(options.format))

@@ -165,6 +165,26 @@ fn holder(lock: &mut File) -> String {
     }
 }
 
+/// The master key of a folder that may belong to a gateway which runs: nothing is made and nothing
+/// locked. None where there is none yet.
+///
+/// # Errors
+/// Where it cannot be read, or others can read it.
+pub fn present_master_key(
+    folder: &Path,
+    configured: Option<&Secret>,
+) -> Result<Option<Secret>, DataDirError> {
+    if let Some(secret) = configured {
+        return Ok(Some(Secret::new(secret.reveal().to_owned())));
+    }
+    let path = folder.join("master.key");
+    match File::open(&path) {
+        Ok(file) => read_secret(file, &path).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error(&path, error)),
+    }
+}
+
 fn read_secret(file: File, path: &Path) -> Result<Secret, DataDirError> {
     let wrong = |why| DataDirError::MasterKey {
         path: path.display().to_string(),

@@ -190,6 +190,49 @@ pub struct TargetFile {
     /// Output limit sent where the provider demands one and the caller gave none; default 4096.
     #[schemars(range(min = 1))]
     pub max_tokens: Option<u32>,
+    /// What the model can do, where the built-in data does not know it or is wrong.
+    pub profile: Option<ProfileFile>,
+}
+
+/// What a model can do; what is left out is as the built-in data says.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfileFile {
+    /// The longest input, in tokens: what is longer beyond doubt is not sent there.
+    #[schemars(range(min = 1))]
+    pub max_input_tokens: Option<u64>,
+    /// The longest output, in tokens; bounds what is sent where the caller gave no limit.
+    #[schemars(range(min = 1))]
+    pub max_output_tokens: Option<u64>,
+    /// Whether it calls tools.
+    pub tools: Option<bool>,
+    /// Whether it sees pictures.
+    pub vision: Option<bool>,
+    /// Whether it hears sound.
+    pub audio: Option<bool>,
+    /// Whether it sees films.
+    pub video: Option<bool>,
+    /// Whether it reads documents.
+    pub documents: Option<bool>,
+    /// Whether it answers after a JSON schema.
+    pub json_schema: Option<bool>,
+    /// Whether it reasons as asked; others come first where it does not.
+    pub reasoning: Option<bool>,
+    /// How Claude is asked to reason.
+    pub thinking: Option<ThinkingFile>,
+    /// Whether it goes on from a message of its own at the end of a request.
+    pub prefill: Option<bool>,
+}
+
+/// How Claude is asked to reason.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum ThinkingFile {
+    /// By a budget of tokens.
+    Budget,
+    /// As much as it sees fit.
+    Adaptive,
 }
 
 /// Where to go when a model's own targets fail.

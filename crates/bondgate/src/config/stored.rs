@@ -160,16 +160,16 @@ mod tests {
     use policy::secret::Secret;
     use serde_json::json;
 
-    use super::{Row, as_written, at, catalog, providers, told};
+    use super::{ProviderSpec, as_written, at, catalog, providers, told};
     use policy::provider::Provider;
 
     fn provider(spec: serde_json::Value, sealed: &[&str]) -> Result<Provider, String> {
-        let spec = serde_json::from_value(spec).unwrap();
+        let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
         let sealed: Vec<Secret> = sealed
             .iter()
             .map(|s| Secret::new((*s).to_owned()))
             .collect();
-        let row: Option<&'static Row> = catalog::find("p");
+        let row = catalog::find(spec.provider.as_deref().unwrap_or("p"));
         let file = as_written(&spec, row, &sealed)?;
         let mut problems = Vec::new();
         let found = providers::one("p", &at(file), &mut problems);
@@ -209,7 +209,7 @@ mod tests {
         let spec = json!({ "provider": "azure-openai" });
         let why = provider(spec, &["k"]).err().unwrap();
         assert!(why.contains("`resource`"), "{why}");
-        let spec = json!({ "provider": "vertex", "region": "r", "project": "p", "google": {} });
+        let spec = json!({ "base_url": "https://api.example", "dialect": "gemini", "google": {} });
         let why = provider(spec, &["{}"]).err().unwrap();
         assert!(why.contains("private_key"), "{why}");
     }

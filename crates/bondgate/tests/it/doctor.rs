@@ -2,9 +2,16 @@
 
 use std::process::{Command, Output};
 
+use policy::viewer::Viewer;
 use serde_json::{Value, json};
 use sim::{Script, Sim};
+use store::keys::KeyHasher;
+use store::objects::{New, Objects, ProviderSpec};
+use store::seal::Sealer;
+use store::sqlite::{OpenMode, open_main};
 use tempfile::TempDir;
+
+use crate::program::{Program, SimThread};
 
 /// Runs a command over a configuration, whose listeners take any port.
 async fn run(command: &'static str, text: &str) -> Output {
@@ -152,4 +159,37 @@ alerts: { slack: \"https://hooks.slack.example/services/secret-path\" }
     assert_eq!(places, expected);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!said.contains("secret-path"), "{said}");
+}
+
+#[test]
+fn a_provider_that_was_made_at_run_time_is_looked_at_too() {
+    let sim = SimThread::start(r#"{ "rules": [] }"#);
+    let gateway = Program::start("providers: {}\n");
+    let data = gateway.folder.path().join("data");
+    let key = std::fs::read_to_string(data.join("master.key")).unwrap();
+    let secret = key.trim_end().as_bytes();
+    let db = open_main(&data, OpenMode::Existing).unwrap();
+    let sealer = Sealer::new(secret).unwrap();
+    let objects = Objects::open(db, KeyHasher::new(secret), sealer).unwrap();
+    let url = sim.sim.url();
+    for spec in [
+        json!({ "name": "made", "base_url": url, "dialect": "openai-chat", "key": "a-key" }),
+        json!({ "name": "half", "provider": "azure-openai", "key": "a-key" }),
+    ] {
+        let new = New::<ProviderSpec>::from_json(spec.to_string().as_bytes(), 0).unwrap();
+        objects.create(&Viewer::operator("ada"), new, 0).unwrap();
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_bondgate"))
+        .args(["doctor", "--format", "json"])
+        .current_dir(gateway.folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let rows = rows(&output);
+    assert_eq!(found(&rows, "provider made")["state"], "good", "{rows:#?}");
+    let half = found(&rows, "provider half");
+    assert!(
+        half["found"].as_str().unwrap().contains("`resource`"),
+        "{half}"
+    );
 }

@@ -40,6 +40,7 @@ mod reload_live;
 mod run;
 mod scan;
 mod sdk;
+mod sdk_clouds;
 mod sdk_engine;
 mod sdk_through;
 mod secrets;

@@ -4,8 +4,8 @@
 use std::process::Command;
 
 use crate::program::{KEY, Program, SimThread, part};
-use crate::sdk::{SCRIPT, suite};
 use crate::sdk::configuration;
+use crate::sdk::{SCRIPT, suite};
 
 #[test]
 fn official_libraries_count_list_and_pass_through() {

@@ -19,8 +19,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-pub(crate) use request::{BETAS_HEADER, redress};
-pub use request::{Dress, Wanted};
+pub(crate) use request::{BETAS_HEADER, VERSION_HEADER, redress};
+pub use request::{Dress, HeadersSaid, Wanted};
 pub(crate) use stream::reframe;
 
 use crate::chat::{Place, Request, Response, Words, places_in_blocks};
@@ -234,6 +234,7 @@ impl ClientCodec for Dressed {
             stream: request.stream,
             max_output_tokens: None,
             betas: &[],
+            version: None,
         };
         // What was just written is an object with each member once.
         match self.0.fit(&body, &wanted) {
@@ -294,7 +295,7 @@ impl ClientCodec for Dressed {
             Dress::Vertex => &Transport {
                 headers: &[],
                 forwarded: &[BETAS_HEADER],
-                request_id: "x-request-id",
+                request_id: "request-id",
                 limits: LIMITS,
             },
         }

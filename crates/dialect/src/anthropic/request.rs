@@ -14,8 +14,8 @@ mod turn;
 
 pub(super) use decode::decode;
 pub(super) use dress::undress;
-pub(crate) use dress::{BETAS_HEADER, redress};
-pub use dress::{Dress, Wanted};
+pub(crate) use dress::{BETAS_HEADER, VERSION_HEADER, redress};
+pub use dress::{Dress, HeadersSaid, Wanted};
 pub(super) use encode::encode;
 
 use super::wire::{kind_of, spelled, text};

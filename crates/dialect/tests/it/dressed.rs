@@ -27,6 +27,7 @@ fn fit(dress: Dress, body: &str, betas: &[&str]) -> Value {
         model: "m",
         stream: true,
         max_output_tokens: Some(10),
+        version: None,
         betas,
     };
     let out = dress.fit(&body, &wanted).unwrap().apply(&body);
@@ -77,6 +78,7 @@ fn any_body_goes_from_any_dress_into_any_other() {
         model: "m",
         stream: false,
         max_output_tokens: None,
+        version: None,
         betas: &[],
     };
     assert!(Dress::Bedrock.fit(twice, &wanted).is_err());

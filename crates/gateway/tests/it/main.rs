@@ -38,6 +38,7 @@ mod road_money;
 mod road_money_gone;
 mod road_money_limits;
 mod road_money_told;
+mod road_needs;
 mod road_paths;
 mod road_reasoning;
 mod road_secrets;

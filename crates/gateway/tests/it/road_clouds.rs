@@ -212,6 +212,24 @@ async fn betas_go_where_the_target_reads_them() {
 }
 
 #[tokio::test]
+async fn a_dated_version_goes_where_the_target_reads_it() {
+    let sim = sim().await;
+    let date = "2026-10-21";
+    let plain = Road::to(vec![cloud("p", Dress::Plain, &sim)]);
+    let vertex = Road::to(vec![cloud("p", Dress::Vertex, &sim)]);
+    let dated = ask(Dress::Bedrock, false, TEXT).with("anthropic_version", json!(date));
+    assert_eq!(dated.clone().send(&plain).await.status, 200);
+    let seen = sim.seen().pop().unwrap();
+    assert_eq!(seen.headers["anthropic-version"], date);
+    assert_eq!(dated.send(&vertex).await.status, 200);
+    assert_eq!(body_seen(&sim)["anthropic_version"], date);
+    let header = ask(Dress::Plain, false, TEXT).without("anthropic-version");
+    let header = header.header("anthropic-version", date);
+    assert_eq!(header.send(&vertex).await.status, 200);
+    assert_eq!(body_seen(&sim)["anthropic_version"], date);
+}
+
+#[tokio::test]
 async fn a_stream_that_is_cut_anywhere_never_ends_well() {
     for (client, served) in CLOUDS.into_iter().flat_map(|c| CLOUDS.map(|p| (c, p))) {
         for percent in (5..100).step_by(5) {

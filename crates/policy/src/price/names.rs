@@ -11,7 +11,7 @@ const REGIONS: [&str; 13] = [
 
 /// The name alone, without the path or the owner that some providers put around it; none
 /// where the name hides the model.
-pub(super) fn plain(name: &str) -> Option<&str> {
+pub(crate) fn plain(name: &str) -> Option<&str> {
     if let Some(arn) = name.strip_prefix("arn:") {
         let resource = arn.rsplit(':').find(|part| part.contains('/'))?;
         let at = name.find(resource)?;
@@ -36,7 +36,7 @@ pub fn without_region(name: &str) -> Option<&str> {
 }
 
 /// Ways to cut a version off the end of a name, the shortest version first.
-pub(super) fn undated(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn undated(name: &str) -> impl Iterator<Item = &str> {
     let cuts = name
         .char_indices()
         .rev()

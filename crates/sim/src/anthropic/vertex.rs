@@ -45,7 +45,9 @@ impl Dialect for OnVertex {
         let (model, method) = split(head).ok_or_else(|| Refusal::of(404))?;
         let own: Value = serde_json::from_slice(body)
             .map_err(|e| Refusal::bad(format!("Invalid JSON payload received. {e}")))?;
-        if text(&own, "anthropic_version") != Some("vertex-2023-10-16") {
+        // Newer client libraries name the version of the API itself, a date.
+        let version = text(&own, "anthropic_version").unwrap_or_default();
+        if version != "vertex-2023-10-16" && !is_date(version) {
             return Err(Refusal::bad("anthropic_version: Field required"));
         }
         if own.get("model").is_some() {
@@ -88,6 +90,13 @@ impl Dialect for OnVertex {
     }
 
     fn headers(&self, _headers: &mut HeaderMap, _request_id: &str, _status: u16) {}
+}
+
+fn is_date(text: &str) -> bool {
+    let shape = text
+        .bytes()
+        .map(|b| if b.is_ascii_digit() { b'0' } else { b });
+    shape.eq(*b"0000-00-00")
 }
 
 /// Model, decoded, and method of a path.

@@ -107,6 +107,28 @@ impl Objects {
         })
     }
 
+    /// Looks into a main file that is open for reading only, such as that of a gateway which runs.
+    ///
+    /// # Errors
+    /// As [`Objects::open`].
+    pub fn look(db: Connection, hasher: KeyHasher, sealer: Sealer) -> Result<Self, Error> {
+        let stored: Option<String> = db
+            .query_row("SELECT fingerprint FROM master_key", [], |row| row.get(0))
+            .optional()?;
+        if let Some(stored) = stored.filter(|stored| stored != sealer.fingerprint()) {
+            let given = sealer.fingerprint().to_owned();
+            return Err(Error::WrongMasterKey { stored, given });
+        }
+        let revision = newest(&db)?;
+        Ok(Self {
+            db: Mutex::new(db),
+            hasher,
+            sealer,
+            file: RwLock::default(),
+            revision: AtomicU64::new(revision),
+        })
+    }
+
     /// Changes with every change of an object: the number of the newest audit entry.
     #[must_use]
     pub fn revision(&self) -> u64 {

@@ -172,10 +172,8 @@ impl Spec for ProviderSpec {
             return Ok(Some(vec![secret]));
         }
         let said = |name: &&str| map.get(*name).is_some_and(|value| !value.is_null());
-        let way = ["aws", "google", "entra"]
-            .into_iter()
-            .find(|way| said(&way));
-        if let (Some(way), Some(key)) = (way, ["key", "keys"].into_iter().find(|key| said(&key))) {
+        let way = ["aws", "google", "entra"].into_iter().find(|way| said(way));
+        if let (Some(way), Some(key)) = (way, ["key", "keys"].into_iter().find(|key| said(key))) {
             let message = format!("stands beside `{way}`: give one of them");
             return Err(Invalid::new(key, message));
         }
@@ -213,7 +211,7 @@ impl Spec for ProviderSpec {
                 within(
                     "credentials",
                     "Key file of a service account: stored sealed, never shown again.",
-                    schemars::schema_for!(GoogleSpec),
+                    &schemars::schema_for!(GoogleSpec),
                 ),
             ),
             (
@@ -221,7 +219,7 @@ impl Spec for ProviderSpec {
                 within(
                     "client_secret",
                     "The application's secret: stored sealed, never shown again.",
-                    schemars::schema_for!(EntraSpec),
+                    &schemars::schema_for!(EntraSpec),
                 ),
             ),
         ]
@@ -287,17 +285,19 @@ fn obtaining(map: &mut Map<String, Value>) -> Result<Option<Secret>, Invalid> {
 }
 
 /// The schema of a part of the object with a member that only requests have.
-fn within(member: &str, what: &str, schema: schemars::Schema) -> Value {
-    let mut schema = schema.to_value();
-    schema["type"] = json!(["object", "null"]);
-    schema["properties"][member] = json!({
-        "type": ["string", "null"], "writeOnly": true, "description": what,
-    });
-    if let Value::Object(fields) = &mut schema {
-        fields.remove("$schema");
-        fields.remove("title");
-    }
-    schema
+fn within(member: &str, what: &str, schema: &schemars::Schema) -> Value {
+    let own = json!({ "type": ["string", "null"], "writeOnly": true, "description": what });
+    let mut properties = match schema.get("properties") {
+        Some(Value::Object(properties)) => properties.clone(),
+        Some(_) | None => Map::new(),
+    };
+    properties.insert(member.to_owned(), own);
+    json!({
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "description": schema.get("description"),
+        "properties": properties,
+    })
 }
 
 /// A credential that a header can carry; what it is appears in no message.

@@ -166,3 +166,64 @@ fn another_master_key_is_refused_at_the_start() {
     assert!(error.to_string().contains("secrets.master_key"), "{error}");
     assert_eq!(open(&dir).load().unwrap().keys.len(), 1);
 }
+
+#[test]
+fn what_a_token_is_asked_for_with_is_sealed_and_bound_to_what_it_is_for() {
+    let (dir, objects) = fresh();
+    let file = r#"{"type": "service_account", "private_key": "-----BEGIN a key"}"#;
+    let quoted = serde_json::to_string(file).unwrap();
+    for (name, google) in [("text", quoted.as_str()), ("file", file)] {
+        let json = format!(
+            r#"{{"name":"{name}","provider":"vertex","region":"us-east5","project":"p","google":{{"credentials":{google}}}}}"#
+        );
+        let made = objects
+            .create(&ada(), new::<ProviderSpec>(&json), NOW_MS)
+            .unwrap();
+        assert_eq!(made.state.stored_keys, 1);
+        assert!(made.spec.google.is_some());
+        assert!(!serde_json::to_string(&made).unwrap().contains("BEGIN"));
+    }
+    assert!(!on_disk(dir.path(), "BEGIN a key"));
+    let entra = format!(
+        r#"{{"name":"e","provider":"azure-openai","resource":"acme","entra":{{"tenant":"t","client_id":"c","client_secret":"{CREDENTIAL}"}}}}"#
+    );
+    objects
+        .create(&ada(), new::<ProviderSpec>(&entra), NOW_MS)
+        .unwrap();
+    let all = objects.load().unwrap();
+    let sealed = |name: &str| {
+        let mut providers = all.providers.iter();
+        let found = providers.find(|one| one.provider.name == name).unwrap();
+        found.keys.as_ref().unwrap()[0].reveal().to_owned()
+    };
+    assert_eq!(sealed("e"), CREDENTIAL);
+    assert_eq!(sealed("text"), file);
+    // Neither to another directory, nor as a key of its own, nor to another resource.
+    for change_to in [
+        r#"{"entra":{"tenant":"another"}}"#,
+        r#"{"entra":null}"#,
+        r#"{"resource":"evil"}"#,
+    ] {
+        let error = objects
+            .change(&ada(), "e", &change::<ProviderSpec>(change_to), NOW_MS)
+            .unwrap_err();
+        assert!(error.to_string().contains("are bound to"), "{error}");
+    }
+    for (json, field) in [
+        (r#"{"name":"x","google":{},"aws":{}}"#, "google"),
+        (r#"{"name":"x","google":{},"key":"k"}"#, "key"),
+        (
+            r#"{"name":"x","entra":{"client_secret":7}}"#,
+            "entra.client_secret",
+        ),
+        (r#"{"name":"x","dialect":"openai-chatt"}"#, "dialect"),
+    ] {
+        let read = New::<ProviderSpec>::from_json(json.as_bytes(), NOW_MS);
+        let made = read.map(|new| objects.create(&ada(), new, NOW_MS));
+        let told = match made {
+            Err(error) => error.to_string(),
+            Ok(made) => made.unwrap_err().to_string(),
+        };
+        assert!(told.contains(&format!("`{field}`")), "{told}");
+    }
+}

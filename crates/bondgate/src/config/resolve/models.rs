@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy::model::{Balance, Fallback, Model, Target};
+use policy::profile::{Profile, Thinking};
 use policy::snapshot::DEFAULT_MAX_TOKENS;
 
 use super::providers::Providers;
 use super::serving::lay_over;
-use crate::config::file::{ModelFile, PolicyFile, TargetFile};
+use crate::config::file::{ModelFile, PolicyFile, ProfileFile, TargetFile, ThinkingFile};
 use crate::config::problem::{Place, Problem, nearest};
 use crate::config::values::{At, TextOr};
 
@@ -109,6 +110,26 @@ fn follow<'f>(
     let what = format!("`{name}` is an alias that leads back to itself");
     problems.push(Problem::at(first.place, what, "name a model with targets"));
     None
+}
+
+/// What the file says of a model.
+fn profile(file: &ProfileFile) -> Profile {
+    Profile {
+        max_input_tokens: file.max_input_tokens,
+        max_output_tokens: file.max_output_tokens,
+        tools: file.tools,
+        vision: file.vision,
+        audio: file.audio,
+        video: file.video,
+        documents: file.documents,
+        json_schema: file.json_schema,
+        reasoning: file.reasoning,
+        thinking: file.thinking.map(|thinking| match thinking {
+            ThinkingFile::Budget => Thinking::Budget,
+            ThinkingFile::Adaptive => Thinking::Adaptive,
+        }),
+        prefill: file.prefill,
+    }
 }
 
 struct One<'a> {
@@ -271,6 +292,9 @@ impl One<'_> {
         target.priority = full.and_then(|full| full.priority).unwrap_or(1);
         let most = full.and_then(|full| full.max_tokens);
         target.default_max_tokens = most.map_or(DEFAULT_MAX_TOKENS, u64::from);
+        if let Some(own) = full.and_then(|full| full.profile.as_ref()) {
+            target.profile = profile(own).over(target.profile);
+        }
         Some(Found {
             target: Arc::new(target),
             place,

@@ -32,6 +32,9 @@ pub struct Wanted<'a> {
     pub stream: bool,
     /// A lower bound on output tokens than the client gave.
     pub max_output_tokens: Option<u64>,
+    /// The version of the API that the client named in a header, a date. One that the body names
+    /// wins; without either a dress says its own word.
+    pub version: Option<&'a str>,
     /// Betas that the client named in a header. A dress that has them in the body takes them in,
     /// beside those that stand there.
     pub betas: &'a [&'a str],
@@ -88,7 +91,10 @@ impl Dress {
     fn front(self, sewing: &Sewing, wanted: &Wanted<'_>) -> Vec<u8> {
         let mut out = Writer::with_capacity(128);
         match self.version() {
-            Some(version) => out.key(VERSION).string(version),
+            Some(word) => {
+                let dated = sewing.version.as_deref().or(wanted.version);
+                out.key(VERSION).string(dated.unwrap_or(word))
+            }
             None => out.key(MODEL).string(wanted.model),
         };
         if wanted.stream && self.says_stream() {
@@ -113,52 +119,87 @@ impl Dress {
     /// # Errors
     /// As [`Dress::fit`].
     pub fn betas(body: &[u8]) -> Result<Vec<String>, Invalid> {
-        let mut reader = Reader::new(body)?;
-        let mut sewing = Sewing::new(0);
-        reader.object(|key, member| {
-            if key == BETAS {
-                return sewing.read_betas(member);
-            }
-            member.skip().map(drop)
-        })?;
-        reader.end()?;
-        Ok(sewing.betas)
+        Ok(said(body)?.betas)
     }
+}
+
+/// What a body says that others say in headers.
+fn said(body: &[u8]) -> Result<Sewing, Invalid> {
+    let mut reader = Reader::new(body)?;
+    let mut sewing = Sewing::new(0);
+    reader.object(|key, member| match key {
+        BETAS => sewing.read_betas(member),
+        VERSION => sewing.read_version(member),
+        _ => member.skip().map(drop),
+    })?;
+    reader.end()?;
+    Ok(sewing)
+}
+
+/// Whether a version is one of the API itself, and not a cloud's word.
+fn is_date(text: &str) -> bool {
+    let shape = text
+        .bytes()
+        .map(|b| if b.is_ascii_digit() { b'0' } else { b });
+    shape.eq(*b"0000-00-00")
 }
 
 /// The header that names betas, separated by commas.
 pub(crate) const BETAS_HEADER: &str = "anthropic-beta";
+/// The header that names the version.
+pub(crate) const VERSION_HEADER: &str = "anthropic-version";
+/// The version that has been the only one for long: it says nothing beyond a cloud's own word.
+const USUAL_VERSION: &str = "2023-06-01";
 
-/// The edits that put a request from one dress into another, and the value of the header with the
-/// betas that its body named, where the other has them there. `betas` are the values that the header
-/// came with.
+/// What a client says in headers that others say in the body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadersSaid<'a> {
+    /// The values of [`BETAS_HEADER`].
+    pub betas: &'a [&'a str],
+    /// The value of [`VERSION_HEADER`].
+    pub version: Option<&'a str>,
+}
+
+/// The edits that put a request from one dress into another, and the headers that say what its body
+/// said where the other has that there.
 ///
 /// # Errors
 /// As [`Dress::fit`].
 pub(crate) fn redress(
     (from, to): (Dress, Dress),
     body: &[u8],
-    (stream, betas): (bool, &[&str]),
+    (stream, headers): (bool, HeadersSaid<'_>),
     edits: &Edits<'_>,
-) -> Result<(Patch, Option<String>), Invalid> {
-    // The header goes on to who has betas there, and Bedrock has no such header.
-    let of_header = betas.iter().flat_map(|value| value.split(','));
+) -> Result<(Patch, Vec<(&'static str, String)>), Invalid> {
+    let of_header = headers.betas.iter().flat_map(|value| value.split(','));
     let of_header = of_header.map(str::trim).filter(|beta| !beta.is_empty());
-    let betas: Vec<&str> = of_header.filter(|_| to == Dress::Bedrock).collect();
+    let betas: Vec<&str> = of_header.collect();
+    let dated = headers.version.filter(|version| is_date(version));
     let wanted = Wanted {
         model: edits.model,
-        stream: stream,
+        stream,
         max_output_tokens: edits.max_output_tokens,
-        betas: &betas,
+        version: dated.filter(|version| *version != USUAL_VERSION),
+        // Bedrock alone has no such header.
+        betas: if to == Dress::Bedrock { &betas } else { &[] },
     };
     let patch = to.fit(body, &wanted)?;
-    let moved = if to == Dress::Plain && from != Dress::Plain {
-        Dress::betas(body)?
-    } else {
-        Vec::new()
-    };
-    let header = (!moved.is_empty()).then(|| moved.join(","));
-    Ok((patch, header))
+    let mut moved = Vec::new();
+    if to == Dress::Plain && from != Dress::Plain {
+        let said = said(body)?;
+        if !said.betas.is_empty() {
+            let in_header = betas.iter().map(|beta| (*beta).to_owned());
+            let mut all: Vec<String> = in_header.collect();
+            all.extend(
+                said.betas
+                    .into_iter()
+                    .filter(|beta| !betas.contains(&beta.as_str())),
+            );
+            moved.push((BETAS_HEADER, all.join(",")));
+        }
+        moved.extend(said.version.map(|version| (VERSION_HEADER, version)));
+    }
+    Ok((patch, moved))
 }
 
 /// A body on its way into a dress.
@@ -170,6 +211,8 @@ struct Sewing {
     first_stays: bool,
     seen: [bool; 5],
     betas: Vec<String>,
+    /// The version that it names, where that is a date.
+    version: Option<String>,
 }
 
 impl Sewing {
@@ -181,6 +224,7 @@ impl Sewing {
             first_stays: false,
             seen: [false; 5],
             betas: Vec::new(),
+            version: None,
         }
     }
 
@@ -201,8 +245,10 @@ impl Sewing {
             return Err(Invalid::new("this member stands here twice"));
         }
         let goes = matches!(key, MODEL | STREAM | VERSION | BETAS);
-        if key == BETAS {
-            self.read_betas(&mut value)?;
+        match key {
+            BETAS => self.read_betas(&mut value)?,
+            VERSION => self.read_version(&mut value)?,
+            _ => {}
         }
         if key == "max_tokens"
             && let Some(most) = wanted.max_output_tokens
@@ -219,6 +265,15 @@ impl Sewing {
         }
         self.before = span.end;
         self.members += 1;
+        Ok(())
+    }
+
+    fn read_version(&mut self, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+        if reader.peek()? != Kind::String {
+            return reader.skip().map(drop);
+        }
+        let version = reader.string()?;
+        self.version = is_date(&version).then(|| version.into_owned());
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 
 use crate::anthropic::wire::write::{Blocks, lose_extra};
 use crate::anthropic::wire::{OWN, spelled, write_cache};
-use crate::chat::{Extra, OutputFormat, Place, Request, Tool, ToolChoice, ToolKind};
+use crate::chat::{Effort, Extra, OutputFormat, Place, Request, Tool, ToolChoice, ToolKind};
 use crate::codec::TargetModel;
 use crate::json::{Json, Writer};
 use crate::loss::{LossKind, Losses};
@@ -22,6 +22,8 @@ pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut L
         max_tokens: request
             .max_output_tokens
             .unwrap_or(target.default_max_tokens),
+        adaptive: target.adaptive_thinking && !ours,
+        effort: None,
         losses,
     };
     let mut out = Writer::with_capacity(1024);
@@ -50,6 +52,10 @@ pub(super) struct Writing<'a> {
     /// Whether it came from this dialect.
     pub(super) ours: bool,
     pub(super) max_tokens: u64,
+    /// Whether the model is asked how hard to think, and not how long.
+    pub(super) adaptive: bool,
+    /// How hard it shall think, where it is asked that.
+    pub(super) effort: Option<Effort>,
     pub(super) losses: &'a mut Losses,
 }
 
@@ -212,7 +218,8 @@ impl Writing<'_> {
         }
         let beta = format.filter(|(_, extra)| self.ours && extra.noted(spelled::OUTPUT_FORMAT));
         let effort = request.reasoning.as_ref().and_then(|r| r.effort.as_ref());
-        let effort = effort.filter(|_| self.ours);
+        let chosen = self.effort.take();
+        let effort = effort.filter(|_| self.ours).or(chosen.as_ref());
         let write = |out: &mut Writer, (schema, extra): (&Json, &Extra)| {
             out.object(|out| {
                 out.key("type").string("json_schema");

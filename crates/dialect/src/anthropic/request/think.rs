@@ -15,6 +15,18 @@ const LEAST_BUDGET: u64 = 1024;
 /// The budget where thinking is wanted and nothing is said of how much.
 const MIDDLE_BUDGET: u64 = 8192;
 
+/// Why a request that forces a tool loses its thinking.
+const FORCED: &str = "the model cannot think where a tool is forced";
+
+/// The word that a budget of tokens stands for.
+fn worth(tokens: u64) -> Effort {
+    match tokens {
+        0..=2_048 => Effort::Low,
+        2_049..=12_288 => Effort::Medium,
+        _ => Effort::High,
+    }
+}
+
 /// The budget of tokens that a word stands for.
 fn tokens(effort: &Effort) -> Option<u64> {
     match effort {
@@ -63,6 +75,9 @@ impl Writing<'_> {
             });
             return false;
         }
+        if self.adaptive {
+            return self.adaptively(reasoning, out);
+        }
         let Some(budget) = self.budget(reasoning) else {
             return false;
         };
@@ -71,6 +86,51 @@ impl Writing<'_> {
             out.key("budget_tokens").number(budget);
         });
         true
+    }
+
+    /// Writes that the model thinks as it sees fit, as hard as the request says.
+    fn adaptively(&mut self, reasoning: &ReasoningRequest, out: &mut Writer) -> bool {
+        let words = self.request.words();
+        let (path, wanted) = match (&reasoning.effort, reasoning.budget_tokens) {
+            (Some(Effort::Other(_)), None) => {
+                self.lost(words.effort, "the word is not known");
+                return false;
+            }
+            (Some(effort), _) => (words.effort, Some(effort.clone())),
+            (None, Some(tokens)) => (words.budget, Some(worth(tokens))),
+            (None, None) if reasoning.enabled == Some(true) => (words.reasoning, None),
+            (None, None) => return false,
+        };
+        if self.forces_a_tool() {
+            self.lost(path, FORCED);
+            return false;
+        }
+        self.effort = wanted.map(|effort| match effort {
+            Effort::Minimal => Effort::Low,
+            // Not all of these models know the word.
+            Effort::XHigh => Effort::High,
+            known @ (Effort::None
+            | Effort::Low
+            | Effort::Medium
+            | Effort::High
+            | Effort::Max
+            | Effort::Other(_)) => known,
+        });
+        if let Some(effort) = &self.effort
+            && reasoning.effort.as_ref() != Some(effort)
+        {
+            let why = format!("as the effort `{}`", effort.name());
+            self.losses.tuning(path, LossKind::Approximated, why);
+        }
+        out.key("thinking").object(|out| {
+            out.key("type").string("adaptive");
+        });
+        true
+    }
+
+    fn forces_a_tool(&self) -> bool {
+        let choice = &self.request.tool_choice;
+        matches!(choice, Some(ToolChoice::Required | ToolChoice::Tool(_)))
     }
 
     /// The tokens to think with, where the API allows thinking at all.
@@ -88,12 +148,8 @@ impl Writing<'_> {
             (None, None) if reasoning.enabled == Some(true) => (words.reasoning, MIDDLE_BUDGET),
             (None, None) => return None,
         };
-        let forced = matches!(
-            self.request.tool_choice,
-            Some(ToolChoice::Required | ToolChoice::Tool(_))
-        );
-        let obstacle = if forced {
-            Some("the model cannot think where a tool is forced")
+        let obstacle = if self.forces_a_tool() {
+            Some(FORCED)
         } else if self.max_tokens <= LEAST_BUDGET {
             Some("thinking needs more than 1024 output tokens")
         } else if unsigned_calls(&self.request.messages) {

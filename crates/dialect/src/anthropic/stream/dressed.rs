@@ -150,11 +150,15 @@ impl Packer {
     }
 }
 
-/// Appends each event of the API's stream as a message.
+/// Appends each event of the API's stream as a message, but for pings, for which chunks have no word.
 fn pack(events: &[u8], out: &mut Vec<u8>) {
-    let lines = events.split(|byte| *byte == b'\n');
-    for data in lines.filter_map(|line| line.strip_prefix(b"data: ")) {
-        pack_one(data, out);
+    let mut lines = events.split(|byte| *byte == b'\n');
+    while let Some(line) = lines.next() {
+        if line == b"event: ping" {
+            lines.next();
+        } else if let Some(data) = line.strip_prefix(b"data: ") {
+            pack_one(data, out);
+        }
     }
 }
 

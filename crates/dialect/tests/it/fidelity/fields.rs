@@ -98,6 +98,7 @@ fn losses(sample: &Sample, other: Dialect) -> Vec<Loss> {
     let bytes = sample.text.as_bytes();
     let hub = sample.dialect.server().decode_request(bytes).unwrap();
     let target = TargetModel {
+        adaptive_thinking: false,
         model: model(other),
         default_max_tokens: 4096,
         force_usage: false,

@@ -100,6 +100,7 @@ pub(crate) fn target(model: &str) -> TargetModel<'_> {
         model,
         default_max_tokens: 4096,
         force_usage: false,
+        adaptive_thinking: false,
     }
 }
 
