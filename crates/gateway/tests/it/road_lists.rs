@@ -11,10 +11,12 @@ use crate::money;
 
 async fn get(road: &Road, dialect: Dialect, path: &str) -> Got {
     let ask = Ask::new(dialect, "").by("GET").at(path).raw("");
-    let ask = match dialect {
-        Dialect::Cohere => ask.header("x-fern-sdk-name", "cohere"),
-        _ => ask,
+    let name = if dialect == Dialect::Cohere {
+        "cohere"
+    } else {
+        ""
     };
+    let ask = ask.header("x-fern-sdk-name", name);
     let got = ask.send(road).await;
     assert_eq!(got.status, 200, "{path}: {}", got.text());
     got
