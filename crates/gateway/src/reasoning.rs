@@ -195,7 +195,7 @@ impl Store {
         self.held.lock().bytes
     }
 
-    fn keep(&self, (name, entry): (Name, Entry), memory: &Memory) {
+    fn keep(&self, (name, mut entry): (Name, Entry), memory: &Memory) {
         let bytes = entry.signed.bytes();
         let all_max = ALL_MAX.min(memory.limit() / 8);
         if bytes > ANSWER_MAX.min(all_max) {
@@ -203,7 +203,6 @@ impl Store {
         }
         let mut held = self.held.lock();
         held.make_room((&name.tenant, bytes), all_max, entry.at_ms);
-        let mut entry = entry;
         // Without memory for it the reasoning is not kept: requests come first.
         if entry.room.grow(bytes) {
             held.insert(name, entry);

@@ -179,7 +179,7 @@ fn run(mut connection: Connection, waiting: &Receiver<Option<Change>>, failed: &
     let mut newest_ms = i64::MIN;
     let mut swept = Instant::now();
     let mut ending = false;
-    while let (false, Ok(first)) = (ending, waiting.recv()) {
+    while !ending && let Ok(first) = waiting.recv() {
         let come = std::iter::once(first).chain(waiting.try_iter().take(BATCH));
         let come: Vec<Option<Change>> = come.collect();
         ending = come.iter().any(Option::is_none);
