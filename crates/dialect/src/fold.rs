@@ -73,8 +73,12 @@ impl Accumulator {
                 finish,
                 extra,
             } => {
+                let mut finish = finish.clone();
+                if let Some(tier) = finish.service_tier.take() {
+                    self.response.service_tier = Some(tier);
+                }
                 let candidate = self.candidate(*candidate);
-                candidate.finish = Some(finish.clone());
+                candidate.finish = Some(finish);
                 candidate.extra = (**extra).clone();
             }
             StreamEvent::Usage(usage) => self.response.usage = Some((**usage).clone()),

@@ -327,7 +327,8 @@ impl Pump {
                         .created
                         .get_or_insert(u64::try_from(exchange.at_ms / 1000).unwrap_or_default());
                 }
-                StreamEvent::Finish { .. } => {
+                StreamEvent::Finish { finish, .. } => {
+                    exchange.served_by("", finish.service_tier.as_deref());
                     self.finished += 1;
                     self.finishing |= self.finished >= self.options.candidates;
                 }

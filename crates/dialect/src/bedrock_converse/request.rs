@@ -123,6 +123,21 @@ pub(super) fn head(body: &[u8]) -> Result<Head, Invalid> {
         head_member(&mut head, key, member)
     })?;
     reader.end()?;
+    // A model may go by either, so that the larger one bounds what it may say.
+    let second = head.second_limit.take();
+    match (second, head.max_output_tokens, &head.max_output_tokens_span) {
+        (Some((second, span)), Some(first), Some(at)) if second > first => {
+            head.second_limit = Some((first, at.clone()));
+            head.max_output_tokens = Some(second);
+            head.max_output_tokens_span = Some(span);
+        }
+        (Some((second, span)), None, _) => {
+            head.max_output_tokens = Some(second);
+            head.max_output_tokens_span = Some(span);
+            head.limit_place = None;
+        }
+        (second, _, _) => head.second_limit = second,
+    }
     if head.max_output_tokens.is_none() && head.limit_place.is_none() {
         let before = r#""inferenceConfig":{"maxTokens":"#;
         let after = if empty { "}" } else { "}," };
@@ -169,6 +184,7 @@ fn head_member(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<()
             if member.peek()? != Kind::Object {
                 return member.skip().map(drop);
             }
+            family::read_limit(&mut member.clone(), &mut head.second_limit)?;
             member.object(|key, member| {
                 if family::asks_to_reason(key, member)? {
                     head.needs.add(Need::Reasoning);
@@ -229,6 +245,11 @@ pub(super) fn patch(head: &Head, edits: &Edits<'_>) -> Patch {
     let Some(most) = edits.max_output_tokens else {
         return patch;
     };
+    if let Some((second, span)) = &head.second_limit
+        && *second > most
+    {
+        patch.replace(span.clone(), most.to_string());
+    }
     match (&head.max_output_tokens_span, &head.limit_place) {
         (Some(span), _) => {
             if head.max_output_tokens.is_none_or(|given| given > most) {

@@ -44,6 +44,8 @@ pub(crate) mod spelled {
     pub(crate) const ADAPTIVE: &str = "converse: adaptive";
     /// An effort in the member of one family of models.
     pub(crate) const FAMILY_EFFORT: &str = "converse: reasoning_effort";
+    /// The limit of output among the fields for the model, and nowhere else.
+    pub(crate) const FAMILY_LIMIT: &str = "converse: max_tokens";
     /// A result that was JSON and not text.
     pub(crate) const JSON: &str = "converse: json";
     /// Text that a guardrail is to look at.

@@ -12,7 +12,7 @@ use crate::json::{Invalid, Json, Kind, Reader, Writer};
 pub struct Extra {
     fields: Vec<(String, Json)>,
     /// Members of those fields that are understood in part, each by its path.
-    members: Vec<(String, Json)>,
+    members: Box<[(String, Json)]>,
     notes: Vec<&'static str>,
     /// Names of fields that say nothing to an application.
     asides: &'static [&'static str],
@@ -83,7 +83,9 @@ impl Extra {
     /// Takes the field of that name out.
     pub fn take(&mut self, name: &str) -> Option<Json> {
         let at = self.fields.iter().position(|(n, _)| n == name)?;
-        self.members.retain(|(path, _)| !is_under(path, name));
+        let members = std::mem::take(&mut self.members).into_vec();
+        let others = members.into_iter();
+        self.members = others.filter(|(path, _)| !is_under(path, name)).collect();
         Some(self.fields.swap_remove(at).1)
     }
 
@@ -137,7 +139,8 @@ impl Extra {
         if !inner.is_empty() {
             let members = inner.named();
             let members = members.map(|(path, value)| (format!("{name}.{path}"), value.clone()));
-            self.members.extend(members);
+            let known = std::mem::take(&mut self.members).into_vec();
+            self.members = known.into_iter().chain(members).collect();
             self.push(
                 name,
                 Json::written(|out| {

@@ -83,6 +83,8 @@ pub struct Finish {
     pub raw: String,
     /// The stop text that was met, where the dialect says it.
     pub stop_sequence: Option<String>,
+    /// The service tier that served, where the end of a stream tells it.
+    pub service_tier: Option<String>,
 }
 
 /// Why an answer ended.

@@ -15,7 +15,7 @@ pub(super) use turn::places;
 
 use self::turn::write_own_message;
 use super::response::report_extra;
-use super::wire::{OWN, spelled, write_cache};
+use super::wire::{OWN, spelled, told_tier, write_cache};
 use crate::chat::{
     Effort, OutputFormat, ReasoningRequest, Request, Tool, ToolChoice, ToolKind, Words,
 };
@@ -257,8 +257,9 @@ impl Pen<'_> {
         if let Some(user) = &request.user {
             out.key("user").string(user);
         }
+        let shared = self.ours || request.shares(OWN, "service_tier");
         match &request.service_tier {
-            Some(tier) if self.ours || request.shares(OWN, "service_tier") => {
+            Some(tier) if shared && told_tier(Some(tier), self.ours).is_some() => {
                 out.key("service_tier").string(tier);
             }
             Some(_) => self.left(request.words().service_tier, "another provider's tiers"),

@@ -379,6 +379,7 @@ pub(super) fn finish(raw: String) -> Result<Finish, Broken> {
         reason: reason(&raw),
         raw,
         stop_sequence: None,
+        service_tier: None,
     })
 }
 

@@ -280,9 +280,7 @@ impl Pen<'_> {
             out.key("user").string(user);
         }
         match request.service_tier.as_deref() {
-            Some(tier)
-                if self.ours || TIERS.contains(&tier) || request.shares(OWN, "service_tier") =>
-            {
+            Some(tier) if self.ours || TIERS.contains(&tier) => {
                 out.key("service_tier").string(tier);
             }
             Some(_) => self.left(request.words().service_tier, "another provider's tiers"),

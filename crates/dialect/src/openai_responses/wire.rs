@@ -110,7 +110,7 @@ pub(super) const ECHO: [&str; 37] = [
 pub(super) const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 
 /// Service tiers that go by the same word in several dialects.
-pub(super) const TIERS: [&str; 5] = ["auto", "default", "flex", "scale", "priority"];
+pub(super) const TIERS: [&str; 6] = ["auto", "default", "flex", "scale", "priority", "fast"];
 
 /// A value of our own dialect that travels unchanged.
 pub(super) fn own(kind: &str, value: Json) -> Opaque {

@@ -550,6 +550,7 @@ fn interleaved(filler: &str) -> Vec<StreamEvent> {
         reason: FinishReason::ToolCalls,
         raw: "tool_calls".into(),
         stop_sequence: None,
+        service_tier: None,
     };
     vec![
         StreamEvent::Start(Box::<Start>::default()),

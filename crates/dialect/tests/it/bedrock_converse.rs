@@ -12,7 +12,7 @@ use dialect::loss::{Loss, Losses};
 use serde_json::{Value, json};
 
 use crate::event_stream::{from_sse, to_sse};
-use crate::laws::{Stream, events, failure, target};
+use crate::laws::{Stream, events, failure, fold, target};
 
 const OURS: Dialect = Dialect::BedrockConverse;
 
@@ -98,6 +98,54 @@ fn an_exception_in_the_stream_is_the_providers_failure_and_no_end_follows() {
     assert_eq!(error.code.as_deref(), Some("throttlingException"));
     assert_eq!(error.message, "Too many tokens");
     assert!(!events.contains(&StreamEvent::End));
+}
+
+#[test]
+fn the_tier_that_the_end_of_a_stream_tells_is_the_answers() {
+    let told = events(
+        OURS,
+        1,
+        &from_sse(concat!(
+            "event: messageStart\ndata: {\"role\":\"assistant\"}\n\n",
+            "event: messageStop\ndata: {\"stopReason\":\"end_turn\"}\n\n",
+            "event: metadata\ndata: {\"usage\":{\"inputTokens\":1,\"outputTokens\":1,\"totalTokens\":2},",
+            "\"metrics\":{\"latencyMs\":1},\"serviceTier\":{\"type\":\"flex\"}}\n\n",
+        )),
+    );
+    let told = told.unwrap();
+    let answer = fold(OURS, &told).into_response();
+    assert_eq!(answer.service_tier.as_deref(), Some("flex"));
+    let mut writer = OURS.server().encoder(EncoderOptions::default());
+    let mut out = Vec::new();
+    told.iter().for_each(|event| writer.push(event, &mut out));
+    assert!(to_sse(&out).contains(r#""serviceTier":{"type":"flex"}"#));
+}
+
+#[test]
+fn a_limit_among_the_fields_for_the_model_bounds_the_answer() {
+    let limited = |limits: &str| {
+        let body = format!(r#"{{"messages":[],{limits}}}"#);
+        let head = OURS.server().head(body.as_bytes()).unwrap();
+        let edits = Edits {
+            model: "m",
+            force_usage: false,
+            max_output_tokens: Some(10),
+        };
+        let lowered = OURS.server().patch(&head, &edits).apply(&body.into());
+        let lowered: Value = serde_json::from_slice(&lowered).unwrap();
+        (head.max_output_tokens, lowered)
+    };
+    let (most, lowered) = limited(r#""additionalModelRequestFields":{"top_k":5,"max_tokens":64}"#);
+    assert_eq!(most, Some(64));
+    let fields = &lowered["additionalModelRequestFields"];
+    assert_eq!(*fields, json!({"top_k": 5, "max_tokens": 10}));
+
+    let (most, lowered) = limited(
+        r#""additionalModelRequestFields":{"max_tokens":64},"inferenceConfig":{"maxTokens":20}"#,
+    );
+    assert_eq!(most, Some(64));
+    assert_eq!(lowered["inferenceConfig"]["maxTokens"], 10);
+    assert_eq!(lowered["additionalModelRequestFields"]["max_tokens"], 10);
 }
 
 #[test]

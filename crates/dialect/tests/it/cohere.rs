@@ -406,6 +406,7 @@ fn free_text_arguments_become_one_member_of_an_object() {
         reason: FinishReason::ToolCalls,
         raw: "tool_calls".into(),
         stop_sequence: None,
+        service_tier: None,
     };
     for event in [
         StreamEvent::Start(Box::default()),

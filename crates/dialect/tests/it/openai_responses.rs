@@ -8,7 +8,7 @@ use dialect::loss::Losses;
 use dialect::needs::Need;
 use serde_json::{Value, json};
 
-use crate::corpus::streams;
+use crate::corpus::{Sample, streams};
 use crate::laws::{events, failure, fold, target};
 
 const OWN: Dialect = Dialect::OpenaiResponses;
@@ -420,4 +420,14 @@ fn a_request_of_another_dialect_leaves_nothing_at_the_provider() {
     assert_eq!(out["prompt_cache_key"], "k");
     assert_eq!(out["service_tier"], "flex");
     assert_eq!(losses.as_slice(), []);
+}
+
+#[test]
+fn the_tier_that_the_end_of_a_stream_tells_is_the_answers() {
+    let hello = |sample: &&Sample| sample.id == "openai-responses/hello";
+    let sample = streams().iter().find(hello).unwrap();
+    assert!(sample.text.contains(r#""service_tier": "auto""#));
+    let told = events(OWN, 1, &sample.bytes).unwrap();
+    let answer = fold(OWN, &told).into_response();
+    assert_eq!(answer.service_tier.as_deref(), Some("default"));
 }

@@ -40,68 +40,15 @@ impl Recording {
     }
 }
 
-/// Recordings that hold no single exchange of their dialect, and why.
-const EXCLUDED: &[(&str, &str)] = &[
-    ("bulk-00642", "the streams of several exchanges in one file"),
-    (
-        "azure-responses-007",
-        "the streams of several exchanges in one file",
-    ),
-    ("bulk-00743", "the streams of several exchanges in one file"),
-    ("bulk-04129", "the streams of several exchanges in one file"),
-    ("bulk-04679", "chunks of chat, filed under responses"),
-    ("bulk-04681", "chunks of chat, filed under responses"),
-    (
-        "bulk-03874",
-        "put off to the background: it tells no answer",
-    ),
-    (
-        "bulk-03879",
-        "put off to the background: it tells no answer",
-    ),
-    (
-        "bulk-03903",
-        "written by hand, with a status that the API does not have",
-    ),
-    ("bulk-02380", "a transcription, filed under chat"),
-    ("bulk-02807", "a transcription, filed under chat"),
-    (
-        "bulk-02735",
-        "a preview of 2023 that ended answers with `finish_details`, so there is no proof",
-    ),
-    (
-        "bulk-01750",
-        "a stream that lost the blank lines between its events",
-    ),
-    (
-        "bulk-01732",
-        "a context put into a cache, filed under generateContent",
-    ),
-    (
-        "bulk-01766",
-        "a context put into a cache, filed under generateContent",
-    ),
-    (
-        "bulk-02118",
-        "the interactions API, filed under generateContent",
-    ),
-    (
-        "bulk-02122",
-        "the interactions API, filed under generateContent",
-    ),
-    (
-        "bulk-02125",
-        "the interactions API, filed under generateContent",
-    ),
-    (
-        "bulk-02129",
-        "the interactions API, filed under generateContent",
-    ),
-    (
-        "bulk-02130",
-        "the interactions API, filed under generateContent",
-    ),
-];
+/// Recordings that hold no single exchange of their dialect, and why, a line each.
+const EXCLUDED: &str = include_str!("../../fixtures/recordings-excluded.tsv");
+
+/// Names of those recordings.
+fn excluded() -> impl Iterator<Item = &'static str> {
+    EXCLUDED
+        .lines()
+        .map(|line| line.split_once('\t').expect("a name and why").0)
+}
 
 /// All recordings of the dialects.
 pub(crate) fn all() -> &'static [Recording] {
@@ -201,8 +148,8 @@ fn load() -> Vec<Recording> {
             }
         }
     }
-    for (id, _) in EXCLUDED {
-        assert!(found.remove(*id).is_some(), "{id} is excluded but absent");
+    for id in excluded() {
+        assert!(found.remove(id).is_some(), "{id} is excluded but absent");
     }
     found.into_values().collect()
 }

@@ -24,6 +24,7 @@ pub(crate) fn finish(raw: String, stop_sequence: Option<String>) -> Finish {
         reason: known.map_or(FinishReason::Other, |(_, reason)| *reason),
         raw,
         stop_sequence,
+        service_tier: None,
     }
 }
 

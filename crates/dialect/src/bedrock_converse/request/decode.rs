@@ -31,6 +31,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Request, Invalid> {
     if messages.is_none() {
         request.extra.note(spelled::NO_MESSAGES);
     }
+    family::take_limit(&mut request);
     request.messages = messages.unwrap_or_default();
     match system {
         Some(parts) if parts.is_empty() => request.extra.note(spelled::NO_SYSTEM),

@@ -16,11 +16,14 @@ use crate::loss::{LossKind, Losses};
 /// Writes a request for a provider. Model and form of the answer stand in the path.
 pub(crate) fn encode(request: &Request, target: &TargetModel<'_>, losses: &mut Losses) -> Vec<u8> {
     let before = losses.as_slice().len();
+    let ours = request.origin == OWN;
     let mut writing = Writing {
         request,
-        ours: request.origin == OWN,
+        ours,
         family: Family::of(target.model),
-        max_tokens: request.max_output_tokens,
+        max_tokens: request
+            .max_output_tokens
+            .filter(|_| !request.extra.noted(spelled::FAMILY_LIMIT) || !ours),
         losses,
     };
     let mut out = Writer::with_capacity(1024);

@@ -16,7 +16,7 @@ use crate::bedrock_converse::wire::{OWN, spelled};
 use crate::chat::{
     Effort, Extra, Message, Part, PartKind, ReasoningRequest, Request, Role, ToolChoice, given,
 };
-use crate::json::{Invalid, Json, Kind, Reader, Writer};
+use crate::json::{Invalid, Json, Kind, Reader, Span, Writer};
 use crate::loss::LossKind;
 
 /// The member that holds what only the model understands.
@@ -92,6 +92,40 @@ pub(super) fn read(request: &mut Request, reader: &mut Reader<'_>) -> Result<(),
             .push(&format!("{FIELDS}.{name}"), value.clone());
     }
     Ok(())
+}
+
+/// The limit of output as models take it themselves.
+const LIMIT: &str = "max_tokens";
+
+/// Reads the limit of output that a model is told past the API's own, which goes before it.
+pub(super) fn read_limit(
+    reader: &mut Reader<'_>,
+    found: &mut Option<(u64, Span)>,
+) -> Result<(), Invalid> {
+    let mut known = Ok(());
+    reader.object(|key, member| {
+        if key == LIMIT && member.peek()? == Kind::Number {
+            let span = member.clone().skip()?;
+            if found.replace((member.u64()?, span)).is_some() {
+                known = Err(Invalid::new("this member stands here twice"));
+            }
+            return Ok(());
+        }
+        member.skip().map(drop)
+    })?;
+    known
+}
+
+/// Takes that limit for the request's, where the API's own is not said.
+pub(super) fn take_limit(request: &mut Request) {
+    let path = format!("{FIELDS}.{LIMIT}");
+    let told = request.extra.get(&path);
+    let told = told.and_then(|limit| limit.text().parse::<u64>().ok());
+    if request.max_output_tokens.is_none() && told.is_some() {
+        request.max_output_tokens = told;
+        request.extra.take(&path);
+        request.extra.note(spelled::FAMILY_LIMIT);
+    }
 }
 
 /// Whether the effort was told already; what tells it again is kept as it stands.
@@ -187,6 +221,14 @@ impl Writing<'_> {
             } else {
                 self.reasoning(reasoning, &mut fields);
             }
+        }
+        if self.ours && self.request.extra.noted(spelled::FAMILY_LIMIT) {
+            let limit = self.request.max_output_tokens.map(|most| {
+                Json::written(|out| {
+                    out.number(most);
+                })
+            });
+            fields.members.extend(limit.map(|limit| (LIMIT, limit)));
         }
         let Some(top_k) = &self.request.sampling.top_k else {
             return fields;

@@ -34,6 +34,7 @@ pub(crate) fn finish(raw: String) -> Result<Finish, Broken> {
         reason: known.map_or(FinishReason::Other, |(_, reason)| *reason),
         raw,
         stop_sequence: None,
+        service_tier: None,
     })
 }
 

@@ -7,7 +7,7 @@
 use super::block::{ANSWER, Block, Step, begin, step, whole_arguments};
 use crate::bedrock_converse::failure;
 use crate::bedrock_converse::response::usage::{finish, read_usage};
-use crate::bedrock_converse::response::{ASIDES, AT_THE_END};
+use crate::bedrock_converse::response::{ASIDES, AT_THE_END, read_tier};
 use crate::bedrock_converse::wire::{required, text};
 use crate::chat::{Delta, Extra, Finish, PartStart, Start, StreamEvent, Usage};
 use crate::codec::{Broken, End, EventDecoder};
@@ -58,6 +58,7 @@ struct Event {
     step: Option<Step>,
     reason: Option<String>,
     usage: Option<Box<Usage>>,
+    tier: Option<String>,
     extra: Extra,
 }
 
@@ -116,6 +117,9 @@ impl Decoder {
             ("messageStop", "stopReason") => event.reason = Some(text(member)?),
             ("metadata", "usage") if member.peek()? == Kind::Object => {
                 event.usage = Some(Box::new(read_usage(member)?));
+            }
+            ("metadata", "serviceTier") if member.peek()? == Kind::Object => {
+                event.tier = read_tier(member, &mut event.extra)?;
             }
             ("messageStop" | "metadata", key) if AT_THE_END.contains(&key) => {
                 event.extra.push(key, member.json()?);
@@ -294,6 +298,7 @@ impl Decoder {
 
     fn metadata(&mut self, event: Event, events: &mut Vec<StreamEvent>) {
         if let Some(stop) = &mut self.stop {
+            stop.0.service_tier = event.tier;
             for (name, value) in event.extra.iter() {
                 stop.1.push(name, value.clone());
             }

@@ -304,6 +304,9 @@ impl Encoder {
     }
 
     fn finish(&mut self, finish: &Finish, extra: &Extra, out: &mut Vec<u8>) {
+        if finish.service_tier.is_some() {
+            self.tier.clone_from(&finish.service_tier);
+        }
         self.begin(out);
         self.parts.end_all();
         self.pull(out);

@@ -57,6 +57,7 @@ pub(crate) fn finish(raw: String, calls: bool) -> Finish {
         reason,
         raw,
         stop_sequence: None,
+        service_tier: None,
     }
 }
 
@@ -66,6 +67,7 @@ pub(crate) fn blocked(raw: String) -> Finish {
         reason: FinishReason::ContentFilter,
         raw,
         stop_sequence: None,
+        service_tier: None,
     }
 }
 

@@ -100,6 +100,7 @@ pub(crate) fn ending(end: &Ending, calls: bool) -> Result<Finish, Broken> {
         reason,
         raw: raw.to_owned(),
         stop_sequence: None,
+        service_tier: None,
     })
 }
 

@@ -11,7 +11,7 @@ use super::open::{Open, Told};
 use crate::chat::{Extra, Start, StreamEvent};
 use crate::codec::{Broken, End, EventDecoder};
 use crate::frame::Frame;
-use crate::json::{Invalid, Kind, Reader};
+use crate::json::{Invalid, Json, Kind, Reader};
 use crate::openai_responses::failure;
 use crate::openai_responses::response::envelope::{COMPLETED, Ending, INCOMPLETE, ending};
 use crate::openai_responses::response::usage::usage;
@@ -207,7 +207,8 @@ impl Decoder {
             return Err(Broken::new("the arguments of a tool call are no JSON"));
         }
         self.untold(output, events)?;
-        let finish = ending(&end, self.calls)?;
+        let mut finish = ending(&end, self.calls)?;
+        finish.service_tier = extra.get("service_tier").and_then(word_of);
         end.keep(&mut extra);
         self.stage = Stage::Whole;
         events.push(StreamEvent::Finish {
@@ -264,6 +265,11 @@ const LATE: [&str; 5] = [
     "moderation",
     "content_filters",
 ];
+
+/// The word that a value is; none where it is none.
+fn word_of(value: &Json) -> Option<String> {
+    value.reader().string().ok().map(Cow::into_owned)
+}
 
 impl EventDecoder for Decoder {
     fn push(&mut self, frame: &Frame<'_>, events: &mut Vec<StreamEvent>) -> Result<(), Broken> {

@@ -54,7 +54,7 @@ pub(super) fn table(dialect: Dialect) -> Table {
         gather(&document, "", "", &mut fields);
         if dialect == Dialect::Gemini {
             // Names are read in both cases and told in one.
-            let told = |(path, name)| (camel(path), camel(name));
+            let told = |(path, name): (String, String)| (camel(&path), camel(&name));
             fields = fields.into_iter().map(told).collect();
         }
         for other in Dialect::ALL.into_iter().filter(|other| *other != dialect) {
@@ -72,7 +72,7 @@ pub(super) fn table(dialect: Dialect) -> Table {
     table
 }
 
-fn camel(name: String) -> String {
+fn camel(name: &str) -> String {
     let mut words = name.split('_');
     let mut out = words.next().unwrap_or_default().to_owned();
     for word in words {

@@ -92,7 +92,7 @@ pub(super) fn group(name: &str) -> &'static str {
     };
     GROUPS
         .iter()
-        .find(|(_, words)| words.iter().any(|word| fits(word)))
+        .find(|(_, words)| words.iter().any(fits))
         .map_or(REST, |(heading, _)| heading)
 }
 

@@ -8,7 +8,7 @@ use dialect::Dialect;
 use super::fields::{Fate, ODD, OTHERS, Row, Table, model};
 use super::groups::{REST, group, headings};
 
-/// Names that say the same of everything below them are one line.
+/// What the page begins with.
 const HEAD: &str = "\
 # Fidelity: what becomes of each field
 

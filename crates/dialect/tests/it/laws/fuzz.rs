@@ -5,6 +5,7 @@ use dialect::frame::Framing;
 
 use crate::corpus::{Sample, requests, streams, wholes};
 
+#[expect(unreachable_pub, reason = "the fuzz targets call these from outside")]
 #[path = "../../../../../fuzz/src/lib.rs"]
 mod targets;
 

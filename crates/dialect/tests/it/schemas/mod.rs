@@ -53,6 +53,10 @@ const SPOKEN_ANYHOW: &[(&str, &str)] = &[
         "the vendor streams calls of custom tools so",
     ),
     (
+        "/reasoning/effort",
+        "a word for an effort may be newer than the schema",
+    ),
+    (
         "/max_output_tokens",
         "a bound is never raised: it may be a budget's",
     ),
