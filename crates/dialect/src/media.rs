@@ -5,6 +5,7 @@
 
 use std::sync::OnceLock;
 
+use memchr::memchr_iter;
 use memchr::memmem::Finder;
 
 /// What a request holds beside text.
@@ -33,11 +34,12 @@ pub(crate) struct MediaWords {
 /// Looks for the words of a dialect; what it searches with is made once.
 pub(crate) struct MediaSearch {
     words: MediaWords,
+    /// One bit for each letter that a word begins with, behind its quote.
+    initials: u128,
     finders: OnceLock<Finders>,
 }
 
 struct Finders {
-    escaped: Finder<'static>,
     image: Finder<'static>,
     documents: Vec<Finder<'static>>,
     unbounded: Vec<(Finder<'static>, &'static str)>,
@@ -45,30 +47,75 @@ struct Finders {
 
 impl MediaSearch {
     pub(crate) const fn new(words: MediaWords) -> Self {
+        let mut initials = initial(words.image);
+        let mut documents = words.documents;
+        while let [word, rest @ ..] = documents {
+            initials |= initial(word);
+            documents = rest;
+        }
+        let mut unbounded = words.unbounded;
+        while let [(word, _), rest @ ..] = unbounded {
+            initials |= initial(word);
+            unbounded = rest;
+        }
         Self {
             words,
+            initials,
             finders: OnceLock::new(),
         }
     }
 
     /// Counts what of a body is not text, a name with escaped letters too.
     pub(crate) fn count(&self, body: &[u8]) -> Media {
-        let finders = self.finders.get_or_init(|| Finders::new(&self.words));
-        let each = self.words.each.max(1);
-        // Of ASCII that is printed only: accents are escaped often, and stand in no word.
-        let is_letter = |at: &usize| matches!(body.get(at + 4), Some(b'2'..=b'7'));
-        match finders.escaped.find_iter(body).find(is_letter) {
-            None => finders.count(body, each),
-            Some(first) => finders.count(&unescaped(body, first), each),
+        match first_escaped_letter(body) {
+            None => self.count_plain(body),
+            Some(first) => self.count_plain(&unescaped(body, first)),
         }
     }
+
+    /// Most requests have nothing of the kind, which one look at each quote tells.
+    fn count_plain(&self, body: &[u8]) -> Media {
+        let may_be_word = |at: usize| {
+            let rest = body.get(at..).unwrap_or_default();
+            matches!(rest, [_, letter @ 0..=127, ..] if self.initials >> letter & 1 == 1)
+                && self
+                    .words
+                    .iter()
+                    .any(|word| rest.starts_with(word.as_bytes()))
+        };
+        if !memchr_iter(b'"', body).any(may_be_word) {
+            return Media::default();
+        }
+        let finders = self.finders.get_or_init(|| Finders::new(&self.words));
+        finders.count(body, self.words.each.max(1))
+    }
+}
+
+impl MediaWords {
+    fn iter(&self) -> impl Iterator<Item = &'static str> {
+        let unbounded = self.unbounded.iter().map(|(word, _)| *word);
+        let documents = self.documents.iter().copied();
+        std::iter::once(self.image)
+            .chain(documents)
+            .chain(unbounded)
+    }
+}
+
+/// The bit of the letter that a quoted word begins with.
+const fn initial(word: &str) -> u128 {
+    let bit = match word.as_bytes() {
+        [b'"', letter @ 0..=127, ..] => 1 << *letter,
+        _ => 0,
+    };
+    // The quote is what it is found by. Known when the program is built.
+    assert!(bit != 0, "a word begins with a quote and a letter of ASCII");
+    bit
 }
 
 impl Finders {
     fn new(words: &MediaWords) -> Self {
         let unbounded = words.unbounded.iter();
         Self {
-            escaped: Finder::new("\\u00"),
             image: Finder::new(words.image),
             documents: words.documents.iter().map(Finder::new).collect(),
             unbounded: unbounded
@@ -88,6 +135,14 @@ impl Finders {
                 .map(|(_, what)| *what),
         }
     }
+}
+
+/// Where the first escape of printable ASCII stands: accents are escaped often, and stand in no word.
+fn first_escaped_letter(body: &[u8]) -> Option<usize> {
+    memchr_iter(b'\\', body).find(|at| {
+        let rest = body.get(*at..).unwrap_or_default();
+        matches!(rest, [_, b'u', b'0', b'0', b'2'..=b'7', ..])
+    })
 }
 
 /// The body with its escapes of printable ASCII resolved, from the first on: enough to find words

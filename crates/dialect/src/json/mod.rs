@@ -39,7 +39,7 @@ impl Json {
     /// # Errors
     /// [`Invalid`] where the text is not exactly one JSON value.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let mut reader = Reader::new(text.as_bytes())?;
+        let mut reader = Reader::over(text);
         let json = reader.json()?;
         reader.end()?;
         Ok(json)
