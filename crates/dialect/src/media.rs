@@ -5,8 +5,9 @@
 
 use std::sync::OnceLock;
 
-use memchr::memchr_iter;
 use memchr::memmem::Finder;
+
+use crate::json::quotes_and_backslashes;
 
 /// What a request holds beside text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(crate) struct MediaSearch {
 }
 
 struct Finders {
+    escaped: Finder<'static>,
     image: Finder<'static>,
     documents: Vec<Finder<'static>>,
     unbounded: Vec<(Finder<'static>, &'static str)>,
@@ -65,29 +67,33 @@ impl MediaSearch {
         }
     }
 
-    /// Counts what of a body is not text, a name with escaped letters too.
+    /// Counts what of a body is not text, a name with escaped letters too. Most requests have nothing of
+    /// the kind, which one look at each quote and backslash tells.
     pub(crate) fn count(&self, body: &[u8]) -> Media {
-        match first_escaped_letter(body) {
-            None => self.count_plain(body),
-            Some(first) => self.count_plain(&unescaped(body, first)),
-        }
-    }
-
-    /// Most requests have nothing of the kind, which one look at each quote tells.
-    fn count_plain(&self, body: &[u8]) -> Media {
-        let may_be_word = |at: usize| {
-            let rest = body.get(at..).unwrap_or_default();
-            matches!(rest, [_, letter @ 0..=127, ..] if self.initials >> letter & 1 == 1)
-                && self
-                    .words
-                    .iter()
-                    .any(|word| rest.starts_with(word.as_bytes()))
-        };
-        if !memchr_iter(b'"', body).any(may_be_word) {
+        if !quotes_and_backslashes(body).any(|at| self.may_begin(body, at)) {
             return Media::default();
         }
         let finders = self.finders.get_or_init(|| Finders::new(&self.words));
-        finders.count(body, self.words.each.max(1))
+        let each = self.words.each.max(1);
+        // Of ASCII that is printed only: accents are escaped often, and stand in no word.
+        let is_letter = |at: &usize| matches!(body.get(at + 4), Some(b'2'..=b'7'));
+        match finders.escaped.find_iter(body).find(is_letter) {
+            None => finders.count(body, each),
+            Some(first) => finders.count(&unescaped(body, first), each),
+        }
+    }
+
+    /// Whether a word stands at a quote, or an escape at a backslash that may hide one.
+    fn may_begin(&self, body: &[u8], at: usize) -> bool {
+        let rest = body.get(at..).unwrap_or_default();
+        match rest {
+            [b'\\', b'u', b'0', b'0', b'2'..=b'7', ..] => true,
+            [b'"', letter @ 0..=127, ..] if self.initials >> letter & 1 == 1 => self
+                .words
+                .iter()
+                .any(|word| rest.starts_with(word.as_bytes())),
+            _ => false,
+        }
     }
 }
 
@@ -116,6 +122,7 @@ impl Finders {
     fn new(words: &MediaWords) -> Self {
         let unbounded = words.unbounded.iter();
         Self {
+            escaped: Finder::new("\\u00"),
             image: Finder::new(words.image),
             documents: words.documents.iter().map(Finder::new).collect(),
             unbounded: unbounded
@@ -135,14 +142,6 @@ impl Finders {
                 .map(|(_, what)| *what),
         }
     }
-}
-
-/// Where the first escape of printable ASCII stands: accents are escaped often, and stand in no word.
-fn first_escaped_letter(body: &[u8]) -> Option<usize> {
-    memchr_iter(b'\\', body).find(|at| {
-        let rest = body.get(*at..).unwrap_or_default();
-        matches!(rest, [_, b'u', b'0', b'0', b'2'..=b'7', ..])
-    })
 }
 
 /// The body with its escapes of printable ASCII resolved, from the first on: enough to find words

@@ -15,6 +15,7 @@ mod special;
 mod text;
 mod writer;
 
+pub(crate) use block::quotes_and_backslashes;
 pub use escape::escape_into;
 pub use invalid::Invalid;
 pub use kind::Kind;
