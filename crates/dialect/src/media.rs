@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use memchr::memmem::Finder;
 
+use crate::json::quotes_and_backslashes;
+
 /// What a request holds beside text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Media {
@@ -33,6 +35,8 @@ pub(crate) struct MediaWords {
 /// Looks for the words of a dialect; what it searches with is made once.
 pub(crate) struct MediaSearch {
     words: MediaWords,
+    /// One bit for each letter that a word begins with, behind its quote.
+    initials: u128,
     finders: OnceLock<Finders>,
 }
 
@@ -45,14 +49,30 @@ struct Finders {
 
 impl MediaSearch {
     pub(crate) const fn new(words: MediaWords) -> Self {
+        let mut initials = initial(words.image);
+        let mut documents = words.documents;
+        while let [word, rest @ ..] = documents {
+            initials |= initial(word);
+            documents = rest;
+        }
+        let mut unbounded = words.unbounded;
+        while let [(word, _), rest @ ..] = unbounded {
+            initials |= initial(word);
+            unbounded = rest;
+        }
         Self {
             words,
+            initials,
             finders: OnceLock::new(),
         }
     }
 
-    /// Counts what of a body is not text, a name with escaped letters too.
+    /// Counts what of a body is not text, a name with escaped letters too. Most requests have nothing of
+    /// the kind, which one look at each quote and backslash tells.
     pub(crate) fn count(&self, body: &[u8]) -> Media {
+        if !quotes_and_backslashes(body).any(|at| self.may_begin(body, at)) {
+            return Media::default();
+        }
         let finders = self.finders.get_or_init(|| Finders::new(&self.words));
         let each = self.words.each.max(1);
         // Of ASCII that is printed only: accents are escaped often, and stand in no word.
@@ -62,6 +82,40 @@ impl MediaSearch {
             Some(first) => finders.count(&unescaped(body, first), each),
         }
     }
+
+    /// Whether a word stands at a quote, or an escape at a backslash that may hide one.
+    fn may_begin(&self, body: &[u8], at: usize) -> bool {
+        let rest = body.get(at..).unwrap_or_default();
+        match rest {
+            [b'\\', b'u', b'0', b'0', b'2'..=b'7', ..] => true,
+            [b'"', letter @ 0..=127, ..] if self.initials >> letter & 1 == 1 => self
+                .words
+                .iter()
+                .any(|word| rest.starts_with(word.as_bytes())),
+            _ => false,
+        }
+    }
+}
+
+impl MediaWords {
+    fn iter(&self) -> impl Iterator<Item = &'static str> {
+        let unbounded = self.unbounded.iter().map(|(word, _)| *word);
+        let documents = self.documents.iter().copied();
+        std::iter::once(self.image)
+            .chain(documents)
+            .chain(unbounded)
+    }
+}
+
+/// The bit of the letter that a quoted word begins with.
+const fn initial(word: &str) -> u128 {
+    let bit = match word.as_bytes() {
+        [b'"', letter @ 0..=127, ..] => 1 << *letter,
+        _ => 0,
+    };
+    // The quote is what it is found by. Known when the program is built.
+    assert!(bit != 0, "a word begins with a quote and a letter of ASCII");
+    bit
 }
 
 impl Finders {

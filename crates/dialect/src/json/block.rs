@@ -112,3 +112,36 @@ impl Block {
         a | b << 16 | c << 32 | d << 48
     }
 }
+
+/// Where quotes and backslashes stand, in their order. They stand often: a search that begins anew
+/// behind each costs more.
+pub(crate) fn quotes_and_backslashes(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let either = |lane: Lane| lane.is(b'"').or(lane.is(b'\\'));
+    (0..bytes.len()).step_by(BLOCK).flat_map(move |from| {
+        let mut left = Block::at(bytes, from).map(either).bits();
+        std::iter::from_fn(move || {
+            let at = from + left.trailing_zeros() as usize;
+            let is_there = left != 0;
+            left &= left.wrapping_sub(1);
+            is_there.then_some(at)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::quotes_and_backslashes;
+
+    proptest! {
+        #[test]
+        fn they_stand_where_looking_at_each_byte_finds_them(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>()], 0..300),
+        ) {
+            let naive = (0..bytes.len()).filter(|at| matches!(bytes[*at], b'"' | b'\\'));
+            let found = quotes_and_backslashes(&bytes);
+            prop_assert_eq!(found.collect::<Vec<_>>(), naive.collect::<Vec<_>>());
+        }
+    }
+}

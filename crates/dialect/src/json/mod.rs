@@ -15,6 +15,7 @@ mod special;
 mod text;
 mod writer;
 
+pub(crate) use block::quotes_and_backslashes;
 pub use escape::escape_into;
 pub use invalid::Invalid;
 pub use kind::Kind;
@@ -39,7 +40,7 @@ impl Json {
     /// # Errors
     /// [`Invalid`] where the text is not exactly one JSON value.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let mut reader = Reader::new(text.as_bytes())?;
+        let mut reader = Reader::over(text);
         let json = reader.json()?;
         reader.end()?;
         Ok(json)
