@@ -279,7 +279,8 @@ async fn a_slow_target_loses_its_traffic() {
     let slow = faulty(json!({ "slow": { "delay_ms": 400 } })).await;
     let quick = faulty(json!({ "slow": { "delay_ms": 8 } })).await;
     for balance in [Balance::LeastLatency, Balance::LeastBusy] {
-        (slow.reset(), quick.reset());
+        slow.reset();
+        quick.reset();
         let targets = vec![echo("slow", CHAT, &slow), echo("quick", CHAT, &quick)];
         let road = Road::with(balanced(balance, targets));
         let road = &road;
@@ -291,10 +292,13 @@ async fn a_slow_target_loses_its_traffic() {
         futures_of(clients).await;
         let (slow, all) = (slow.seen().len(), 200);
         assert_eq!(slow + quick.seen().len(), all);
-        match balance {
-            Balance::LeastLatency => assert!(slow * 20 <= all, "{slow} of {all} to the slow one"),
-            _ => assert!(slow * 4 <= all, "{slow} of {all} to the slow one"),
-        }
+        // Whoever has few slots is asked less; whoever is measured hardly at all.
+        let share = if balance == Balance::LeastLatency {
+            20
+        } else {
+            4
+        };
+        assert!(slow * share <= all, "{slow} of {all} to the slow one");
     }
 }
 

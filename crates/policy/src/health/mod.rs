@@ -75,7 +75,7 @@ impl Cause {
 pub enum Standing {
     /// It may be tried.
     Well,
-    /// It may be tried, and its last try failed.
+    /// It may be tried, and its last try failed a moment ago.
     Failing,
     /// It may be tried once, to see whether it is well again.
     ProbeDue,
@@ -115,7 +115,7 @@ impl Health {
                 cause: Cause::Breaker,
             }),
             Gate::Probe => Standing::ProbeDue,
-            Gate::Closed if state.breaker.in_a_row() > 0 => Standing::Failing,
+            Gate::Closed if state.breaker.is_failing(now) => Standing::Failing,
             Gate::Closed => Standing::Well,
         }
     }
