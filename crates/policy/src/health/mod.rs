@@ -150,7 +150,7 @@ impl Health {
     /// Begins a try at a target with that credential. It is under way until the ticket is dropped.
     ///
     /// # Errors
-    /// [`Closed`] where its breaker lets nothing through.
+    /// [`Closed`] where its breaker lets nothing through, or another request shows the credential.
     pub fn begin(
         &self,
         target: &Target,
@@ -168,8 +168,14 @@ impl Health {
             return Err(Closed { until, cause });
         }
         let credential = key.map(ProviderKey::identity);
-        if let Some(credential) = credential {
-            self.credentials.take(credential, target.number(), now);
+        let taken = credential.map_or(Ok(()), |credential| {
+            self.credentials.take(credential, target.number(), now)
+        });
+        if let Err(closed) = taken {
+            if gate == Gate::Probe {
+                known.state.lock().breaker.give_back();
+            }
+            return Err(closed);
         }
         known.busy.fetch_add(1, Ordering::Relaxed);
         Ok(Ticket {

@@ -286,6 +286,7 @@ fn a_credential_is_put_aside_after_three_refusals_and_probed_by_one() {
     assert_eq!(health.check(&key, &target, s(300)), Ok(()));
     let mut ticket = health.begin(&target, Some(&key), s(300)).unwrap();
     assert!(health.check(&key, &target, s(301)).is_err());
+    assert!(health.begin(&target, Some(&key), s(301)).is_err());
     health.answered(&mut ticket, (s(302), ms(1)), &rules());
     assert_eq!(health.check(&key, &target, s(302)), Ok(()));
 }
