@@ -47,6 +47,21 @@ pub(crate) struct Answer {
     pub content: Content,
 }
 
+impl Answer {
+    /// What an attempt gave, with the provider's own id of the request.
+    #[must_use]
+    pub(crate) fn new(
+        exchange: Box<Exchange>,
+        (content, provider_id): (Content, Option<HeaderValue>),
+    ) -> Self {
+        Self {
+            exchange,
+            provider_id,
+            content,
+        }
+    }
+}
+
 /// An answer.
 pub(crate) enum Content {
     /// Whole and checked, in the client's dialect.

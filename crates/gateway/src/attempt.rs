@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dialect::Spoken;
 use dialect::codec::ClientCodec;
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use policy::failure::{AttemptFailure, Failure};
 use policy::health::Ticket;
 use policy::model::{Model, Target};
@@ -121,13 +121,7 @@ async fn all_attempts(
                 };
                 let key = encoded.key.clone();
                 match one.attempt((encoded, ticket), &mut exchange).await {
-                    Ok((content, provider_id)) => {
-                        return Ok(Answer {
-                            exchange,
-                            provider_id,
-                            content,
-                        });
-                    }
+                    Ok(got) => return Ok(Answer::new(exchange, got)),
                     Err(Failed {
                         ours: Some(failure),
                         ..
@@ -206,7 +200,7 @@ struct One<'a> {
     deadline: Instant,
 }
 
-type Got = (Content, Option<http::HeaderValue>);
+type Got = (Content, Option<HeaderValue>);
 
 impl One<'_> {
     async fn attempt(

@@ -7,7 +7,9 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use bondgate::alerts::{Alert, Pace};
 use bondgate::config::{Alerts, Webhook};
+use gateway::notice::Notice;
 use policy::accounts::Drift;
+use policy::health::Cause;
 use policy::secret::Secret;
 
 use crate::client::{CHAT, Client, chat, request};
@@ -17,6 +19,49 @@ use kit::{
     Does, House, QUICK, SECRET, Server, balance, folder, messages, now_ms, step, unpriced, until,
     webhook,
 };
+
+#[test]
+fn targets_and_credentials_that_are_out_of_use_are_told_once_each() {
+    let (server, data) = (Server::start([]), folder());
+    let house = House::start(data.path(), &webhook(&server));
+    let soon = now_ms() + 300_000;
+    let breaker = |open_until_ms| Notice::Breaker {
+        target: "local/small".into(),
+        open_until_ms,
+    };
+    let used_up = || Notice::Credential {
+        target: "local/small".into(),
+        name: "local-2".into(),
+        cause: Cause::Exhausted,
+        until_ms: soon,
+    };
+    let gone = || Notice::ModelGone {
+        target: "local/old".into(),
+    };
+    for _ in 0..3 {
+        house.notice(breaker(Some(soon)));
+        house.notice(used_up());
+        house.notice(gone());
+    }
+    house.notice(breaker(None));
+    let received = server.wait(4);
+    drop(house);
+    assert_eq!(server.received().len(), 4);
+    let told = received.iter().map(|one| {
+        let of = |name: &str| one.text(name);
+        (of("kind"), of("severity"), of("target"))
+    });
+    let told: Vec<_> = told.collect();
+    let expected = [
+        ("target", "warning", "local/small"),
+        ("credential", "critical", "local/small"),
+        ("target", "warning", "local/old"),
+        ("target", "info", "local/small"),
+    ];
+    let expected = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
+    assert_eq!(told, expected);
+    assert!(received[1].text("message").contains("`local-2`"));
+}
 
 #[test]
 fn each_alert_is_told_once_over_restarts_too() {

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Parts into which the window is cut.
 const SLOTS: usize = 10;
 
+/// How long a failure speaks against further tries.
+const RECENT: Duration = Duration::from_secs(10);
+
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerRules {
@@ -87,6 +90,8 @@ pub struct Breaker {
     openings: u32,
     /// Failures in a row.
     in_a_row: u32,
+    /// When the last of them was.
+    failed_at: Duration,
     slots: [Slot; SLOTS],
 }
 
@@ -109,10 +114,10 @@ impl Breaker {
         }
     }
 
-    /// Failures in a row, up to now.
+    /// Whether the last try failed, and not long ago: what failed once an hour ago is as good as any.
     #[must_use]
-    pub fn in_a_row(&self) -> u32 {
-        self.in_a_row
+    pub fn is_failing(&self, now: Duration) -> bool {
+        self.in_a_row > 0 && now.saturating_sub(self.failed_at) < RECENT
     }
 
     /// Asks to pass; a probe that it lets through is under way until [`end`](Self::end) or
@@ -153,6 +158,7 @@ impl Breaker {
             }
             End::Bad { retry_after } => {
                 self.in_a_row = self.in_a_row.saturating_add(1);
+                self.failed_at = now;
                 self.count(now, 1, rules);
                 if !probe && !self.is_too_much(now, rules) {
                     return None;

@@ -82,24 +82,42 @@ impl Credentials {
 
     /// Takes a credential to show it: of those that were put aside and whose time has come, one
     /// request shows each at a time.
-    pub fn take(&self, credential: u64, target: u64, now: Duration) {
-        if self.count.load(Ordering::Acquire) == 0 {
-            return;
+    ///
+    /// # Errors
+    /// [`Closed`] where another request was first.
+    pub fn take(&self, credential: u64, target: u64, now: Duration) -> Result<(), Closed> {
+        if !self.knows(credential, target) {
+            return Ok(());
         }
         let mut unwell = self.unwell.write();
         for place in places(credential, target) {
-            if let Some(standing) = unwell.get_mut(&place)
-                && let Some((until, Cause::Quarantined)) = &mut standing.rests
-            {
-                *until = now.saturating_add(PROBE);
+            let Some(standing) = unwell.get_mut(&place) else {
+                continue;
+            };
+            if let Some((until, cause @ Cause::Quarantined)) = standing.rests {
+                if until > now {
+                    return Err(Closed { until, cause });
+                }
+                standing.rests = Some((now.saturating_add(PROBE), cause));
             }
         }
+        Ok(())
+    }
+
+    /// Whether anything is held against a credential.
+    fn knows(&self, credential: u64, target: u64) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let unwell = self.unwell.read();
+        let mut places = places(credential, target).into_iter();
+        places.any(|place| unwell.contains_key(&place))
     }
 
     /// It was taken: that it was refused before is forgotten. A limit that was reached meanwhile stays
     /// until its time.
     pub fn good(&self, credential: u64, target: u64, now: Duration) {
-        if self.count.load(Ordering::Acquire) == 0 {
+        if !self.knows(credential, target) {
             return;
         }
         let mut unwell = self.unwell.write();

@@ -75,7 +75,7 @@ impl Cause {
 pub enum Standing {
     /// It may be tried.
     Well,
-    /// It may be tried, and its last try failed.
+    /// It may be tried, and its last try failed a moment ago.
     Failing,
     /// It may be tried once, to see whether it is well again.
     ProbeDue,
@@ -115,7 +115,7 @@ impl Health {
                 cause: Cause::Breaker,
             }),
             Gate::Probe => Standing::ProbeDue,
-            Gate::Closed if state.breaker.in_a_row() > 0 => Standing::Failing,
+            Gate::Closed if state.breaker.is_failing(now) => Standing::Failing,
             Gate::Closed => Standing::Well,
         }
     }
@@ -150,7 +150,7 @@ impl Health {
     /// Begins a try at a target with that credential. It is under way until the ticket is dropped.
     ///
     /// # Errors
-    /// [`Closed`] where its breaker lets nothing through.
+    /// [`Closed`] where its breaker lets nothing through, or another request shows the credential.
     pub fn begin(
         &self,
         target: &Target,
@@ -168,8 +168,14 @@ impl Health {
             return Err(Closed { until, cause });
         }
         let credential = key.map(ProviderKey::identity);
-        if let Some(credential) = credential {
-            self.credentials.take(credential, target.number(), now);
+        let taken = credential.map_or(Ok(()), |credential| {
+            self.credentials.take(credential, target.number(), now)
+        });
+        if let Err(closed) = taken {
+            if gate == Gate::Probe {
+                known.state.lock().breaker.give_back();
+            }
+            return Err(closed);
         }
         known.busy.fetch_add(1, Ordering::Relaxed);
         Ok(Ticket {

@@ -128,178 +128,185 @@ fn a_limit_that_no_retry_helps_is_used_up() {
     assert_eq!(classify(&signs(401)).kind, Credential);
 }
 
+const CHAT: Dialect = Dialect::OpenaiChat;
+const MESSAGES: Dialect = Dialect::AnthropicMessages;
+const GEMINI: Dialect = Dialect::Gemini;
+
+/// What providers publish of their refusals: who, in which dialect, with which status and body, and
+/// what it means.
+const PUBLISHED: &[(&str, Dialect, u16, &str, AttemptFailure)] = &[
+    (
+        "openai",
+        CHAT,
+        429,
+        r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
+        Exhausted,
+    ),
+    (
+        "openai",
+        CHAT,
+        503,
+        r#"{"error":{"message":"Slow down","type":"server_error","code":"slow_down"}}"#,
+        Overloaded,
+    ),
+    (
+        "openai",
+        CHAT,
+        400,
+        r#"{"error":{"message":"flagged","type":"invalid_request_error","code":"invalid_prompt"}}"#,
+        ContentPolicy,
+    ),
+    (
+        "azure",
+        CHAT,
+        400,
+        r#"{"error":{"message":"filtered","type":null,"param":"prompt","code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+        ContentPolicy,
+    ),
+    (
+        "azure",
+        CHAT,
+        400,
+        r#"{"error":{"message":"filtered","code":"400","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+        ContentPolicy,
+    ),
+    (
+        "anthropic",
+        MESSAGES,
+        529,
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+        Overloaded,
+    ),
+    (
+        "anthropic",
+        MESSAGES,
+        402,
+        r#"{"type":"error","error":{"type":"billing_error","message":"billing"}}"#,
+        Exhausted,
+    ),
+    (
+        "anthropic",
+        MESSAGES,
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."}}"#,
+        Exhausted,
+    ),
+    (
+        "anthropic",
+        MESSAGES,
+        429,
+        r#"{"type":"error","error":{"type":"rate_limit_error","message":"limit","details":{"error_code":"enforced_spend_limit_reached"}}}"#,
+        Exhausted,
+    ),
+    (
+        "anthropic",
+        MESSAGES,
+        429,
+        r#"{"type":"error","error":{"type":"rate_limit_error","message":"limit"}}"#,
+        RateLimited,
+    ),
+    (
+        "openrouter",
+        CHAT,
+        402,
+        r#"{"error":{"code":402,"message":"Insufficient credits"}}"#,
+        Exhausted,
+    ),
+    (
+        "openrouter",
+        CHAT,
+        403,
+        r#"{"error":{"code":403,"message":"moderated","metadata":{"reasons":["violence"],"flagged_input":"…","provider_name":"x"}}}"#,
+        ContentPolicy,
+    ),
+    (
+        "openrouter",
+        CHAT,
+        403,
+        r#"{"error":{"code":403,"message":"no"}}"#,
+        Credential,
+    ),
+    (
+        "groq",
+        CHAT,
+        413,
+        r#"{"error":{"message":"Request too large for model","type":"tokens","code":"rate_limit_exceeded"}}"#,
+        ContextWindow,
+    ),
+    (
+        "groq",
+        CHAT,
+        498,
+        r#"{"error":{"message":"capacity"}}"#,
+        Overloaded,
+    ),
+    (
+        "mistral",
+        CHAT,
+        429,
+        r#"{"object":"error","message":"Service tier capacity exceeded for this model.","type":"service_tier_capacity_exceeded","param":null,"code":"3505"}"#,
+        Overloaded,
+    ),
+    (
+        "cohere",
+        Dialect::Cohere,
+        402,
+        r#"{"message":"billing"}"#,
+        Exhausted,
+    ),
+    (
+        "cohere",
+        Dialect::Cohere,
+        498,
+        r#"{"message":"blocked"}"#,
+        ContentPolicy,
+    ),
+    (
+        "scaleway",
+        CHAT,
+        429,
+        r#"{"error":{"code":"insufficient_quota","message":"INSUFFICIENT QUOTA"}}"#,
+        RateLimited,
+    ),
+    (
+        "",
+        CHAT,
+        429,
+        r#"{"error":{"code":"insufficient_quota","message":"no"}}"#,
+        Exhausted,
+    ),
+    (
+        "gemini",
+        GEMINI,
+        503,
+        r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#,
+        Overloaded,
+    ),
+];
+
 #[test]
 fn what_providers_publish_is_understood() {
-    let chat = Dialect::OpenaiChat;
-    let messages = Dialect::AnthropicMessages;
-    let gemini = Dialect::Gemini;
+    for (provider, dialect, status, body, means) in PUBLISHED {
+        let read = read(provider, *dialect, (*status, body));
+        assert_eq!(read.kind, *means, "{provider} {body}");
+    }
+}
+
+#[test]
+fn a_quota_of_a_day_is_used_up_for_its_model_and_one_of_a_minute_is_not() {
     let quota = |id: &str| {
         let violations = format!(r#"[{{"quotaMetric":"m","quotaId":"{id}"}}]"#);
-        format!(
+        let body = format!(
             r#"{{"error":{{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED","details":[
             {{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":{violations}}},
             {{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}}]}}}}"#
-        )
+        );
+        read("gemini", GEMINI, (429, &body))
     };
-    let (minute, day) = (
-        quota("GenerateRequestsPerMinutePerProjectPerModel"),
-        quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"),
-    );
-    for (provider, dialect, status, body, means) in [
-        (
-            "openai",
-            chat,
-            429,
-            r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
-            Exhausted,
-        ),
-        (
-            "openai",
-            chat,
-            503,
-            r#"{"error":{"message":"Slow down","type":"server_error","code":"slow_down"}}"#,
-            Overloaded,
-        ),
-        (
-            "openai",
-            chat,
-            400,
-            r#"{"error":{"message":"flagged","type":"invalid_request_error","code":"invalid_prompt"}}"#,
-            ContentPolicy,
-        ),
-        (
-            "azure",
-            chat,
-            400,
-            r#"{"error":{"message":"filtered","type":null,"param":"prompt","code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
-            ContentPolicy,
-        ),
-        (
-            "azure",
-            chat,
-            400,
-            r#"{"error":{"message":"filtered","code":"400","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
-            ContentPolicy,
-        ),
-        (
-            "anthropic",
-            messages,
-            529,
-            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-            Overloaded,
-        ),
-        (
-            "anthropic",
-            messages,
-            402,
-            r#"{"type":"error","error":{"type":"billing_error","message":"billing"}}"#,
-            Exhausted,
-        ),
-        (
-            "anthropic",
-            messages,
-            400,
-            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."}}"#,
-            Exhausted,
-        ),
-        (
-            "anthropic",
-            messages,
-            429,
-            r#"{"type":"error","error":{"type":"rate_limit_error","message":"limit","details":{"error_code":"enforced_spend_limit_reached"}}}"#,
-            Exhausted,
-        ),
-        (
-            "anthropic",
-            messages,
-            429,
-            r#"{"type":"error","error":{"type":"rate_limit_error","message":"limit"}}"#,
-            RateLimited,
-        ),
-        ("gemini", gemini, 429, &minute, RateLimited),
-        ("gemini", gemini, 429, &day, Exhausted),
-        (
-            "gemini",
-            gemini,
-            503,
-            r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#,
-            Overloaded,
-        ),
-        (
-            "openrouter",
-            chat,
-            402,
-            r#"{"error":{"code":402,"message":"Insufficient credits"}}"#,
-            Exhausted,
-        ),
-        (
-            "openrouter",
-            chat,
-            403,
-            r#"{"error":{"code":403,"message":"moderated","metadata":{"reasons":["violence"],"flagged_input":"…","provider_name":"x"}}}"#,
-            ContentPolicy,
-        ),
-        (
-            "openrouter",
-            chat,
-            403,
-            r#"{"error":{"code":403,"message":"no"}}"#,
-            Credential,
-        ),
-        (
-            "groq",
-            chat,
-            413,
-            r#"{"error":{"message":"Request too large for model","type":"tokens","code":"rate_limit_exceeded"}}"#,
-            ContextWindow,
-        ),
-        (
-            "groq",
-            chat,
-            498,
-            r#"{"error":{"message":"capacity"}}"#,
-            Overloaded,
-        ),
-        (
-            "mistral",
-            chat,
-            429,
-            r#"{"object":"error","message":"Service tier capacity exceeded for this model.","type":"service_tier_capacity_exceeded","param":null,"code":"3505"}"#,
-            Overloaded,
-        ),
-        (
-            "cohere",
-            Dialect::Cohere,
-            402,
-            r#"{"message":"billing"}"#,
-            Exhausted,
-        ),
-        (
-            "cohere",
-            Dialect::Cohere,
-            498,
-            r#"{"message":"blocked"}"#,
-            ContentPolicy,
-        ),
-        (
-            "scaleway",
-            chat,
-            429,
-            r#"{"error":{"code":"insufficient_quota","message":"INSUFFICIENT QUOTA"}}"#,
-            RateLimited,
-        ),
-        (
-            "",
-            chat,
-            429,
-            r#"{"error":{"code":"insufficient_quota","message":"no"}}"#,
-            Exhausted,
-        ),
-    ] {
-        let read = read(provider, dialect, (status, body));
-        assert_eq!(read.kind, means, "{provider} {body}");
-    }
-    assert!(read("gemini", gemini, (429, &day)).at_target);
+    let minute = quota("GenerateRequestsPerMinutePerProjectPerModel");
+    assert_eq!(minute.kind, RateLimited);
+    let day = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier");
+    assert_eq!((day.kind, day.at_target), (Exhausted, true));
 }
 
 #[test]

@@ -239,6 +239,18 @@ fn a_target_that_fails_at_once_is_not_held_to_be_quick() {
 }
 
 #[test]
+fn a_failure_speaks_against_a_target_for_a_moment_only() {
+    let health = Health::default();
+    let target = target("a", Vec::new());
+    try_and_fail(&health, &target, s(0), &failed(AttemptFailure::Overloaded));
+    assert_eq!(health.standing(&target, s(9)), Standing::Failing);
+    assert_eq!(health.standing(&target, s(10)), Standing::Well);
+    let mut ticket = health.begin(&target, None, s(1)).unwrap();
+    health.answered(&mut ticket, (s(1), ms(1)), &rules());
+    assert_eq!(health.standing(&target, s(1)), Standing::Well);
+}
+
+#[test]
 fn a_refused_request_says_nothing_against_its_target() {
     let health = Health::default();
     let target = target("a", vec![key("k", "1")]);
@@ -274,6 +286,7 @@ fn a_credential_is_put_aside_after_three_refusals_and_probed_by_one() {
     assert_eq!(health.check(&key, &target, s(300)), Ok(()));
     let mut ticket = health.begin(&target, Some(&key), s(300)).unwrap();
     assert!(health.check(&key, &target, s(301)).is_err());
+    assert!(health.begin(&target, Some(&key), s(301)).is_err());
     health.answered(&mut ticket, (s(302), ms(1)), &rules());
     assert_eq!(health.check(&key, &target, s(302)), Ok(()));
 }
