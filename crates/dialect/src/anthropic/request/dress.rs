@@ -160,6 +160,9 @@ pub struct HeadersSaid<'a> {
     pub version: Option<&'a str>,
 }
 
+/// Headers that say what a body said.
+pub(crate) type Moved = Vec<(&'static str, String)>;
+
 /// The edits that put a request from one dress into another, and the headers that say what its body
 /// said where the other has that there.
 ///
@@ -170,7 +173,7 @@ pub(crate) fn redress(
     body: &[u8],
     (stream, headers): (bool, HeadersSaid<'_>),
     edits: &Edits<'_>,
-) -> Result<(Patch, Vec<(&'static str, String)>), Invalid> {
+) -> Result<(Patch, Moved), Invalid> {
     let of_header = headers.betas.iter().flat_map(|value| value.split(','));
     let of_header = of_header.map(str::trim).filter(|beta| !beta.is_empty());
     let betas: Vec<&str> = of_header.collect();
