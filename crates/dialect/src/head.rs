@@ -2,6 +2,7 @@
 
 use crate::json::Span;
 use crate::needs::Needs;
+use crate::task::{Task, Work};
 
 /// What the road knows of a request without decoding it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,9 @@ pub struct Head {
     pub service_tier: Option<String>,
     /// What the request asks of a target, as far as its top level tells.
     pub needs: Needs,
-    /// Offset just behind the brace that opens the request.
+    /// How much a request of another task than chat asks for.
+    pub work: Option<Box<Work>>,
+    /// Offset just behind the brace that opens the request, or of a form's first boundary.
     pub body_start: usize,
 }
 
@@ -48,6 +51,12 @@ impl Head {
     pub fn name_model(&mut self, model: String) {
         self.model = model;
         self.model_elsewhere = true;
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.work.as_ref().map_or(Task::Chat, |work| work.task)
     }
 
     /// Whether the body's own bytes name that model.

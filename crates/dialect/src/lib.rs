@@ -24,8 +24,10 @@ pub mod needs;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod patch;
+pub mod task;
 
 use codec::{ClientCodec, ServerCodec};
+use task::TaskCodec;
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,5 +100,25 @@ impl Dialect {
             Dialect::BedrockConverse => &bedrock_converse::BedrockConverse,
             Dialect::Cohere => &cohere::Cohere,
         }
+    }
+
+    /// The tasks beside chat of the API that the dialect is a part of, where it has some.
+    #[must_use]
+    pub fn tasks(self) -> Option<&'static dyn TaskCodec> {
+        match self {
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => Some(&task::OpenAi),
+            Dialect::Gemini => Some(&task::Gemini),
+            Dialect::Cohere => Some(&task::Cohere),
+            Dialect::AnthropicMessages | Dialect::BedrockConverse => None,
+        }
+    }
+
+    /// Whether a request of that task goes on from one dialect to the other as it is, since both are
+    /// parts of one API.
+    #[must_use]
+    pub fn shares_tasks(self, other: Self) -> bool {
+        let of_openai =
+            |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
+        self == other || (of_openai(self) && of_openai(other))
     }
 }
