@@ -59,6 +59,13 @@ impl Head {
         self.work.as_ref().map_or(Task::Chat, |work| work.task)
     }
 
+    /// Whether the answer is a stream for certain, so that its head may go out before it has begun:
+    /// of other tasks some models stream whatever is asked, and some do not.
+    #[must_use]
+    pub fn begins_early(&self) -> bool {
+        self.stream && matches!(self.task(), Task::Chat | Task::Complete)
+    }
+
     /// Whether the body's own bytes name that model.
     pub(crate) fn says_model(&self, model: &str) -> bool {
         !self.model_elsewhere && self.model_span.is_some() && self.model == model

@@ -117,8 +117,7 @@ impl Dialect {
     /// parts of one API.
     #[must_use]
     pub fn shares_tasks(self, other: Self) -> bool {
-        let of_openai =
-            |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
+        let of_openai = |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
         self == other || (of_openai(self) && of_openai(other))
     }
 }

@@ -4,11 +4,14 @@
 //! together. Nothing has gone to the client before that, so a failed attempt is
 //! never seen.
 
+mod forwarded;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialect::codec::ClientCodec;
+use dialect::codec::{ClientCodec, EventDecoder};
+use dialect::frame::Framing;
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
@@ -63,7 +66,7 @@ pub(crate) fn attempt(gateway: Gateway, reserved: Reserved, exchange: Box<Exchan
     let deadline = exchange.opened + own.map_or(most, |own| own.min(most));
     Attempting {
         id: Arc::clone(&exchange.id),
-        stream: reserved.planned.screened.admitted.head.stream,
+        stream: reserved.planned.screened.admitted.head.begins_early(),
         speech: reserved.planned.screened.admitted.call.speech,
         pace: Pace {
             deadline,
@@ -265,12 +268,16 @@ impl One<'_> {
             .headers()
             .get(&names::of(self.target.provider.dialect).request_id)
             .cloned();
-        let content = if stream {
-            self.begin_stream(response, codec, encoded, exchange)
-                .await?
-        } else {
-            self.read_whole(response.into_body(), codec, encoded, exchange)
-                .await?
+        let content = match &self.outgoing.planned().screened.admitted.head.work {
+            Some(work) => self.forwarded(work, response, exchange).await?,
+            None if stream => {
+                self.begin_stream(response, codec, encoded, exchange)
+                    .await?
+            }
+            None => {
+                self.read_whole(response.into_body(), codec, encoded, exchange)
+                    .await?
+            }
         };
         Ok((content, provider_id))
     }
@@ -319,6 +326,25 @@ impl One<'_> {
                 self.outgoing.fidelity(),
             ))
         };
+        let decoder = codec.decoder(admitted.head.candidates.max(1));
+        self.pumped(response.into_body(), decoder, gear, exchange)
+            .await
+    }
+
+    /// A stream that has begun to say something.
+    async fn pumped(
+        &self,
+        body: UpstreamBody,
+        decoder: Box<dyn EventDecoder>,
+        gear: Gear,
+        exchange: &mut Exchange,
+    ) -> Result<Content, Failed> {
+        let admitted = &self.outgoing.planned().screened.admitted;
+        let speech = admitted.call.speech;
+        let framing = match &admitted.head.work {
+            Some(_) => Framing::Sse,
+            None => self.target.provider.dialect.client().framing(),
+        };
         let options = PumpOptions {
             framing,
             gear,
@@ -329,12 +355,8 @@ impl One<'_> {
             candidates: admitted.head.candidates.max(1),
         };
         let room = self.gateway.shared.memory.try_reserve(0);
-        let mut pump = Box::new(Pump::new(
-            response.into_body(),
-            codec.decoder(admitted.head.candidates.max(1)),
-            options,
-            room.ok_or_else(without_room)?,
-        ));
+        let room = room.ok_or_else(without_room)?;
+        let mut pump = Box::new(Pump::new(body, decoder, options, room));
         pump.until_semantic(exchange).await?;
         Ok(Content::Stream(pump))
     }

@@ -3,7 +3,10 @@
 //! A path that is known here is served; everything else is refused before a
 //! byte of its body is read. A further path is a further row and nothing else.
 
+mod tasks;
+
 use dialect::Dialect;
+use dialect::task::Task;
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use policy::failure::{Code, Failure};
@@ -24,6 +27,8 @@ pub(crate) struct Asked {
 pub(crate) enum Operation {
     /// An answer of a model.
     Chat(Form),
+    /// Something else of a model.
+    Task(Task, Form),
     /// The models that the key may call.
     Models,
     /// One of them.
@@ -54,6 +59,7 @@ impl Operation {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Operation::Chat(_) => "chat",
+            Operation::Task(task, _) => task.name(),
             Operation::Models | Operation::Model { .. } => "models",
             Operation::Live | Operation::Ready => "probe",
         }
@@ -83,6 +89,8 @@ enum Means {
     StreamedChat,
     /// Chat as a stream: server-sent events with `alt=sse`, one JSON array without.
     StreamedChatByAlt,
+    /// Another task of a model.
+    Task(Task),
     Models,
     Model,
     Live,
@@ -227,7 +235,7 @@ pub(crate) fn find(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Ask
         .filter(|rest| !rest.is_empty())
         .unwrap_or(path);
     let mut wrong: Option<(Dialect, &Method)> = None;
-    for row in ROWS {
+    for row in ROWS.iter().chain(tasks::ROWS) {
         let Some(model) = row.fits(path) else {
             continue;
         };
@@ -269,13 +277,12 @@ impl Row {
     /// None where the model's name is no text.
     fn operation(&self, model: &str, query: Option<&str>) -> Option<Operation> {
         let model = percent_decode_str(model).decode_utf8().ok()?.into_owned();
-        let chat = |stream: Option<bool>, json_array: bool| {
-            Operation::Chat(Form {
-                model: Some(model.clone()).filter(|model| !model.is_empty()),
-                stream,
-                json_array,
-            })
+        let form = |stream: Option<bool>, json_array: bool| Form {
+            model: Some(model.clone()).filter(|model| !model.is_empty()),
+            stream,
+            json_array,
         };
+        let chat = |stream, json_array| Operation::Chat(form(stream, json_array));
         Some(match self.means {
             Means::Chat => chat(None, false),
             Means::WholeChat => chat(Some(false), false),
@@ -284,6 +291,7 @@ impl Row {
                 let mut pairs = query.unwrap_or_default().split('&');
                 chat(Some(true), !pairs.any(|pair| pair == "alt=sse"))
             }
+            Means::Task(task) => Operation::Task(task, form(None, false)),
             Means::Models => Operation::Models,
             Means::Model => Operation::Model { id: model },
             Means::Live => Operation::Live,

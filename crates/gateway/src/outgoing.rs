@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dialect::Dialect;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
+use dialect::head::Head;
 use dialect::loss::{Fidelity, Loss, Losses};
+use dialect::patch::Patch;
+use dialect::task::Work;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -103,13 +107,20 @@ impl Outgoing {
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
         let client = admitted.call.speech.dialect;
-        if target.provider.dialect == client {
-            let edits = Edits {
-                model: &target.model,
-                force_usage,
-                max_output_tokens: self.clamp,
-            };
-            let patch = client.server().patch(&admitted.head, &edits);
+        let work = admitted.head.work.as_deref();
+        let edits = Edits {
+            model: &target.model,
+            force_usage,
+            max_output_tokens: self.clamp,
+        };
+        let patch = match work {
+            None if target.provider.dialect == client => {
+                Some(client.server().patch(&admitted.head, &edits))
+            }
+            None => None,
+            Some(work) => Some(own_words(target, (client, &admitted.head, work), &edits)?),
+        };
+        if let Some(patch) = patch {
             return Ok(Encoded {
                 _room: room(memory, 0)?,
                 body: patch.splice(&screened.body.bytes).into(),
@@ -185,11 +196,22 @@ impl Outgoing {
         let stream = self.planned.screened.admitted.head.stream;
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = Method::POST;
-        head.uri = Uri::try_from(path(target, &codec.chat_path(&target.model, stream)))
+        let admitted = &self.planned.screened.admitted;
+        let work = admitted.head.work.as_deref();
+        let of_dialect = match provider.dialect.tasks().zip(work) {
+            Some((codec, work)) => codec.path(work.task, &target.model),
+            None => codec.chat_path(&target.model, stream),
+        };
+        head.uri = Uri::try_from(path(target, &of_dialect))
             .map_err(|_| no_target(target, "its path is no path"))?;
         let headers = &mut head.headers;
         own(headers, names, provider);
-        let admitted = &self.planned.screened.admitted;
+        if work.is_some_and(|work| work.form)
+            && let Some(form) = admitted.call.headers.get(CONTENT_TYPE)
+        {
+            // It names the boundary.
+            headers.insert(CONTENT_TYPE, form.clone());
+        }
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, &names.forwarded);
         }
@@ -209,6 +231,22 @@ impl Outgoing {
         }
         let body = std::mem::take(&mut encoded.body);
         Ok(Request::from_parts(head, Full::new(body)))
+    }
+}
+
+/// The edits of a request that goes on in its own words, whatever it asks for.
+///
+/// # Errors
+/// `no_target` where the target has no such words.
+fn own_words(
+    target: &Target,
+    (client, head, work): (Dialect, &Head, &Work),
+    edits: &Edits<'_>,
+) -> Result<Patch, Failure> {
+    let does = target.provider.does(work.task, client);
+    match client.tasks().filter(|_| does) {
+        Some(codec) => Ok(codec.patch(head, work, edits)),
+        None => Err(no_target(target, "it does not do what is asked for")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which model the name means for this caller, and which targets serve it in what order.
 
 use dialect::needs::Need;
+use dialect::task::Task;
 use policy::failure::{Code, Failure};
 use policy::plan::Plan;
 use policy::snapshot::{Resolved, Snapshot};
@@ -54,7 +55,15 @@ pub(crate) fn plan(screened: Screened, snapshot: &Snapshot) -> Result<Box<Planne
         }
         Resolved::NotFound(near) => return Err(refuse::no_model(name, &near)),
     };
-    let plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
+    let mut plan = policy::plan::plan(&model, &mut |below| fastrand::u64(..below.max(1)));
+    let (task, client) = (head.task(), screened.admitted.call.speech.dialect);
+    if !plan.steps.is_empty() && task != Task::Chat {
+        plan.steps
+            .retain(|step| step.target.provider.does(task, client));
+        if plan.steps.is_empty() {
+            return Err(refuse::no_target_does(&model, task, client));
+        }
+    }
     if plan.steps.is_empty() {
         return Err(Failure::new(
             Code::NoTarget,

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use dialect::Dialect;
 use dialect::json::{Invalid, Json, Writer};
 use dialect::loss::Loss;
+use dialect::task::Task;
 use jiff::Timestamp;
 use policy::accounts::{Refusal, RefusalKind};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
+use policy::model::{Model, Target};
 use policy::money::Nanos;
 use store::journal::StorageError;
 
@@ -91,6 +94,32 @@ pub(crate) fn cannot_translate(what: &str, refused: &[&Loss]) -> Failure {
     match Json::parse(&String::from_utf8_lossy(&fields.into_bytes())) {
         Ok(list) => failure.with("fields", list),
         Err(_) => failure,
+    }
+}
+
+/// A model none of whose targets does what is asked for, each with why.
+#[must_use]
+pub(crate) fn no_target_does(model: &Model, task: Task, client: Dialect) -> Failure {
+    let targets = model.targets.iter().chain(&model.fallback.failure);
+    let why = targets.map(|target| format!("{} {}", target.name(), lacks(target, client)));
+    let why: Vec<String> = why.collect();
+    let message = format!(
+        "no target of the model {} does what is asked for, `{}`: {}",
+        quote(&model.name),
+        task.name(),
+        why.join("; ")
+    );
+    Failure::new(Code::NoTarget, message).at("model")
+}
+
+/// Why a target does not do that.
+fn lacks(target: &Target, client: Dialect) -> String {
+    let provider = &target.provider;
+    let name = provider.dialect.name();
+    if provider.dialect.shares_tasks(client) {
+        format!("speaks {name}, and its provider has no such operation")
+    } else {
+        format!("speaks {name}, into which this is not translated")
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use dialect::task::{Task, Work};
 use policy::accounts::Ask;
 use policy::bound::{BoundError, Ceiling, Demand, Fit, OUTPUT_TOKENS_MAX, bound, fit};
 use policy::failure::{Code, Failure};
@@ -66,11 +67,25 @@ pub(crate) fn reserve(
         max_tokens: admitted.head.max_output_tokens,
         ..Demand::default()
     };
+    let work = admitted.head.work.as_deref();
+    let forwarded = work.filter(|work| work.task != Task::Complete);
+    if let Some(work) = work {
+        of_work(work, &mut demand);
+    }
     let affordable = shared.accounts.affordable(&snapshot.limits, &ask);
     let (mut is_word, is_hard) = (false, affordable.is_some());
-    let (held, clamped) = match affordable {
-        None => (presumable(&demand, &targets, ceiling), None),
-        Some(affordable) => {
+    let (held, clamped) = match (affordable, forwarded) {
+        (_, Some(work)) => {
+            let bound = most(work, body.len() as u64, &targets);
+            is_word = is_hard && bound.is_err();
+            match (bound, ceiling) {
+                (Ok(nanos), _) | (Err(_), Some(Nanos(nanos))) => (nanos, None),
+                (Err(error), None) if is_hard => return Err(unbounded(&error, plan, &targets)),
+                (Err(_), None) => (0, None),
+            }
+        }
+        (None, None) => (presumable(&demand, &targets, ceiling), None),
+        (Some(affordable), None) => {
             let media = admitted.call.speech.dialect.server().media(body);
             demand.images = media.images;
             demand.documents = media.documents;
@@ -99,7 +114,7 @@ pub(crate) fn reserve(
     (spend.is_hard, spend.is_word) = (is_hard, is_word);
     demand.max_tokens = clamped.or(demand.max_tokens);
     spend.output_max = output_max(&demand, &targets);
-    exchange.input_bytes = demand.bytes;
+    exchange.input_bytes = body.len() as u64;
     exchange.order = plan
         .steps
         .iter()
@@ -108,12 +123,42 @@ pub(crate) fn reserve(
     Ok(Reserved { planned })
 }
 
+/// What of a task beside chat makes up its tokens: none of output but for a prompt carried on, and of a
+/// form no bytes, which are those of files.
+fn of_work(work: &Work, demand: &mut Demand) {
+    if work.task == Task::Complete {
+        demand.candidates = work.inputs;
+    } else {
+        demand.max_tokens = Some(0);
+    }
+    if work.form {
+        demand.bytes = 0;
+    }
+}
+
+/// The most that a task beside chat can cost at any target.
+fn most(work: &Work, bytes: u64, targets: &[Priced]) -> Result<i64, BoundError> {
+    let mut most = 0;
+    for (target, priced) in targets.iter().enumerate() {
+        let known = priced.row.as_ref().filter(|_| priced.unrated().is_none());
+        let row = known.ok_or(BoundError::Unpriced { target })?;
+        let nanos = row.ceiling_of(work, bytes).ok_or_else(|| {
+            let what = work.unbounded;
+            what.map_or(BoundError::Work(work.task.name()), BoundError::Input)
+        })?;
+        most = most.max(nanos.0);
+    }
+    Ok(most)
+}
+
 /// What one target of the plan may cost.
 struct Priced {
     row: Option<Arc<PriceRow>>,
     ceiling: Option<Nanos>,
     /// The service tier that it is asked for.
     tier: Option<Tier>,
+    /// Whether the request holds several inputs, each of which may be as long as the model takes.
+    is_batch: bool,
 }
 
 impl Priced {
@@ -127,7 +172,8 @@ impl Priced {
 
 impl Ceiling for Priced {
     fn input_tokens_max(&self) -> Option<u64> {
-        self.row.as_ref()?.max_input_tokens
+        let row = self.row.as_ref().filter(|_| !self.is_batch)?;
+        row.max_input_tokens
     }
 
     fn output_tokens_max(&self) -> Option<u64> {
@@ -164,6 +210,7 @@ fn targets(planned: &Planned, snapshot: &policy::snapshot::Snapshot, at_ms: i64)
                 .ceilings
                 .of(&plan.model.name, &step.target.provider.name),
             tier: tier_asked(admitted, &step.target),
+            is_batch: admitted.head.work.is_some(),
         })
         .collect()
 }
@@ -227,7 +274,7 @@ fn unbounded(error: &BoundError, plan: &Plan, targets: &[Priced]) -> Failure {
                 name.unwrap_or_default()
             )
         }
-        BoundError::Input(_) | BoundError::Output => {
+        BoundError::Input(_) | BoundError::Output | BoundError::Work(_) => {
             format!("a hard budget applies and this request has no bound: {error}")
         }
     };

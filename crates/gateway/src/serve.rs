@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use dialect::head::Head;
+use dialect::task::Task;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::failure::Failure;
@@ -68,11 +69,12 @@ async fn forward(
     refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::malformed(why)))?;
     let operation = operation?;
     exchange.operation = operation.name();
-    let form = match &operation {
+    let (task, form) = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
-        Operation::Models | Operation::Model { .. } => Form::default(),
-        Operation::Chat(form) => form.clone(),
+        Operation::Models | Operation::Model { .. } => (Task::Chat, Form::default()),
+        Operation::Chat(form) => (Task::Chat, form.clone()),
+        Operation::Task(task, form) => (*task, form.clone()),
     };
 
     let caller = identify(
@@ -95,10 +97,7 @@ async fn forward(
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
     let limits = intake::Limits::of(&snapshot, form.model.as_deref(), options.timeout);
     let body = intake::read(body, &parts, &limits, &shared.memory).await?;
-    let mut head = dialect
-        .server()
-        .head(&body.bytes)
-        .map_err(|invalid| refuse::invalid(&invalid))?;
+    let mut head = intake::head((dialect, task), &body, &parts.headers)?;
     let json_array = form.json_array;
     complete(&mut head, form)?;
     let call = Call {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dialect::Dialect;
+use dialect::task::{Task, Tasks};
 
 use crate::origin::Origin;
 use crate::secret::ProviderKey;
@@ -33,6 +34,20 @@ pub struct Provider {
     pub region: Option<String>,
     /// How its paths differ from its dialect's.
     pub paths: Paths,
+}
+
+impl Provider {
+    /// Whether it does what a request of that dialect asks for: in that request's own words, or, of
+    /// vectors, in its own.
+    #[must_use]
+    pub fn does(&self, task: Task, client: Dialect) -> bool {
+        let Some(codec) = self.dialect.tasks() else {
+            return task == Task::Chat;
+        };
+        let shares = self.dialect.shares_tasks(client);
+        let has = task == Task::Chat || (shares && codec.tasks().has(task));
+        has && self.quirks.tasks.has(task)
+    }
 }
 
 /// How a provider's paths differ from its dialect's.
@@ -82,10 +97,15 @@ pub enum Auth {
 pub struct Quirks {
     /// Whether usage in streams can be switched on.
     pub stream_usage: bool,
+    /// What it does of what its dialect's API has.
+    pub tasks: Tasks,
 }
 
 impl Default for Quirks {
     fn default() -> Self {
-        Self { stream_usage: true }
+        Self {
+            stream_usage: true,
+            tasks: Tasks::ALL,
+        }
     }
 }

@@ -198,6 +198,6 @@ fn usage(tokens: &TokenCounts) -> Option<Usage> {
         output: count(tokens.output)?,
         reasoning: count(tokens.reasoning)?,
         audio_out: count(tokens.audio_out)?,
-        raw: None,
+        ..Usage::default()
     })
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use dialect::Dialect;
-use gateway::upstream::catalog::{self, Speaks, usual_auth};
+use gateway::upstream::catalog::{self, Row, Speaks, usual_auth};
 use policy::origin::BaseUrl;
 use policy::provider::{Auth, Paths, Provider, Quirks};
 use policy::secret::ProviderKey;
@@ -62,7 +62,7 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
         Some("none") => Auth::None,
         Some(word) => return Err(format!("`auth` is {word}, which is not known")),
     };
-    let quirks = row.map_or_else(Quirks::default, |row| row.quirks);
+    let quirks = row.map_or_else(Quirks::default, Row::differs);
     let secrets = stored.keys.as_ref().map_err(ToString::to_string)?;
     let keys = secrets.iter().enumerate().map(|(n, secret)| {
         let secret = policy::secret::Secret::new(secret.reveal().to_owned());
@@ -81,6 +81,7 @@ fn provider(stored: &StoredProvider) -> Result<Provider, String> {
         auth,
         quirks: Quirks {
             stream_usage: spec.stream_usage.unwrap_or(quirks.stream_usage),
+            ..quirks
         },
         headers: Vec::new(),
         catalogue_id: row.map_or("", |row| row.priced_as),

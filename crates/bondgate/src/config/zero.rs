@@ -131,7 +131,7 @@ fn hosted(row: &Row, (speaks, dialect): (&Speaks, Dialect), secret: &str) -> Opt
         dialect,
         auth: speaks.auth.unwrap_or(row.auth),
         keys: vec![Arc::new(key)],
-        quirks: row.quirks,
+        quirks: row.differs(),
         catalogue_id: row.priced_as,
         headers: Vec::new(),
         residency: None,

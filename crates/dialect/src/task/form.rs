@@ -30,7 +30,8 @@ impl Field<'_> {
     /// # Errors
     /// [`Invalid`] where it is none.
     pub(super) fn text(&self) -> Result<&str, Invalid> {
-        std::str::from_utf8(self.data).map_err(|_| wrong("text in UTF-8 was expected", self.span.start))
+        std::str::from_utf8(self.data)
+            .map_err(|_| wrong("text in UTF-8 was expected", self.span.start))
     }
 }
 
@@ -53,7 +54,9 @@ pub(super) fn boundary(media_type: &str) -> Result<&str, Invalid> {
     match (found, named.next()) {
         (Some(boundary), None) => Ok(boundary),
         (Some(_), Some(_)) => Err(Invalid::new("the content-type names two boundaries")),
-        (None, _) => Err(Invalid::new("the content-type names no boundary of 1 to 70 bytes")),
+        (None, _) => Err(Invalid::new(
+            "the content-type names no boundary of 1 to 70 bytes",
+        )),
     }
 }
 
@@ -79,7 +82,10 @@ pub(super) fn fields<'a>(
         }
         // White space may stand behind a boundary.
         let padding = rest.iter().take_while(|byte| b" \t".contains(byte)).count();
-        let Some(part) = rest.get(padding..).and_then(|rest| rest.strip_prefix(b"\r\n")) else {
+        let Some(part) = rest
+            .get(padding..)
+            .and_then(|rest| rest.strip_prefix(b"\r\n"))
+        else {
             return Err(wrong("a line must end behind a boundary", at));
         };
         let from = at + padding + 2;
@@ -150,7 +156,12 @@ fn parameter<'a>(header: &'a str, wanted: &str) -> Option<Cow<'a, str>> {
                 (value.get(..end)?.trim_end(), value.get(end..)?)
             }
         };
-        if name.trim().trim_start_matches(';').trim().eq_ignore_ascii_case(wanted) {
+        if name
+            .trim()
+            .trim_start_matches(';')
+            .trim()
+            .eq_ignore_ascii_case(wanted)
+        {
             let escaped = value.contains('\\') || value.contains("%22");
             return Some(if escaped {
                 value.replace("\\\"", "\"").replace("%22", "\"").into()

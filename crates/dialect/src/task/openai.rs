@@ -128,7 +128,9 @@ impl TaskCodec for OpenAi {
 
     fn decoder(&self, work: &Work, candidates: u64) -> Option<Box<dyn EventDecoder>> {
         let ends = match work.task {
-            Task::Complete => Ends::Done { choices: candidates },
+            Task::Complete => Ends::Done {
+                choices: candidates,
+            },
             Task::Image | Task::ImageEdit => Ends::Events {
                 words: &["image_generation.completed", "image_edit.completed"],
                 count: candidates,

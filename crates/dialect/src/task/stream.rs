@@ -129,11 +129,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn choices(
-        &mut self,
-        choices: &[Choice],
-        events: &mut Vec<StreamEvent>,
-    ) -> Result<(), Broken> {
+    fn choices(&mut self, choices: &[Choice], events: &mut Vec<StreamEvent>) -> Result<(), Broken> {
         for choice in choices {
             if self.ended.contains(&choice.index) {
                 if choice.text.is_empty() {

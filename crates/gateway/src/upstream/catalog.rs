@@ -5,6 +5,7 @@
 //! else; a configuration can override each column. No code may ask for a provider by name.
 
 mod rows;
+mod tasks;
 
 use std::fmt::Write as _;
 
@@ -89,6 +90,15 @@ impl Cancelled {
 }
 
 impl Row {
+    /// Where it differs from its dialects, and what it does of what their APIs have.
+    #[must_use]
+    pub fn differs(&self) -> Quirks {
+        Quirks {
+            tasks: tasks::of(self.name),
+            ..self.quirks
+        }
+    }
+
     /// What it speaks of what is built: that dialect, or the first.
     #[must_use]
     pub fn speaks(&self, wanted: Option<Dialect>) -> Option<(&'static Speaks, Dialect)> {

@@ -130,7 +130,7 @@ impl One<'_> {
         let auth = self.auth(auth, dialect);
         let keys = self.keys(row, &base.origin);
         let auth = self.signable(auth, &keys);
-        let usual = row.map_or_else(Quirks::default, |row| row.quirks);
+        let usual = row.map_or_else(Quirks::default, Row::differs);
         Some(Provider {
             name: self.name.to_owned(),
             origin: base.origin,
@@ -140,6 +140,7 @@ impl One<'_> {
             keys,
             quirks: Quirks {
                 stream_usage: file.stream_usage.unwrap_or(usual.stream_usage),
+                ..usual
             },
             headers,
             catalogue_id: row.map_or("", |row| row.priced_as),

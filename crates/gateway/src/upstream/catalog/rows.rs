@@ -1,5 +1,6 @@
 //! The rows.
 
+use dialect::task::Tasks;
 use policy::provider::{Auth, Quirks};
 
 use super::{BEDROCK_SIGNED, Cancelled, Obtains, Row, Speaks};
@@ -22,11 +23,15 @@ This page is written by `BONDGATE_WRITE_DOCS=1 cargo nextest run -p bondgate -E 
 |---|---|---|---|---|---|
 ";
 
-const USUAL: Quirks = Quirks { stream_usage: true };
+const USUAL: Quirks = Quirks {
+    stream_usage: true,
+    tasks: Tasks::ALL,
+};
 
 /// Refuses `stream_options`; says usage at the end of streams without being asked.
 const USAGE_UNASKED: Quirks = Quirks {
     stream_usage: false,
+    ..USUAL
 };
 
 /// Google's key, in a header of its own.
