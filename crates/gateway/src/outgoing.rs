@@ -206,7 +206,7 @@ impl Outgoing {
             .map_err(|_| no_target(target, "its path is no path"))?;
         let headers = &mut head.headers;
         own(headers, names, provider);
-        if work.is_some_and(|work| work.form)
+        if work.is_some_and(|work| work.form.is_some())
             && let Some(form) = admitted.call.headers.get(CONTENT_TYPE)
         {
             // It names the boundary.

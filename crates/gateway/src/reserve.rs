@@ -131,7 +131,7 @@ fn of_work(work: &Work, demand: &mut Demand) {
     } else {
         demand.max_tokens = Some(0);
     }
-    if work.form {
+    if work.form.is_some() {
         demand.bytes = 0;
     }
 }

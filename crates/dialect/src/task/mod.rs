@@ -154,8 +154,8 @@ pub struct Work {
     pub unbounded: Option<&'static str>,
     /// Whether the answer comes as events.
     pub events: bool,
-    /// Whether the body is a form, whose values are no JSON.
-    pub form: bool,
+    /// The boundary of a body that is a form, whose values are no JSON.
+    pub form: Option<Box<str>>,
     /// Where the model's name stands beside the head's own place, and what stands before it there.
     pub model_spans: Vec<(Span, &'static str)>,
 }

@@ -84,24 +84,23 @@ impl TaskCodec for OpenAi {
     }
 
     fn patch(&self, head: &Head, work: &Work, edits: &Edits<'_>) -> Patch {
-        if !work.form {
+        let Some(boundary) = &work.form else {
             return patch(head, work, edits);
-        }
+        };
         let mut patch = Patch::default();
         if head.says_model(edits.model) {
             return patch;
         }
-        match (&head.model_span, work.model_spans.first()) {
-            (Some(span), _) => patch.replace(span.clone(), edits.model),
+        match &head.model_span {
+            Some(span) => patch.replace(span.clone(), edits.model),
             // A part of its own, before the first.
-            (None, Some((place, boundary))) => {
+            None => {
                 let part = format!(
-                    "{boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{}\r\n",
+                    "--{boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{}\r\n",
                     edits.model
                 );
-                patch.replace(place.clone(), part);
+                patch.replace(head.body_start..head.body_start, part);
             }
-            (None, None) => {}
         }
         patch
     }
@@ -262,7 +261,7 @@ fn complete(draft: &mut Draft, best: u64) {
 /// Reads the fields of a form.
 fn form(draft: &mut Draft, content: Content<'_>) -> Result<(), Invalid> {
     let boundary = boundary(content.media_type)?;
-    draft.work.form = true;
+    draft.work.form = Some(boundary.into());
     let start = fields(content.bytes, boundary, |field| form_field(draft, &field))?;
     draft.head.body_start = start;
     Ok(())

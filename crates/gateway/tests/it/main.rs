@@ -37,6 +37,8 @@ mod road_paths;
 mod road_secrets;
 mod road_signed;
 mod road_sockets;
+mod road_tasks;
+mod road_tasks_money;
 mod road_time;
 mod road_translated;
 mod smuggling;
