@@ -109,7 +109,8 @@ impl Dialect {
             Dialect::OpenaiChat | Dialect::OpenaiResponses => Some(&task::OpenAi),
             Dialect::Gemini => Some(&task::Gemini),
             Dialect::Cohere => Some(&task::Cohere),
-            Dialect::AnthropicMessages | Dialect::BedrockConverse => None,
+            Dialect::BedrockConverse => Some(&task::Titan),
+            Dialect::AnthropicMessages => None,
         }
     }
 

@@ -269,7 +269,7 @@ impl One<'_> {
             .get(&names::of(self.target.provider.dialect).request_id)
             .cloned();
         let content = match &self.outgoing.planned().screened.admitted.head.work {
-            Some(work) => self.forwarded(work, response, exchange).await?,
+            Some(work) => self.forwarded(work, response, (encoded, exchange)).await?,
             None if stream => {
                 self.begin_stream(response, codec, encoded, exchange)
                     .await?

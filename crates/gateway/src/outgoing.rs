@@ -10,7 +10,8 @@ use dialect::codec::{Edits, TargetModel};
 use dialect::head::Head;
 use dialect::loss::{Fidelity, Loss, Losses};
 use dialect::patch::Patch;
-use dialect::task::Work;
+use dialect::task::vectors::{VectorCodec, VectorRequest};
+use dialect::task::{Task, Work};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -60,6 +61,16 @@ pub(crate) struct Encoded {
     pub same_dialect: bool,
     /// What the target cannot carry.
     pub losses: Vec<Loss>,
+    /// A request for vectors that goes on in the words of another maker.
+    pub crossing: Option<Box<Crossing>>,
+}
+
+/// A request for vectors in the hub.
+pub(crate) struct Crossing {
+    /// What it is at the target.
+    pub task: Task,
+    /// The request.
+    pub request: VectorRequest,
 }
 
 impl Outgoing {
@@ -118,6 +129,9 @@ impl Outgoing {
                 Some(client.server().patch(&admitted.head, &edits))
             }
             None => None,
+            Some(work) if !target.provider.dialect.shares_tasks(client) => {
+                return self.crossed(work, target, key, memory);
+            }
             Some(work) => Some(own_words(target, (client, &admitted.head, work), &edits)?),
         };
         if let Some(patch) = patch {
@@ -127,6 +141,7 @@ impl Outgoing {
                 key,
                 same_dialect: true,
                 losses: Vec::new(),
+                crossing: None,
             });
         }
         let request = match &mut self.decoded {
@@ -166,6 +181,45 @@ impl Outgoing {
             key,
             same_dialect: false,
             losses: losses.into_vec(),
+            crossing: None,
+        })
+    }
+
+    /// Writes a request for vectors in the target's words.
+    fn crossed(
+        &self,
+        work: &Work,
+        target: &Target,
+        key: Option<Arc<ProviderKey>>,
+        memory: &Memory,
+    ) -> Result<Encoded, Failure> {
+        let screened = &self.planned.screened;
+        let client = screened.admitted.call.speech.dialect;
+        let codecs = vectors_of(client).zip(vectors_of(target.provider.dialect));
+        let does = target.provider.does(work.task, client);
+        let Some((from, to)) = codecs.filter(|_| does) else {
+            return Err(no_target(target, "it does not do what is asked for"));
+        };
+        let request = from.decode_request(work.task, &screened.body.bytes);
+        let request = request.map_err(|invalid| refuse::cannot_cross(target, &invalid))?;
+        let mut losses = Losses::default();
+        let written = to.encode_request(&request, &target.model, &mut losses);
+        let (task, body) = written.map_err(|why| no_target(target, why))?;
+        if !target.provider.quirks.tasks.has(task) {
+            return Err(no_target(target, "it takes one text a request"));
+        }
+        let refused = self.fidelity().refused(losses.as_slice());
+        if !refused.is_empty() {
+            let what = format!("{} cannot carry what this request says", target.name());
+            return Err(refuse::cannot_translate(&what, &refused));
+        }
+        Ok(Encoded {
+            _room: room(memory, body.len())?,
+            body: Bytes::from(body).into(),
+            key,
+            same_dialect: false,
+            losses: losses.into_vec(),
+            crossing: Some(Box::new(Crossing { task, request })),
         })
     }
 
@@ -198,8 +252,10 @@ impl Outgoing {
         head.method = Method::POST;
         let admitted = &self.planned.screened.admitted;
         let work = admitted.head.work.as_deref();
-        let of_dialect = match provider.dialect.tasks().zip(work) {
-            Some((codec, work)) => codec.path(work.task, &target.model),
+        let task = encoded.crossing.as_ref().map(|crossing| crossing.task);
+        let task = task.or(work.map(|work| work.task));
+        let of_dialect = match provider.dialect.tasks().zip(task) {
+            Some((codec, task)) => codec.path(task, &target.model),
             None => codec.chat_path(&target.model, stream),
         };
         head.uri = Uri::try_from(path(target, &of_dialect))
@@ -232,6 +288,10 @@ impl Outgoing {
         let body = std::mem::take(&mut encoded.body);
         Ok(Request::from_parts(head, Full::new(body)))
     }
+}
+
+fn vectors_of(dialect: Dialect) -> Option<&'static dyn VectorCodec> {
+    dialect.tasks()?.vectors()
 }
 
 /// The edits of a request that goes on in its own words, whatever it asks for.

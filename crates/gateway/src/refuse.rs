@@ -123,6 +123,13 @@ fn lacks(target: &Target, client: Dialect) -> String {
     }
 }
 
+/// A request for vectors that only its own maker can read.
+#[must_use]
+pub(crate) fn cannot_cross(target: &Target, invalid: &Invalid) -> Failure {
+    let message = format!("{} cannot carry this request: {invalid}", target.name());
+    Failure::new(Code::CannotTranslate, message).at(invalid.path.clone())
+}
+
 /// What must be on record cannot be.
 #[must_use]
 pub(crate) fn unrecorded(error: &StorageError) -> Failure {

@@ -44,9 +44,12 @@ impl Provider {
         let Some(codec) = self.dialect.tasks() else {
             return task == Task::Chat;
         };
-        let shares = self.dialect.shares_tasks(client);
-        let has = task == Task::Chat || (shares && codec.tasks().has(task));
-        has && self.quirks.tasks.has(task)
+        let tasks = self.quirks.tasks;
+        if task == Task::Chat || self.dialect.shares_tasks(client) {
+            return codec.tasks().has(task) && tasks.has(task);
+        }
+        let crosses = codec.vectors().is_some() && client.tasks().is_some();
+        task.is_embed() && crosses && tasks.has(Task::Embed)
     }
 }
 

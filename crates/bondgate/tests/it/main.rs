@@ -39,6 +39,7 @@ mod run;
 mod scan;
 mod sdk;
 mod sdk_dialects;
+mod sdk_tasks;
 mod secrets;
 mod serving;
 mod storage;

@@ -4,10 +4,13 @@
 //! search is a question with up to a hundred documents; a document longer than five hundred tokens
 //! with the question counts as several (<https://docs.cohere.com/docs/how-does-cohere-pricing-work>).
 
+mod vectors;
+
 use std::borrow::Cow;
 
 use super::answer::{enough, length, number, read};
 use super::request::{Draft, patch};
+use super::vectors::VectorCodec;
 use super::{Content, Task, TaskCodec, Tasks, Work};
 use crate::chat::{Apart, Usage};
 use crate::codec::{Broken, Edits, EventDecoder, Weighed};
@@ -120,6 +123,10 @@ impl TaskCodec for Cohere {
 
     fn decoder(&self, _: &Work, _: u64) -> Option<Box<dyn EventDecoder>> {
         None
+    }
+
+    fn vectors(&self) -> Option<&'static dyn VectorCodec> {
+        Some(&Cohere)
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! Source: <https://ai.google.dev/api/embeddings>.
 
+mod vectors;
+
 use std::borrow::Cow;
 
 use super::answer::{enough, length, number, read, take};
 use super::request::Draft;
+use super::vectors::VectorCodec;
 use super::{Content, Task, TaskCodec, Tasks, Work};
 use crate::chat::{Apart, Usage};
 use crate::codec::{Broken, Edits, EventDecoder, Weighed, percent_encoded};
@@ -94,6 +97,10 @@ impl TaskCodec for Gemini {
 
     fn decoder(&self, _: &Work, _: u64) -> Option<Box<dyn EventDecoder>> {
         None
+    }
+
+    fn vectors(&self) -> Option<&'static dyn VectorCodec> {
+        Some(&Gemini)
     }
 }
 

@@ -3,6 +3,7 @@
 //! These are forwarded in their own words: only the model's name is edited, and the answer goes on as it
 //! came. What the gateway must know of the bytes is here: the head of a request and how much work it is
 //! ([`Work`]), whether an answer is whole and what it used ([`TaskCodec::weigh`], [`TaskCodec::decoder`]).
+//! Vectors alone cross dialects, by the hub of [`vectors`].
 
 mod answer;
 mod cohere;
@@ -11,17 +12,21 @@ mod gemini;
 mod openai;
 mod request;
 mod stream;
+mod titan;
+pub mod vectors;
 
 use std::borrow::Cow;
 
 pub(crate) use cohere::Cohere;
 pub(crate) use gemini::Gemini;
 pub(crate) use openai::OpenAi;
+pub(crate) use titan::Titan;
 
 use crate::codec::{Broken, Edits, EventDecoder, Weighed};
 use crate::head::Head;
 use crate::json::{Invalid, Span};
 use crate::patch::Patch;
+use vectors::VectorCodec;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -195,4 +200,7 @@ pub trait TaskCodec: Sync {
 
     /// A reader of an answer that comes as events; `candidates` is how many answers were asked for.
     fn decoder(&self, work: &Work, candidates: u64) -> Option<Box<dyn EventDecoder>>;
+
+    /// Vectors in and out of the hub, where the API has them.
+    fn vectors(&self) -> Option<&'static dyn VectorCodec>;
 }

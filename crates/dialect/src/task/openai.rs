@@ -3,12 +3,15 @@
 //! Sources: <https://platform.openai.com/docs/api-reference/embeddings>, `/moderations`, `/images`,
 //! `/audio`, `/completions`. Bodies are JSON, or forms where files are sent.
 
+mod vectors;
+
 use std::borrow::Cow;
 
 use super::answer;
 use super::form::{Field, boundary, fields};
 use super::request::{Draft, count, counted, inputs, patch};
 use super::stream::{Decoder, Ends};
+use super::vectors::VectorCodec;
 use super::{Content, Task, TaskCodec, Tasks, Work};
 use crate::codec::{Broken, Edits, EventDecoder, Weighed};
 use crate::head::Head;
@@ -147,6 +150,10 @@ impl TaskCodec for OpenAi {
             }
         };
         Some(Box::new(Decoder::new(ends)))
+    }
+
+    fn vectors(&self) -> Option<&'static dyn VectorCodec> {
+        Some(&OpenAi)
     }
 }
 

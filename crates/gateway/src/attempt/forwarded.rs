@@ -3,7 +3,9 @@
 //! Events go through the pump, as those of a chat in its own dialect do. Sound has no event that proves
 //! its end: its framing does, and where that breaks the client's breaks too.
 
+use dialect::chat::Usage;
 use dialect::codec::EventDecoder;
+use dialect::task::vectors::VectorAnswer;
 use dialect::task::{Content as Answered, Task, TaskCodec, Work};
 use http::{Response, header};
 use http_body_util::BodyExt;
@@ -13,6 +15,7 @@ use super::One;
 use crate::answer::{Collected, Content, Failed, collect, refused, without_room};
 use crate::exchange::Exchange;
 use crate::intake::media_type;
+use crate::outgoing::{Crossing, Encoded};
 use crate::pump::Gear;
 use crate::upstream::UpstreamBody;
 
@@ -28,7 +31,7 @@ impl One<'_> {
         &self,
         work: &Work,
         response: Response<UpstreamBody>,
-        exchange: &mut Exchange,
+        (encoded, exchange): (&Encoded, &mut Exchange),
     ) -> Result<Content, Failed> {
         let Some(codec) = self.target.provider.dialect.tasks() else {
             let why = "the target does not do what was asked for";
@@ -51,6 +54,9 @@ impl One<'_> {
         if must_stream || kind.starts_with("text/html") || (is_sound && is_text) {
             let why = format!("`{}` came, which was not asked for", essence(&kind));
             return Err(self.unexpected(why, response).await);
+        }
+        if let Some(crossing) = &encoded.crossing {
+            return self.crossed(codec, crossing, response, exchange).await;
         }
         exchange.content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         if is_sound {
@@ -128,6 +134,52 @@ impl One<'_> {
         exchange.used.is_final = weighed.usage.is_some();
         exchange.used.usage = weighed.usage;
         Ok(Content::Whole(bytes, room))
+    }
+}
+
+impl One<'_> {
+    /// Vectors of another maker, in the client's words.
+    async fn crossed(
+        &self,
+        codec: &dyn TaskCodec,
+        crossing: &Crossing,
+        response: Response<UpstreamBody>,
+        exchange: &mut Exchange,
+    ) -> Result<Content, Failed> {
+        let work = Work {
+            task: crossing.task,
+            inputs: crossing.request.inputs.len() as u64,
+            ..Work::default()
+        };
+        let body = response.into_body();
+        let content = self.weighed((codec, &work), "", body, exchange).await?;
+        let client = exchange.dialect.tasks().and_then(TaskCodec::vectors);
+        let (Content::Whole(bytes, mut room), Some(from), Some(to)) =
+            (content, codec.vectors(), client)
+        else {
+            let why = "the answer is longer than can be translated";
+            return Err(Failed::new(AttemptFailure::MidStream, why));
+        };
+        let usage = exchange.used.usage.as_ref();
+        let answer = VectorAnswer {
+            vectors: from.decode_answer(&bytes)?,
+            model: exchange
+                .served_model
+                .as_deref()
+                .unwrap_or(&self.target.model)
+                .to_owned(),
+            input_tokens: usage.map_or(0, Usage::total_input),
+            id: exchange.id.to_string(),
+        };
+        if answer.vectors.len() as u64 != work.inputs {
+            let why = "the answer has not one vector for each text";
+            return Err(Failed::new(AttemptFailure::MidStream, why));
+        }
+        let written = to.encode_answer(&answer, &crossing.request);
+        if !room.grow(written.len().saturating_sub(room.held())) {
+            return Err(without_room());
+        }
+        Ok(Content::Whole(written.into(), room))
     }
 }
 

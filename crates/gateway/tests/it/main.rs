@@ -41,6 +41,7 @@ mod road_tasks;
 mod road_tasks_money;
 mod road_time;
 mod road_translated;
+mod road_vectors;
 mod smuggling;
 mod speaking;
 mod tls;

@@ -8,7 +8,7 @@ use dialect::task::Tasks;
 
 /// Names of rows, and what those do.
 const DOES: &[(&str, &[Task])] = &[
-    ("bedrock", &[]),
+    ("bedrock", &[Embed]),
     ("vertex", &[Embed]),
     ("gemini", &[Embed, EmbedBatch, Image]),
     ("openrouter", &[Embed, Complete]),
