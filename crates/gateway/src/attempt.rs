@@ -5,13 +5,13 @@
 //! never seen.
 
 mod forwarded;
+mod pumped;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialect::codec::{ClientCodec, EventDecoder};
-use dialect::frame::Framing;
+use dialect::codec::ClientCodec;
 use http::{Response, header};
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Model, Target};
@@ -24,12 +24,10 @@ use crate::answer::{
 use crate::clock::Pace;
 use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange};
-use crate::holdback::HoldBack;
 use crate::memory::Permit;
-use crate::meter::Meter;
 use crate::names;
 use crate::outgoing::{Encoded, Outgoing};
-use crate::pump::{Gear, Pump, PumpOptions};
+use crate::pump::Gear;
 use crate::reserve::{Reserved, tier_asked};
 use crate::route::{Move, Route};
 use crate::speech::Speech;
@@ -329,36 +327,6 @@ impl One<'_> {
         let decoder = codec.decoder(admitted.head.candidates.max(1));
         self.pumped(response.into_body(), decoder, gear, exchange)
             .await
-    }
-
-    /// A stream that has begun to say something.
-    async fn pumped(
-        &self,
-        body: UpstreamBody,
-        decoder: Box<dyn EventDecoder>,
-        gear: Gear,
-        exchange: &mut Exchange,
-    ) -> Result<Content, Failed> {
-        let admitted = &self.outgoing.planned().screened.admitted;
-        let speech = admitted.call.speech;
-        let framing = match &admitted.head.work {
-            Some(_) => Framing::Sse,
-            None => self.target.provider.dialect.client().framing(),
-        };
-        let options = PumpOptions {
-            framing,
-            gear,
-            hold: HoldBack::new(self.model.tool_calls),
-            meter: Meter::of(exchange, self.target),
-            // They are spliced into an event's text.
-            details: admitted.call.options.details && speech.is_text(),
-            candidates: admitted.head.candidates.max(1),
-        };
-        let room = self.gateway.shared.memory.try_reserve(0);
-        let room = room.ok_or_else(without_room)?;
-        let mut pump = Box::new(Pump::new(body, decoder, options, room));
-        pump.until_semantic(exchange).await?;
-        Ok(Content::Stream(pump))
     }
 
     async fn read_whole(

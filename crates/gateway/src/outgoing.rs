@@ -7,7 +7,6 @@ use bytes::Bytes;
 use dialect::Dialect;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
-use dialect::head::Head;
 use dialect::loss::{Fidelity, Loss, Losses};
 use dialect::patch::Patch;
 use dialect::task::vectors::{VectorCodec, VectorRequest};
@@ -118,23 +117,12 @@ impl Outgoing {
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
         let client = admitted.call.speech.dialect;
-        let work = admitted.head.work.as_deref();
-        let edits = Edits {
-            model: &target.model,
-            force_usage,
-            max_output_tokens: self.clamp,
-        };
-        let patch = match work {
-            None if target.provider.dialect == client => {
-                Some(client.server().patch(&admitted.head, &edits))
-            }
-            None => None,
-            Some(work) if !target.provider.dialect.shares_tasks(client) => {
-                return self.crossed(work, target, key, memory);
-            }
-            Some(work) => Some(own_words(target, (client, &admitted.head, work), &edits)?),
-        };
-        if let Some(patch) = patch {
+        if let Some(work) = &admitted.head.work
+            && !target.provider.dialect.shares_tasks(client)
+        {
+            return self.crossed(work, target, key, memory);
+        }
+        if let Some(patch) = self.own_words(target, force_usage)? {
             return Ok(Encoded {
                 _room: room(memory, 0)?,
                 body: patch.splice(&screened.body.bytes).into(),
@@ -183,6 +171,32 @@ impl Outgoing {
             losses: losses.into_vec(),
             crossing: None,
         })
+    }
+
+    /// The edits of a request that goes on in its own words, whatever it asks for; none for a target
+    /// that has others.
+    fn own_words(&self, target: &Target, force_usage: bool) -> Result<Option<Patch>, Failure> {
+        let admitted = &self.planned.screened.admitted;
+        let client = admitted.call.speech.dialect;
+        let edits = Edits {
+            model: &target.model,
+            force_usage,
+            max_output_tokens: self.clamp,
+        };
+        let head = &admitted.head;
+        match &head.work {
+            None if target.provider.dialect == client => {
+                Ok(Some(client.server().patch(head, &edits)))
+            }
+            None => Ok(None),
+            Some(work) => {
+                let does = target.provider.does(work.task, client);
+                match client.tasks().filter(|_| does) {
+                    Some(codec) => Ok(Some(codec.patch(head, work, &edits))),
+                    None => Err(no_target(target, "it does not do what is asked for")),
+                }
+            }
+        }
     }
 
     /// Writes a request for vectors in the target's words.
@@ -292,22 +306,6 @@ impl Outgoing {
 
 fn vectors_of(dialect: Dialect) -> Option<&'static dyn VectorCodec> {
     dialect.tasks()?.vectors()
-}
-
-/// The edits of a request that goes on in its own words, whatever it asks for.
-///
-/// # Errors
-/// `no_target` where the target has no such words.
-fn own_words(
-    target: &Target,
-    (client, head, work): (Dialect, &Head, &Work),
-    edits: &Edits<'_>,
-) -> Result<Patch, Failure> {
-    let does = target.provider.does(work.task, client);
-    match client.tasks().filter(|_| does) {
-        Some(codec) => Ok(codec.patch(head, work, edits)),
-        None => Err(no_target(target, "it does not do what is asked for")),
-    }
 }
 
 /// What neither the client nor a credential says.

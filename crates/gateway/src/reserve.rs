@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use dialect::task::{Task, Work};
-use policy::accounts::Ask;
+use policy::accounts::{Affordable, Ask};
 use policy::bound::{BoundError, Ceiling, Demand, Fit, OUTPUT_TOKENS_MAX, bound, fit};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
@@ -68,41 +68,17 @@ pub(crate) fn reserve(
         ..Demand::default()
     };
     let work = admitted.head.work.as_deref();
-    let forwarded = work.filter(|work| work.task != Task::Complete);
     if let Some(work) = work {
         of_work(work, &mut demand);
     }
     let affordable = shared.accounts.affordable(&snapshot.limits, &ask);
-    let (mut is_word, is_hard) = (false, affordable.is_some());
-    let (held, clamped) = match (affordable, forwarded) {
-        (_, Some(work)) => {
-            let bound = most(work, body.len() as u64, &targets);
-            is_word = is_hard && bound.is_err();
-            match (bound, ceiling) {
-                (Ok(nanos), _) | (Err(_), Some(Nanos(nanos))) => (nanos, None),
-                (Err(error), None) if is_hard => return Err(unbounded(&error, plan, &targets)),
-                (Err(_), None) => (0, None),
-            }
-        }
-        (None, None) => (presumable(&demand, &targets, ceiling), None),
-        (Some(affordable), None) => {
-            let media = admitted.call.speech.dialect.server().media(body);
-            demand.images = media.images;
-            demand.documents = media.documents;
-            demand.unbounded = media.unbounded;
-            match fit(&demand, &targets, affordable) {
-                Ok(Fit::Whole { nanos }) => (nanos, None),
-                Ok(Fit::Clamped { max_tokens, nanos }) => (nanos, Some(max_tokens)),
-                Err(error) => match ceiling {
-                    Some(ceiling) => {
-                        is_word = true;
-                        (ceiling.0, None)
-                    }
-                    None => return Err(unbounded(&error, plan, &targets)),
-                },
-            }
-        }
-    };
+    let is_hard = affordable.is_some();
+    let asked = (&mut demand, affordable);
+    let Held {
+        nanos: held,
+        clamped,
+        is_word,
+    } = held(&planned, asked, &targets, ceiling)?;
     let tokens = estimate(&demand, clamped);
     let amounts = [(Resource::Money, held), (Resource::Tokens, tokens)];
     ask.amounts = &amounts;
@@ -121,6 +97,63 @@ pub(crate) fn reserve(
         .map(|step| Arc::clone(&step.target))
         .collect();
     Ok(Reserved { planned })
+}
+
+/// What is to be held.
+struct Held {
+    nanos: i64,
+    /// The limit of the output that the budgets impose.
+    clamped: Option<u64>,
+    /// Whether it is only the operator's word.
+    is_word: bool,
+}
+
+/// What is to be held for the request; where no hard budget applies, what is presumed of it.
+fn held(
+    planned: &Planned,
+    (demand, affordable): (&mut Demand, Option<Affordable>),
+    targets: &[Priced],
+    ceiling: Option<Nanos>,
+) -> Result<Held, Failure> {
+    let admitted = &planned.screened.admitted;
+    let body = &planned.screened.body.bytes;
+    let held = |nanos| Held {
+        nanos,
+        clamped: None,
+        is_word: false,
+    };
+    let forwarded = admitted.head.work.as_deref();
+    let bound = match (
+        forwarded.filter(|work| work.task != Task::Complete),
+        affordable,
+    ) {
+        (Some(work), _) => most(work, body.len() as u64, targets).map(held),
+        (None, None) => return Ok(held(presumable(demand, targets, ceiling))),
+        (None, Some(affordable)) => {
+            let media = admitted.call.speech.dialect.server().media(body);
+            demand.images = media.images;
+            demand.documents = media.documents;
+            demand.unbounded = media.unbounded;
+            fit(demand, targets, affordable).map(|fit| match fit {
+                Fit::Whole { nanos } => held(nanos),
+                Fit::Clamped { max_tokens, nanos } => Held {
+                    clamped: Some(max_tokens),
+                    ..held(nanos)
+                },
+            })
+        }
+    };
+    match (bound, ceiling) {
+        (Ok(held), _) => Ok(held),
+        (Err(_), Some(ceiling)) => Ok(Held {
+            is_word: affordable.is_some(),
+            ..held(ceiling.0)
+        }),
+        (Err(error), None) if affordable.is_some() => {
+            Err(unbounded(&error, &planned.plan, targets))
+        }
+        (Err(_), None) => Ok(held(0)),
+    }
 }
 
 /// What of a task beside chat makes up its tokens: none of output but for a prompt carried on, and of a
