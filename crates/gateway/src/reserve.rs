@@ -67,8 +67,7 @@ pub(crate) fn reserve(
         max_tokens: admitted.head.max_output_tokens,
         ..Demand::default()
     };
-    let work = admitted.head.work.as_deref();
-    if let Some(work) = work {
+    if let Some(work) = &admitted.head.work {
         of_work(work, &mut demand);
     }
     let affordable = shared.accounts.affordable(&snapshot.limits, &ask);
@@ -89,7 +88,10 @@ pub(crate) fn reserve(
     (spend.clamped, spend.ceiling) = (clamped, ceiling);
     (spend.is_hard, spend.is_word) = (is_hard, is_word);
     demand.max_tokens = clamped.or(demand.max_tokens);
-    spend.output_max = output_max(&demand, &targets);
+    spend.output_max = match forwarded(admitted) {
+        Some(_) => None,
+        None => output_max(&demand, &targets),
+    };
     exchange.input_bytes = body.len() as u64;
     exchange.order = plan
         .steps
@@ -122,11 +124,7 @@ fn held(
         clamped: None,
         is_word: false,
     };
-    let forwarded = admitted.head.work.as_deref();
-    let bound = match (
-        forwarded.filter(|work| work.task != Task::Complete),
-        affordable,
-    ) {
+    let bound = match (forwarded(admitted), affordable) {
         (Some(work), _) => most(work, body.len() as u64, targets).map(held),
         (None, None) => return Ok(held(presumable(demand, targets, ceiling))),
         (None, Some(affordable)) => {
@@ -154,6 +152,12 @@ fn held(
         }
         (Err(_), None) => Ok(held(0)),
     }
+}
+
+/// What a task beside chat asks for whose cost does not follow from tokens as a chat's does.
+fn forwarded(admitted: &Admitted) -> Option<&Work> {
+    let work = admitted.head.work.as_deref();
+    work.filter(|work| work.task != Task::Complete)
 }
 
 /// What of a task beside chat makes up its tokens: none of output but for a prompt carried on, and of a

@@ -135,9 +135,7 @@ impl One<'_> {
         exchange.used.usage = weighed.usage;
         Ok(Content::Whole(bytes, room))
     }
-}
 
-impl One<'_> {
     /// Vectors of another maker, in the client's words.
     async fn crossed(
         &self,

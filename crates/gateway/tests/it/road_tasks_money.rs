@@ -8,7 +8,7 @@ use policy::price::PriceRow;
 use serde_json::json;
 
 use crate::asking::Ask;
-use crate::harness::{Road, model, sim, snapshot, until};
+use crate::harness::{Road, faulty, model, sim, snapshot, until};
 use crate::money::{
     assert_budget_refusal, at_once, at_rest, balances, budget, price, priced, spent,
 };
@@ -163,6 +163,25 @@ async fn a_hard_budget_is_kept_under_a_hundred_embeddings_at_once() {
         bill.total_nanos - before.total_nanos,
         spent(&road, "all") as u64
     );
+}
+
+#[tokio::test]
+async fn images_that_are_cut_after_the_first_are_charged_what_was_held() {
+    let whole = json!({ "stream": true, "model": "m", "prompt": "a boat", "n": 2 });
+    let ask = cases().remove(3).ask.raw(whole.to_string());
+    let cut = json!({ "cut": { "after_events": 1 } });
+    let sim = faulty(cut).await;
+    let road = road(served(CHAT, &sim), PLENTY, |row| {
+        row.max_output_tokens = Some(10_000);
+    });
+    ask.send(&road).await;
+    at_rest(&road).await;
+    let record = road.settled_record().await;
+    assert_ne!(record.outcome, "answered");
+    let held = road.ledger.recorder.dispatched_records()[0].held;
+    assert!(record.cost >= held, "{} of {held}", record.cost);
+    assert!(record.flags.estimated);
+    assert!(sim.bill().total_nanos as i64 <= record.cost.0);
 }
 
 #[tokio::test]
