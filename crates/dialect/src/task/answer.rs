@@ -79,7 +79,15 @@ pub(super) fn drawn(bytes: &[u8]) -> Result<Weighed<'_>, Broken> {
     enough(found, "data", 1)?;
     let usage = weighed.usage.get_or_insert_default();
     usage.apart.images = found.unwrap_or_default();
+    as_images(usage);
     Ok(weighed)
+}
+
+/// Counts the output as images where nothing tells what of it is.
+pub(super) fn as_images(usage: &mut Usage) {
+    if usage.apart.image_out == 0 {
+        usage.apart.image_out = std::mem::take(&mut usage.output);
+    }
 }
 
 /// Weighs words that were heard. Where no usage is told, the length of the sound may be.

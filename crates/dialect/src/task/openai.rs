@@ -136,14 +136,17 @@ impl TaskCodec for OpenAi {
             Task::Image | Task::ImageEdit => Ends::Events {
                 words: &["image_generation.completed", "image_edit.completed"],
                 count: candidates,
+                draws: true,
             },
             Task::Speech => Ends::Events {
                 words: &["speech.audio.done"],
                 count: 1,
+                draws: false,
             },
             Task::Transcribe | Task::Translate => Ends::Events {
                 words: &["transcript.text.done"],
                 count: 1,
+                draws: false,
             },
             Task::Chat | Task::Embed | Task::EmbedBatch | Task::Rerank | Task::Moderate => {
                 return None;

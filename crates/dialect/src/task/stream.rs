@@ -8,7 +8,7 @@ use crate::frame::Frame;
 use crate::json::{Invalid, Kind, Reader};
 use crate::openai_chat::{failure_at, usage_at};
 
-use super::answer::usage;
+use super::answer::{as_images, usage};
 
 /// What proves that a stream is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Ends {
         words: &'static [&'static str],
         /// How many.
         count: u64,
+        /// Whether the answer is images.
+        draws: bool,
     },
 }
 
@@ -120,7 +122,10 @@ impl Decoder {
                 ends && self.is_proven()
             }
         };
-        if let Some(used) = said.usage {
+        if let Some(mut used) = said.usage {
+            if matches!(self.ends, Ends::Events { draws: true, .. }) {
+                as_images(&mut used);
+            }
             events.push(StreamEvent::Usage(Box::new(used)));
         }
         if ends_all {

@@ -32,7 +32,10 @@ fn ask(client: Dialect, texts: &[&str]) -> Ask {
             json!({ "model": "m", "texts": texts, "input_type": "search_document",
                 "embedding_types": ["float"], "output_dimension": 256 }),
         ),
-        _ => (
+        Dialect::OpenaiChat
+        | Dialect::OpenaiResponses
+        | Dialect::AnthropicMessages
+        | Dialect::BedrockConverse => (
             "/v1/embeddings",
             json!({ "model": "m", "input": texts, "dimensions": 256 }),
         ),
@@ -49,7 +52,10 @@ fn vectors(client: Dialect, got: &Got) -> Vec<Vec<f32>> {
             each.map(|one| one["values"].clone()).collect()
         }
         Dialect::Cohere => body["embeddings"]["float"].as_array().unwrap().clone(),
-        _ => {
+        Dialect::OpenaiChat
+        | Dialect::OpenaiResponses
+        | Dialect::AnthropicMessages
+        | Dialect::BedrockConverse => {
             let each = body["data"].as_array().unwrap().iter().enumerate();
             each.map(|(at, one)| {
                 assert_eq!(one["index"], at);

@@ -114,7 +114,17 @@ impl PriceRow {
                 images: work.images,
                 ..Apart::default()
             },
-            _ => return None,
+            Task::Chat
+            | Task::Complete
+            | Task::Embed
+            | Task::EmbedBatch
+            | Task::Rerank
+            | Task::Moderate
+            | Task::Image
+            | Task::ImageEdit
+            | Task::Speech
+            | Task::Transcribe
+            | Task::Translate => return None,
         };
         Some(Usage {
             apart,

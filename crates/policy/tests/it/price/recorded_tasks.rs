@@ -171,10 +171,10 @@ fn streamed(
         .map_err(|e| e.to_string())?;
     let (mut usage, mut model) = (None, String::new());
     for event in events {
-        match event {
-            StreamEvent::Usage(told) => usage = Some(*told),
-            StreamEvent::Start(start) => model = start.model,
-            _ => {}
+        if let StreamEvent::Usage(told) = event {
+            usage = Some(*told);
+        } else if let StreamEvent::Start(start) = event {
+            model = start.model;
         }
     }
     Ok((usage, model))
@@ -222,11 +222,15 @@ fn compare(one: &Recording, raw: &Value, rates: &Value, nanos: i64, wrong: &mut 
     };
     let details = &raw["input_tokens_details"];
     let pictures = number(&details["image_tokens"]);
+    let made = match rate("output", 0) {
+        made if one.task.draws() => rate("image_out", made),
+        made => made,
+    };
     let (full, each) = (rate("input", 0), rate("request", 0));
     let pico = input * full
         + beside * rate("image_in", full)
         + pictures * (rate("image_in", full) - full)
-        + output * rate("output", 0)
+        + output * made
         + number(&raw["seconds"]) * rate("second", 0)
         + searches * each;
     let bill = (pico + 999).div_euclid(1_000);
