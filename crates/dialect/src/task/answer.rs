@@ -23,7 +23,9 @@ pub(super) fn read<'a>(
             ("model", Kind::String) => weighed.model = value.string()?,
             ("service_tier", Kind::String) => weighed.service_tier = Some(value.string()?),
             ("usage", Kind::Object) => weighed.usage = Some(usage(value)?),
-            _ => drop(value.skip()?),
+            _ => {
+                value.skip()?;
+            }
         }
         Ok(())
     })?;
@@ -193,13 +195,14 @@ pub(super) fn usage(reader: &mut Reader<'_>) -> Result<Usage, Invalid> {
                 read.take(kind, value)?;
             }
             ("output_tokens_details" | "output_token_details", kind) => drawn.take(kind, value)?,
-            _ => drop(value.skip()?),
+            _ => {
+                value.skip()?;
+            }
         }
         Ok(())
     })?;
     // Some tell the total alone, of what has only input.
     let mut input = input.unwrap_or_else(|| total.saturating_sub(output));
-    let mut output = output;
     let cache_read = take(&mut input, read.cached);
     let audio_in = take(&mut input, read.audio);
     let apart = Apart {
@@ -244,7 +247,9 @@ impl Details {
                 "cached_tokens" => self.cached = number(value)?,
                 "audio_tokens" => self.audio = number(value)?,
                 "image_tokens" => self.image = number(value)?,
-                _ => drop(value.skip()?),
+                _ => {
+                    value.skip()?;
+                }
             }
             Ok(())
         })

@@ -47,7 +47,9 @@ impl TaskCodec for Cohere {
                         documents.push(one.raw()?.len() as u64);
                         Ok(())
                     })?,
-                    _ => drop(value.skip()?),
+                    _ => {
+                        value.skip()?;
+                    }
                 }
                 Ok(())
             })?;
@@ -69,7 +71,9 @@ impl TaskCodec for Cohere {
                     draft.work.inputs += inputs;
                     value.array(|_, input| mixed(&mut draft.work, input))?;
                 }
-                _ => drop(value.skip()?),
+                _ => {
+                    value.skip()?;
+                }
             }
             Ok(())
         })?;
@@ -169,7 +173,9 @@ fn meta(reader: &mut Reader<'_>) -> Result<Option<Usage>, Invalid> {
                 "image_tokens" => apart.image_in = number(value)?,
                 "images" => apart.images = number(value)?,
                 "search_units" => apart.searches = number(value)?,
-                _ => drop(value.skip()?),
+                _ => {
+                    value.skip()?;
+                }
             }
             Ok(())
         })?;

@@ -136,7 +136,9 @@ fn member(
                 value.skip().map(drop)
             })?;
         }
-        _ => drop(value.skip()?),
+        _ => {
+            value.skip()?;
+        }
     }
     Ok(())
 }
@@ -165,7 +167,9 @@ fn usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, Invalid> {
                         match (key, value.peek()?) {
                             ("modality", Kind::String) => modality = value.string()?.into_owned(),
                             ("tokenCount", Kind::Number) => count = number(value)?,
-                            _ => drop(value.skip()?),
+                            _ => {
+                                value.skip()?;
+                            }
                         }
                         Ok(())
                     })?;
@@ -177,7 +181,9 @@ fn usage(reader: &mut Reader<'_>) -> Result<Option<Usage>, Invalid> {
                     Ok(())
                 })?;
             }
-            _ => drop(value.skip()?),
+            _ => {
+                value.skip()?;
+            }
         }
         Ok(())
     })?;

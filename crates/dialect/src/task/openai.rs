@@ -203,7 +203,9 @@ fn member(
                 linked(&mut draft.work, image)
             })?;
         }
-        _ => drop(value.skip()?),
+        _ => {
+            value.skip()?;
+        }
     }
     Ok(())
 }

@@ -230,7 +230,9 @@ impl Said {
                     said.failed |= kind != Kind::Null;
                     value.skip()?;
                 }
-                _ => drop(value.skip()?),
+                _ => {
+                    value.skip()?;
+                }
             }
             Ok(())
         })?;
@@ -249,7 +251,9 @@ impl Choice {
                 ("finish_reason", Kind::String) => {
                     choice.finish = Some(value.string()?.into_owned());
                 }
-                _ => drop(value.skip()?),
+                _ => {
+                    value.skip()?;
+                }
             }
             Ok(())
         })?;

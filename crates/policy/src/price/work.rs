@@ -91,9 +91,7 @@ impl PriceRow {
             Task::Transcribe | Task::Translate => {
                 most.input = self.max_input_tokens?;
                 most.output = self.max_output_tokens?;
-                if rates.charged(Kind::AudioIn).is_none() {
-                    return None;
-                }
+                rates.charged(Kind::AudioIn)?;
             }
             Task::Chat | Task::Complete => return None,
         }

@@ -33,7 +33,9 @@ impl VectorCodec for Cohere {
         let mut reader = Reader::new(body)?;
         reader.object(|key, value| {
             match (key, value.peek()?) {
-                ("model", _) | (_, Kind::Null) => drop(value.skip()?),
+                ("model", _) | (_, Kind::Null) => {
+                    value.skip()?;
+                }
                 ("texts", _) => value.array(|_, one| {
                     request.inputs.push(one.string()?.into_owned());
                     Ok(())

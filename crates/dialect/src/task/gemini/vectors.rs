@@ -163,7 +163,9 @@ impl VectorCodec for Gemini {
 fn content(request: &mut VectorRequest, reader: &mut Reader<'_>) -> Result<(), Invalid> {
     reader.object(|key, value| {
         match (key, value.peek()?) {
-            ("model", _) | (_, Kind::Null) => drop(value.skip()?),
+            ("model", _) | (_, Kind::Null) => {
+                value.skip()?;
+            }
             ("content", _) => {
                 let mut text = String::new();
                 value.object(|key, value| {

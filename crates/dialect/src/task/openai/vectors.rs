@@ -19,7 +19,9 @@ impl VectorCodec for OpenAi {
         let mut reader = Reader::new(body)?;
         reader.object(|key, value| {
             match (key, value.peek()?) {
-                ("model", _) | (_, Kind::Null) => drop(value.skip()?),
+                ("model", _) | (_, Kind::Null) => {
+                    value.skip()?;
+                }
                 ("input", Kind::String) => request.inputs.push(value.string()?.into_owned()),
                 ("input", _) => value.array(|_, one| {
                     if one.peek()? != Kind::String {
@@ -86,7 +88,9 @@ impl VectorCodec for OpenAi {
                     match key {
                         "index" => index = value.u64()?,
                         "embedding" => vector = read(value)?,
-                        _ => drop(value.skip()?),
+                        _ => {
+                            value.skip()?;
+                        }
                     }
                     Ok(())
                 })?;

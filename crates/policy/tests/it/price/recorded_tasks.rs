@@ -197,7 +197,7 @@ fn raw_usage(one: &Recording) -> Option<Value> {
     if one.stream {
         let lines = text.lines().filter_map(|line| line.strip_prefix("data:"));
         let bodies = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        return bodies.filter_map(|body| told(&body)).last();
+        return bodies.filter_map(|body| told(&body)).next_back();
     }
     told(&serde_json::from_str(&text).ok()?)
 }
