@@ -2,6 +2,7 @@
 
 use crate::json::Span;
 use crate::needs::Needs;
+use crate::task::{Task, Work};
 
 /// What the road knows of a request without decoding it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,9 @@ pub struct Head {
     pub previous: Option<String>,
     /// Whether the provider keeps the answer, so that it can be asked for by its id.
     pub stores: bool,
-    /// Offset just behind the brace that opens the request.
+    /// How much a request of another task than chat asks for.
+    pub work: Option<Box<Work>>,
+    /// Offset just behind the brace that opens the request, or of a form's first boundary.
     pub body_start: usize,
 }
 
@@ -52,6 +55,19 @@ impl Head {
     pub fn name_model(&mut self, model: String) {
         self.model = model;
         self.model_elsewhere = true;
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.work.as_ref().map_or(Task::Chat, |work| work.task)
+    }
+
+    /// Whether the answer is a stream for certain, so that its head may go out before it has begun:
+    /// of other tasks some models stream whatever is asked, and some do not.
+    #[must_use]
+    pub fn begins_early(&self) -> bool {
+        self.stream && matches!(self.task(), Task::Chat | Task::Complete)
     }
 
     /// Whether the body's own bytes name that model.

@@ -27,12 +27,14 @@ pub mod openai_responses;
 pub mod patch;
 pub mod reasoning;
 mod spoken;
+pub mod task;
 
 pub use anthropic::{Dress, HeadersSaid};
 pub use spoken::{Fitted, Spoken, Worn};
 
 use codec::{ClientCodec, ServerCodec};
 use count::TokenCounter;
+use task::TaskCodec;
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,5 +119,25 @@ impl Dialect {
             Dialect::BedrockConverse => Some(&bedrock_converse::BedrockConverse),
             Dialect::OpenaiChat | Dialect::Cohere => None,
         }
+    }
+
+    /// The tasks beside chat of the API that the dialect is a part of, where it has some.
+    #[must_use]
+    pub fn tasks(self) -> Option<&'static dyn TaskCodec> {
+        match self {
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => Some(&task::OpenAi),
+            Dialect::Gemini => Some(&task::Gemini),
+            Dialect::Cohere => Some(&task::Cohere),
+            Dialect::BedrockConverse => Some(&task::Titan),
+            Dialect::AnthropicMessages => None,
+        }
+    }
+
+    /// Whether a request of that task goes on from one dialect to the other as it is, since both are
+    /// parts of one API.
+    #[must_use]
+    pub fn shares_tasks(self, other: Self) -> bool {
+        let of_openai = |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
+        self == other || (of_openai(self) && of_openai(other))
     }
 }

@@ -69,6 +69,7 @@ pub(crate) fn admit(
 ) -> Result<Admitted, Failure> {
     exchange.asked.clone_from(&head.model);
     exchange.stream = head.stream;
+    exchange.work.clone_from(&head.work);
     let limits = &exchange.snapshot.limits;
     if !limits.is_empty()
         && let Some(who) = &exchange.who

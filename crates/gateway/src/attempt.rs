@@ -4,6 +4,9 @@
 //! together. Nothing has gone to the client before that, so a failed attempt is
 //! never seen.
 
+mod forwarded;
+mod pumped;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -24,12 +27,10 @@ use crate::clock::Pace;
 use crate::conclude::{Ends, NotReady, conclude};
 use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange};
-use crate::holdback::HoldBack;
 use crate::memory::Permit;
-use crate::meter::Meter;
 use crate::names;
 use crate::outgoing::{Encoded, Outgoing};
-use crate::pump::{Gear, Pump, PumpOptions};
+use crate::pump::Gear;
 use crate::reasoning::Keeper;
 use crate::reserve::{Reserved, tier_asked};
 use crate::route::{Move, Route, Wait};
@@ -68,7 +69,7 @@ pub(crate) fn attempt(gateway: Gateway, reserved: Reserved, exchange: Box<Exchan
     let deadline = exchange.opened + own.map_or(most, |own| own.min(most));
     Attempting {
         id: Arc::clone(&exchange.id),
-        stream: reserved.planned.screened.admitted.head.stream,
+        stream: reserved.planned.screened.admitted.head.begins_early(),
         speech: reserved.planned.screened.admitted.call.speech,
         pace: Pace {
             deadline,
@@ -318,12 +319,16 @@ impl One<'_> {
             .headers()
             .get(&names::of(self.target.provider.spoken()).request_id)
             .cloned();
-        let content = if stream {
-            self.begin_stream(response, codec, encoded, exchange)
-                .await?
-        } else {
-            self.read_whole(response.into_body(), codec, encoded, exchange)
-                .await?
+        let content = match &self.outgoing.planned().screened.admitted.head.work {
+            Some(work) => self.forwarded(work, response, (encoded, exchange)).await?,
+            None if stream => {
+                self.begin_stream(response, codec, encoded, exchange)
+                    .await?
+            }
+            None => {
+                self.read_whole(response.into_body(), codec, encoded, exchange)
+                    .await?
+            }
         };
         Ok((content, provider_id))
     }
@@ -380,25 +385,9 @@ impl One<'_> {
                 .keeping(keeper),
             )
         };
-        let options = PumpOptions {
-            framing,
-            gear,
-            hold: HoldBack::new(self.model.tool_calls),
-            meter: Meter::of(exchange, self.target),
-            // They are spliced into an event's text.
-            details: admitted.call.options.details && speech.is_text(),
-            candidates: admitted.head.candidates.max(1),
-        };
-        let room = self.gateway.shared.memory.try_reserve(0);
-        let mut pump = Box::new(Pump::new(
-            response.into_body(),
-            codec.decoder(admitted.head.candidates.max(1)),
-            options,
-            room.ok_or_else(without_room)?,
-        ));
-        let begun = pump.until_semantic(exchange).await;
-        begun.map_err(|broken| Failed::broken(broken, self.target))?;
-        Ok(Content::Stream(pump))
+        let decoder = codec.decoder(admitted.head.candidates.max(1));
+        self.pumped(response.into_body(), decoder, (framing, gear), exchange)
+            .await
     }
 
     /// Keeps the reasoning of what is translated; in one dialect the client carries its own.

@@ -20,6 +20,7 @@
 use std::sync::Arc;
 
 use dialect::chat::Usage;
+use dialect::task::Task;
 use policy::accounts::Billed;
 use policy::model::Target;
 use policy::money::Nanos;
@@ -31,6 +32,10 @@ use crate::exchange::{Attempt, Exchange, Used};
 /// Bytes of text that are counted as one token where nobody says how many there were: English has
 /// four and more, code and most other languages fewer.
 const TOKEN_BYTES: u64 = 3;
+
+/// Bytes of compressed sound that are counted as one token, and as one second: 16 kbit a second.
+const SOUND_TOKEN_BYTES: u64 = 200;
+const SOUND_SECOND_BYTES: u64 = 2_000;
 
 /// More tokens than any model reads and writes for one request: a provider that tells more is wrong.
 const TOKENS_MAX: u64 = 1 << 30;
@@ -116,9 +121,12 @@ impl Bill {
                 ..Line::default()
             };
         }
-        let (usage, estimated) = counted(used, exchange.input_bytes);
-        self.estimated |= estimated;
         let row = price(&exchange.snapshot, &attempt.target, exchange.at_ms);
+        let (usage, estimated) = match measured(exchange, row.as_deref(), used) {
+            Some(usage) => (usage, false),
+            None => counted(used, exchange),
+        };
+        self.estimated |= estimated;
         let known = row.as_ref().map(|row| row.cost(&usage, used.tier, 1));
         let mut cost = known.map_or(Nanos::ZERO, |cost| cost.nanos);
         if known.is_none_or(|cost| cost.unpriced) {
@@ -151,13 +159,16 @@ impl Bill {
         ] {
             *sum = sum.saturating_add(part);
         }
+        let (all, one) = (&mut all.apart, &one.apart);
+        all.image_in = all.image_in.saturating_add(one.image_in);
+        all.image_out = all.image_out.saturating_add(one.image_out);
         self.lines.push(line);
     }
 }
 
 /// What the try at hand has cost so far by that price, as far as anybody can tell.
 pub(crate) fn so_far(exchange: &Exchange, row: &PriceRow) -> Nanos {
-    let (usage, _) = counted(&exchange.used, exchange.input_bytes);
+    let (usage, _) = counted(&exchange.used, exchange);
     row.cost(&usage, exchange.used.tier, 1).nanos
 }
 
@@ -180,7 +191,7 @@ fn told(used: &Used) -> Option<&Usage> {
 
 /// The provider's own counts where it gave its last word; else what went by, and that it is an
 /// estimate.
-fn counted(used: &Used, input_bytes: u64) -> (Usage, bool) {
+fn counted(used: &Used, exchange: &Exchange) -> (Usage, bool) {
     let seen = used.output_bytes.div_ceil(TOKEN_BYTES);
     match told(used) {
         Some(usage) if used.is_final && (usage.total_output() > 0 || seen == 0) => {
@@ -201,14 +212,36 @@ fn counted(used: &Used, input_bytes: u64) -> (Usage, bool) {
             (usage, true)
         }
         None => {
-            let usage = Usage {
-                input: input_bytes.div_ceil(TOKEN_BYTES),
-                output: seen,
-                ..Usage::default()
-            };
-            (usage, true)
+            let task = exchange.work.as_ref().map_or(Task::Chat, |work| work.task);
+            (
+                estimated(task, exchange.input_bytes, used.output_bytes),
+                true,
+            )
         }
     }
+}
+
+/// What a request of so many bytes may have used, with an answer of so many.
+fn estimated(task: Task, input_bytes: u64, output_bytes: u64) -> Usage {
+    let mut usage = Usage::default();
+    if task.hears() {
+        usage.audio_in = input_bytes.div_ceil(SOUND_TOKEN_BYTES);
+        usage.apart.seconds = input_bytes.div_ceil(SOUND_SECOND_BYTES);
+    } else {
+        usage.input = input_bytes.div_ceil(TOKEN_BYTES);
+    }
+    if task == Task::Speech {
+        usage.audio_out = output_bytes.div_ceil(SOUND_TOKEN_BYTES);
+    } else {
+        usage.output = output_bytes.div_ceil(TOKEN_BYTES);
+    }
+    usage
+}
+
+/// What the request itself says that it uses, where the price is for that and no answer tells more.
+fn measured(exchange: &Exchange, row: Option<&PriceRow>, used: &Used) -> Option<Usage> {
+    let work = exchange.work.as_ref().filter(|_| used.usage.is_none())?;
+    row?.measured(work)
 }
 
 /// All tokens.

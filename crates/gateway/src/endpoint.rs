@@ -3,6 +3,9 @@
 //! A path that is known here is served; everything else is refused before a
 //! byte of its body is read. A further path is a further row and nothing else.
 
+mod tasks;
+
+use dialect::task::Task;
 use dialect::{Dialect, Spoken};
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
@@ -38,6 +41,8 @@ pub(crate) enum Operation {
     CountTokens(Form),
     /// What passes through to a provider's own path.
     Through(through::Asked),
+    /// Something else of a model.
+    Task(Task, Form),
     /// The models that the key may call.
     Models,
     /// One of them.
@@ -72,6 +77,7 @@ impl Operation {
             Operation::Chat(_) => "chat",
             Operation::CountTokens(_) => "count_tokens",
             Operation::Through(_) => "passthrough",
+            Operation::Task(task, _) => task.name(),
             Operation::Models | Operation::Model { .. } => "models",
             Operation::Stored(_) => "responses",
             Operation::Live | Operation::Ready => "probe",
@@ -103,6 +109,8 @@ enum Means {
     /// Chat as a stream: server-sent events with `alt=sse`, one JSON array without.
     StreamedChatByAlt,
     CountTokens,
+    /// Another task of a model.
+    Task(Task),
     Models,
     Model,
     /// An answer that a provider keeps, and what of it or to be done with it.
@@ -370,7 +378,7 @@ pub(crate) fn find(method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Ask
         .filter(|rest| !rest.is_empty())
         .unwrap_or(path);
     let mut wrong: Option<(Spoken, &Method)> = None;
-    for row in ROWS {
+    for row in ROWS.iter().chain(tasks::ROWS) {
         let Some(model) = row.fits(path) else {
             continue;
         };
@@ -427,6 +435,7 @@ impl Row {
                 chat(Some(true), !pairs.any(|pair| pair == "alt=sse"))
             }
             Means::CountTokens => Operation::CountTokens(form(Some(false), false)),
+            Means::Task(task) => Operation::Task(task, form(None, false)),
             Means::Models => Operation::Models,
             Means::Model => Operation::Model { id: model },
             Means::Stored(below) => Operation::Stored(StoredCall {

@@ -12,6 +12,8 @@ use dialect::Spoken;
 use dialect::chat::Usage;
 use dialect::json::Writer;
 use dialect::loss::Loss;
+use dialect::task::Work;
+use http::HeaderValue;
 use http_body_util::BodyExt;
 use policy::accounts::Accounts;
 use policy::affinity::Conversation;
@@ -66,6 +68,10 @@ pub(crate) struct Exchange {
     pub asked: String,
     /// Whether a stream was asked for.
     pub stream: bool,
+    /// How much a request of another task than chat asks for.
+    pub work: Option<Box<Work>>,
+    /// The answer's type, where it is its provider's.
+    pub content_type: Option<HeaderValue>,
     /// Bytes of the request's body.
     pub input_bytes: u64,
     /// The model that was asked for.
@@ -253,6 +259,8 @@ impl Exchange {
             who: None,
             asked: String::new(),
             stream: false,
+            work: None,
+            content_type: None,
             input_bytes: 0,
             model: None,
             order: Vec::new(),

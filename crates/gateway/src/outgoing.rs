@@ -7,7 +7,9 @@ use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
-use dialect::{Fitted, HeadersSaid, Spoken, Worn};
+use dialect::task::vectors::{VectorCodec, VectorRequest};
+use dialect::task::{Task, Work};
+use dialect::{Dialect, Fitted, HeadersSaid, Spoken, Worn};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -66,6 +68,16 @@ pub(crate) struct Encoded {
     pub losses: Vec<Loss>,
     /// What the client's body said and these headers say to the target.
     pub moved: Vec<(&'static str, String)>,
+    /// A request for vectors that goes on in the words of another maker.
+    pub crossing: Option<Box<Crossing>>,
+}
+
+/// A request for vectors in the hub.
+pub(crate) struct Crossing {
+    /// What it is at the target.
+    pub task: Task,
+    /// The request.
+    pub request: VectorRequest,
 }
 
 impl Outgoing {
@@ -121,6 +133,13 @@ impl Outgoing {
         let admitted = &screened.admitted;
         let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
         let client = admitted.call.speech.dialect;
+        if let Some(work) = &admitted.head.work {
+            return if spoken.dialect().shares_tasks(client.dialect()) {
+                self.carried_on(work, target, key, memory)
+            } else {
+                self.crossed(work, target, key, memory)
+            };
+        }
         if spoken.dialect() == client.dialect() {
             let edits = Edits {
                 model: &target.model,
@@ -135,6 +154,7 @@ impl Outgoing {
                 same_dialect: true,
                 losses: Vec::new(),
                 moved: fitted.headers,
+                crossing: None,
             });
         }
         let request = match &mut self.decoded {
@@ -169,6 +189,78 @@ impl Outgoing {
             same_dialect: false,
             losses: losses.into_vec(),
             moved: Vec::new(),
+            crossing: None,
+        })
+    }
+
+    /// A request of another task than chat, which goes on in its own words.
+    fn carried_on(
+        &self,
+        work: &Work,
+        target: &Target,
+        key: Option<Arc<ProviderKey>>,
+        memory: &Memory,
+    ) -> Result<Encoded, Failure> {
+        let screened = &self.planned.screened;
+        let head = &screened.admitted.head;
+        let client = screened.admitted.call.speech.dialect.dialect();
+        let edits = Edits {
+            model: &target.model,
+            force_usage: head.stream && target.provider.quirks.stream_usage,
+            max_output_tokens: self.clamp,
+        };
+        let does = target.provider.does(work.task, client);
+        let Some(codec) = client.tasks().filter(|_| does) else {
+            return Err(no_target(target, "it does not do what is asked for"));
+        };
+        let patch = codec.patch(head, work, &edits);
+        Ok(Encoded {
+            _room: room(memory, 0)?,
+            body: patch.splice(&screened.body.bytes).into(),
+            key,
+            same_dialect: true,
+            losses: Vec::new(),
+            moved: Vec::new(),
+            crossing: None,
+        })
+    }
+
+    /// Writes a request for vectors in the target's words.
+    fn crossed(
+        &self,
+        work: &Work,
+        target: &Target,
+        key: Option<Arc<ProviderKey>>,
+        memory: &Memory,
+    ) -> Result<Encoded, Failure> {
+        let screened = &self.planned.screened;
+        let client = screened.admitted.call.speech.dialect.dialect();
+        let codecs = vectors_of(client).zip(vectors_of(target.provider.dialect));
+        let does = target.provider.does(work.task, client);
+        let Some((from, to)) = codecs.filter(|_| does) else {
+            return Err(no_target(target, "it does not do what is asked for"));
+        };
+        let request = from.decode_request(work.task, &screened.body.bytes);
+        let request = request.map_err(|invalid| refuse::cannot_cross(target, &invalid))?;
+        let mut losses = Losses::default();
+        let written = to.encode_request(&request, &target.model, &mut losses);
+        let (task, body) = written.map_err(|why| no_target(target, why))?;
+        if !target.provider.quirks.tasks.has(task) {
+            return Err(no_target(target, "it takes one text a request"));
+        }
+        let refused = self.fidelity().refused(losses.as_slice());
+        if !refused.is_empty() {
+            let what = format!("{} cannot carry what this request says", target.name());
+            return Err(refuse::cannot_translate(&what, &refused));
+        }
+        Ok(Encoded {
+            _room: room(memory, body.len())?,
+            body: Bytes::from(body).into(),
+            key,
+            same_dialect: false,
+            losses: losses.into_vec(),
+            moved: Vec::new(),
+            crossing: Some(Box::new(Crossing { task, request })),
         })
     }
 
@@ -213,7 +305,13 @@ impl Outgoing {
     ) -> Result<Request<Full<Pieces>>, Failure> {
         let spoken = target.provider.spoken();
         let stream = self.planned.screened.admitted.head.stream;
-        let path = spoken.client().chat_path(&target.model, stream);
+        let work = self.planned.screened.admitted.head.work.as_deref();
+        let crossing = encoded.crossing.as_ref().map(|crossing| crossing.task);
+        let task = crossing.or(work.map(|work| work.task));
+        let path = match target.provider.dialect.tasks().zip(task) {
+            Some((codec, task)) => codec.path(task, &target.model),
+            None => spoken.client().chat_path(&target.model, stream),
+        };
         self.request_at((target, spoken, &path), encoded, at)
     }
 
@@ -236,6 +334,13 @@ impl Outgoing {
         let headers = &mut head.headers;
         own(headers, names, provider);
         let admitted = &self.planned.screened.admitted;
+        let work = admitted.head.work.as_deref();
+        if work.is_some_and(|work| work.form.is_some())
+            && let Some(form) = admitted.call.headers.get(CONTENT_TYPE)
+        {
+            // It names the boundary.
+            headers.insert(CONTENT_TYPE, form.clone());
+        }
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, &names.forwarded);
         }
@@ -310,6 +415,10 @@ pub(crate) fn idempotent(
         headers.insert(IDEMPOTENCY_KEY, value);
     }
     Ok(())
+}
+
+fn vectors_of(dialect: Dialect) -> Option<&'static dyn VectorCodec> {
+    dialect.tasks()?.vectors()
 }
 
 /// What neither the client nor a credential says.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dialect::chat::Usage;
 use dialect::needs::Need;
+use dialect::task::Task;
 use foldhash::quality::FixedState;
 use policy::affinity::conversation;
 use policy::balance::{Circumstances, follows};
@@ -74,6 +75,14 @@ pub(crate) fn plan(
         Some(place) => stored::plan(&model, place)?,
         None => choose(&model, &screened, (shared, exchange)),
     };
+    let (task, client) = (head.task(), screened.admitted.call.speech.dialect.dialect());
+    if !plan.steps.is_empty() && task != Task::Chat {
+        plan.steps
+            .retain(|step| step.target.provider.does(task, client));
+        if plan.steps.is_empty() {
+            return Err(refuse::no_target_does(&model, task, client));
+        }
+    }
     exchange.excluded.clone_from(&plan.excluded);
     let unfit = fit::fit(&screened, &mut plan);
     if !plan.steps.is_empty() {

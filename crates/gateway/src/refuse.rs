@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use dialect::Dialect;
 use dialect::json::{Invalid, Json, Writer};
 use dialect::loss::Loss;
+use dialect::task::Task;
 use http::HeaderMap;
 use http::header::UPGRADE;
 use jiff::Timestamp;
@@ -11,6 +13,7 @@ use policy::accounts::{Refusal, RefusalKind};
 use policy::failure::{Code, Failure};
 use policy::fit::{self, Unfit};
 use policy::limit::Resource;
+use policy::model::{Model, Target};
 use policy::money::Nanos;
 use store::journal::StorageError;
 
@@ -125,6 +128,39 @@ pub(crate) fn unfit(model: &str, unfit: &[Unfit]) -> Failure {
         Ok(list) => failure.with("unfit", list),
         Err(_) => failure,
     }
+}
+
+/// A model none of whose targets does what is asked for, each with why.
+#[must_use]
+pub(crate) fn no_target_does(model: &Model, task: Task, client: Dialect) -> Failure {
+    let targets = model.targets.iter().chain(&model.fallback.failure);
+    let why = targets.map(|target| format!("{} {}", target.name(), lacks(target, client)));
+    let why: Vec<String> = why.collect();
+    let message = format!(
+        "no target of the model {} does what is asked for, `{}`: {}",
+        quote(&model.name),
+        task.name(),
+        why.join("; ")
+    );
+    Failure::new(Code::NoTarget, message).at("model")
+}
+
+/// Why a target does not do that.
+fn lacks(target: &Target, client: Dialect) -> String {
+    let provider = &target.provider;
+    let name = provider.dialect.name();
+    if provider.dialect.shares_tasks(client) {
+        format!("speaks {name}, and its provider has no such operation")
+    } else {
+        format!("speaks {name}, into which this is not translated")
+    }
+}
+
+/// A request for vectors that only its own maker can read.
+#[must_use]
+pub(crate) fn cannot_cross(target: &Target, invalid: &Invalid) -> Failure {
+    let message = format!("{} cannot carry this request: {invalid}", target.name());
+    Failure::new(Code::CannotTranslate, message).at(invalid.path.clone())
 }
 
 /// What must be on record cannot be.

@@ -117,7 +117,9 @@ async fn hand_on(speech: Speech, answer: Answer, pace: Pace) -> Response<Body> {
     } else {
         "application/json"
     };
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let own = exchange.content_type.take();
+    let kind = own.unwrap_or_else(|| HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_TYPE, kind);
     *response.body_mut() = match content {
         Content::Whole(bytes, room) => {
             if let Some(usage) = &exchange.used.usage {

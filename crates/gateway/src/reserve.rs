@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use policy::accounts::Ask;
+use dialect::task::{Task, Work};
+use policy::accounts::{Affordable, Ask};
 use policy::bound::{BoundError, Ceiling, Demand, Fit, OUTPUT_TOKENS_MAX, bound, fit};
 use policy::failure::{Code, Failure};
 use policy::limit::Resource;
@@ -67,28 +68,17 @@ pub(crate) fn reserve(
         max_tokens: admitted.head.max_output_tokens,
         ..Demand::default()
     };
+    if let Some(work) = &admitted.head.work {
+        of_work(work, &mut demand);
+    }
     let affordable = shared.accounts.affordable(&snapshot.limits, &ask);
-    let (mut is_word, is_hard) = (false, affordable.is_some());
-    let (held, clamped) = match affordable {
-        None => (presumable(&demand, &targets, ceiling), None),
-        Some(affordable) => {
-            let media = admitted.call.speech.dialect.server().media(body);
-            demand.images = media.images;
-            demand.documents = media.documents;
-            demand.unbounded = media.unbounded;
-            match fit(&demand, &targets, affordable) {
-                Ok(Fit::Whole { nanos }) => (nanos, None),
-                Ok(Fit::Clamped { max_tokens, nanos }) => (nanos, Some(max_tokens)),
-                Err(error) => match ceiling {
-                    Some(ceiling) => {
-                        is_word = true;
-                        (ceiling.0, None)
-                    }
-                    None => return Err(unbounded(&error, plan, &targets)),
-                },
-            }
-        }
-    };
+    let is_hard = affordable.is_some();
+    let asked = (&mut demand, affordable);
+    let Held {
+        nanos: held,
+        clamped,
+        is_word,
+    } = held(&planned, asked, &targets, ceiling)?;
     let tokens = estimate(&demand, clamped);
     let amounts = [(Resource::Money, held), (Resource::Tokens, tokens)];
     ask.amounts = &amounts;
@@ -99,8 +89,11 @@ pub(crate) fn reserve(
     (spend.clamped, spend.ceiling) = (clamped, ceiling);
     (spend.is_hard, spend.is_word) = (is_hard, is_word);
     demand.max_tokens = clamped.or(demand.max_tokens);
-    spend.output_max = output_max(&demand, &targets);
-    exchange.input_bytes = demand.bytes;
+    spend.output_max = match forwarded(admitted) {
+        Some(_) => None,
+        None => output_max(&demand, &targets),
+    };
+    exchange.input_bytes = body.len() as u64;
     exchange.order = plan
         .steps
         .iter()
@@ -109,12 +102,101 @@ pub(crate) fn reserve(
     Ok(Reserved { planned })
 }
 
+/// What is to be held.
+struct Held {
+    nanos: i64,
+    /// The limit of the output that the budgets impose.
+    clamped: Option<u64>,
+    /// Whether it is only the operator's word.
+    is_word: bool,
+}
+
+/// What is to be held for the request; where no hard budget applies, what is presumed of it.
+fn held(
+    planned: &Planned,
+    (demand, affordable): (&mut Demand, Option<Affordable>),
+    targets: &[Priced],
+    ceiling: Option<Nanos>,
+) -> Result<Held, Failure> {
+    let admitted = &planned.screened.admitted;
+    let body = &planned.screened.body.bytes;
+    let held = |nanos| Held {
+        nanos,
+        clamped: None,
+        is_word: false,
+    };
+    let bound = match (forwarded(admitted), affordable) {
+        (Some(work), _) => most(work, body.len() as u64, targets).map(held),
+        (None, None) => return Ok(held(presumable(demand, targets, ceiling))),
+        (None, Some(affordable)) => {
+            let media = admitted.call.speech.dialect.server().media(body);
+            demand.images = media.images;
+            demand.documents = media.documents;
+            demand.unbounded = media.unbounded;
+            fit(demand, targets, affordable).map(|fit| match fit {
+                Fit::Whole { nanos } => held(nanos),
+                Fit::Clamped { max_tokens, nanos } => Held {
+                    clamped: Some(max_tokens),
+                    ..held(nanos)
+                },
+            })
+        }
+    };
+    match (bound, ceiling) {
+        (Ok(held), _) => Ok(held),
+        (Err(_), Some(ceiling)) => Ok(Held {
+            is_word: affordable.is_some(),
+            ..held(ceiling.0)
+        }),
+        (Err(error), None) if affordable.is_some() => {
+            Err(unbounded(&error, &planned.plan, targets))
+        }
+        (Err(_), None) => Ok(held(0)),
+    }
+}
+
+/// What a task beside chat asks for whose cost does not follow from tokens as a chat's does.
+fn forwarded(admitted: &Admitted) -> Option<&Work> {
+    let work = admitted.head.work.as_deref();
+    work.filter(|work| work.task != Task::Complete)
+}
+
+/// What of a task beside chat makes up its tokens: none of output but for a prompt carried on, and of a
+/// form no bytes, which are those of files.
+fn of_work(work: &Work, demand: &mut Demand) {
+    if work.task == Task::Complete {
+        demand.candidates = work.inputs;
+    } else {
+        demand.max_tokens = Some(0);
+    }
+    if work.form.is_some() {
+        demand.bytes = 0;
+    }
+}
+
+/// The most that a task beside chat can cost at any target.
+fn most(work: &Work, bytes: u64, targets: &[Priced]) -> Result<i64, BoundError> {
+    let mut most = 0;
+    for (target, priced) in targets.iter().enumerate() {
+        let known = priced.row.as_ref().filter(|_| priced.unrated().is_none());
+        let row = known.ok_or(BoundError::Unpriced { target })?;
+        let nanos = row.ceiling_of(work, bytes).ok_or_else(|| {
+            let what = work.unbounded;
+            what.map_or(BoundError::Work(work.task.name()), BoundError::Input)
+        })?;
+        most = most.max(nanos.0);
+    }
+    Ok(most)
+}
+
 /// What one target of the plan may cost.
 struct Priced {
     row: Option<Arc<PriceRow>>,
     ceiling: Option<Nanos>,
     /// The service tier that it is asked for.
     tier: Option<Tier>,
+    /// Whether the request holds several inputs, each of which may be as long as the model takes.
+    is_batch: bool,
 }
 
 impl Priced {
@@ -128,7 +210,8 @@ impl Priced {
 
 impl Ceiling for Priced {
     fn input_tokens_max(&self) -> Option<u64> {
-        self.row.as_ref()?.max_input_tokens
+        let row = self.row.as_ref().filter(|_| !self.is_batch)?;
+        row.max_input_tokens
     }
 
     fn output_tokens_max(&self) -> Option<u64> {
@@ -165,6 +248,7 @@ fn targets(planned: &Planned, snapshot: &policy::snapshot::Snapshot, at_ms: i64)
                 .ceilings
                 .of(&plan.model.name, &step.target.provider.name),
             tier: tier_asked(admitted, &step.target),
+            is_batch: admitted.head.work.is_some(),
         })
         .collect()
 }
@@ -228,7 +312,7 @@ fn unbounded(error: &BoundError, plan: &Plan, targets: &[Priced]) -> Failure {
                 name.unwrap_or_default()
             )
         }
-        BoundError::Input(_) | BoundError::Output => {
+        BoundError::Input(_) | BoundError::Output | BoundError::Work(_) => {
             format!("a hard budget applies and this request has no bound: {error}")
         }
     };

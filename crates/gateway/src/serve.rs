@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use dialect::Spoken;
 use dialect::head::Head;
+use dialect::task::Task;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::failure::Failure;
@@ -82,14 +82,15 @@ async fn forward(
     refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::form(&parts.headers, why)))?;
     let operation = operation?;
     exchange.operation = operation.name();
-    let form = match &operation {
+    let (task, form) = match &operation {
         Operation::Live => return Ok(Way::Answer(respond::live())),
         Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
         Operation::Models
         | Operation::Model { .. }
         | Operation::Through(_)
-        | Operation::Stored(_) => Form::default(),
-        Operation::Chat(form) | Operation::CountTokens(form) => form.clone(),
+        | Operation::Stored(_) => (Task::Chat, Form::default()),
+        Operation::Chat(form) | Operation::CountTokens(form) => (Task::Chat, form.clone()),
+        Operation::Task(task, form) => (*task, form.clone()),
     };
 
     let caller = identify(
@@ -124,7 +125,11 @@ async fn forward(
     let limits = intake::Limits::of(&snapshot, form.model.as_deref(), options.timeout);
     let mut body = intake::read(body, &parts, &limits, &shared.memory).await?;
     let is_counted = matches!(operation, Operation::CountTokens(_));
-    let mut head = read_head(dialect, is_counted, &mut body)?;
+    let mut head = if is_counted {
+        count::asked(dialect, &mut body)?
+    } else {
+        intake::head((dialect, task), &body, &parts.headers)?
+    };
     let json_array = form.json_array;
     complete(&mut head, form)?;
     let call = Call {
@@ -147,14 +152,6 @@ async fn forward(
     };
     let reserved = reserve(planned, shared, exchange)?;
     Ok(Way::Send(reserved))
-}
-
-fn read_head(dialect: Spoken, is_counted: bool, body: &mut intake::Body) -> Result<Head, Failure> {
-    if is_counted {
-        return count::asked(dialect, body);
-    }
-    let head = dialect.server().head(&body.bytes);
-    head.map_err(|invalid| refuse::invalid(&invalid))
 }
 
 /// What path and query say of a request wins over its body.

@@ -84,6 +84,11 @@ pub enum BoundError {
         "the output has no limit; set the largest number of output tokens, or `when_unbounded: clamp`"
     )]
     Output,
+    /// A task whose price does not follow from what its request says.
+    #[error(
+        "neither the request nor the price of the model says how much `{0}` can cost; give the target a ceiling"
+    )]
+    Work(&'static str),
     /// A target has no price.
     #[error("a target of the model has no price; add one under `prices`")]
     Unpriced {

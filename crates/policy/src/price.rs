@@ -9,10 +9,11 @@ mod data;
 mod given;
 pub(crate) mod names;
 mod rates;
+mod work;
 
 use std::sync::Arc;
 
-use dialect::chat::Usage;
+use dialect::chat::{Apart, Usage};
 
 pub use book::{PriceBook, Stored};
 pub use data::{DataError, HEADER_FORMAT, Header, Line, Notice, Source};
@@ -66,14 +67,20 @@ pub struct Cost {
     pub saturated: bool,
 }
 
-const INPUT: [Kind; 5] = [
+const INPUT: [Kind; 6] = [
     Kind::Input,
     Kind::CacheRead,
     Kind::CacheWrite,
     Kind::CacheWrite1h,
     Kind::AudioIn,
+    Kind::ImageIn,
 ];
-const OUTPUT: [Kind; 3] = [Kind::Output, Kind::Reasoning, Kind::AudioOut];
+const OUTPUT: [Kind; 4] = [
+    Kind::Output,
+    Kind::Reasoning,
+    Kind::AudioOut,
+    Kind::ImageOut,
+];
 const TEXT_INPUT: [Kind; 4] = [
     Kind::Input,
     Kind::CacheRead,
@@ -103,6 +110,7 @@ impl PriceRow {
             Some((_, schedule)) => *schedule.at(input_tokens),
             None => self.standard_at(input_tokens),
         };
+        let apart = other_measures(usage, &rates);
         let counts = [
             (Kind::Input, usage.input),
             (Kind::CacheRead, usage.cache_read),
@@ -112,7 +120,13 @@ impl PriceRow {
             (Kind::Output, usage.output),
             (Kind::Reasoning, usage.reasoning),
             (Kind::AudioOut, usage.audio_out),
-            (Kind::Request, requests),
+            (Kind::ImageIn, usage.apart.image_in),
+            (Kind::ImageOut, usage.apart.image_out),
+            (Kind::Image, apart.images),
+            (Kind::Character, apart.characters),
+            (Kind::Second, apart.seconds),
+            // Where searches are counted, each is charged as a request.
+            (Kind::Request, requests.max(usage.apart.searches)),
         ];
         let mut sum = Sum::default();
         for (kind, count) in counts {
@@ -170,6 +184,23 @@ impl PriceRow {
     fn standard_at(&self, input_tokens: u64) -> Rates {
         let reached = self.above.iter().take_while(|step| step.n < input_tokens);
         reached.last().map_or(self.rates, |step| step.rates)
+    }
+}
+
+/// What is counted beside tokens, but for what tokens count already and what has no rate of its own: it
+/// is the same work by another measure.
+fn other_measures(usage: &Usage, rates: &Rates) -> Apart {
+    let heard = usage.total_input() > 0;
+    let made = usage.total_output() > 0;
+    let beside = |count: u64, kind, by_tokens: bool| {
+        let counts = !by_tokens || rates.get(kind).is_some();
+        if counts { count } else { 0 }
+    };
+    Apart {
+        images: beside(usage.apart.images, Kind::Image, made),
+        characters: beside(usage.apart.characters, Kind::Character, heard),
+        seconds: beside(usage.apart.seconds, Kind::Second, heard),
+        ..usage.apart
     }
 }
 

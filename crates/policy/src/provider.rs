@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dialect::task::{Task, Tasks};
 use dialect::{Dialect, Dress, Spoken};
 
 use crate::origin::Origin;
@@ -33,6 +34,23 @@ pub struct Provider {
     pub region: Option<String>,
     /// How its paths differ from its dialect's.
     pub paths: Paths,
+}
+
+impl Provider {
+    /// Whether it does what a request of that dialect asks for: in that request's own words, or, of
+    /// vectors, in its own.
+    #[must_use]
+    pub fn does(&self, task: Task, client: Dialect) -> bool {
+        let Some(codec) = self.dialect.tasks() else {
+            return task == Task::Chat;
+        };
+        let tasks = self.quirks.tasks;
+        if task == Task::Chat || self.dialect.shares_tasks(client) {
+            return codec.tasks().has(task) && tasks.has(task);
+        }
+        let crosses = codec.vectors().is_some() && client.tasks().is_some();
+        task.is_embed() && crosses && tasks.has(Task::Embed)
+    }
 }
 
 /// How a provider's paths differ from its dialect's.
@@ -99,6 +117,8 @@ pub struct Quirks {
     /// Whether it wants reasoning that nothing signs back with the calls that it led to. Others may
     /// refuse the member that carries it.
     pub plain_reasoning: bool,
+    /// What it does of what its dialect's API has.
+    pub tasks: Tasks,
 }
 
 impl Default for Quirks {
@@ -106,6 +126,7 @@ impl Default for Quirks {
         Self {
             stream_usage: true,
             plain_reasoning: false,
+            tasks: Tasks::ALL,
         }
     }
 }

@@ -52,6 +52,23 @@ const FIELDS: [(&str, Kind); 10] = [
     ("input_cost_per_query", Kind::Request),
 ];
 
+/// Modes of models that make images, speak or hear; only one that is priced for that is taken.
+const MEDIA_MODES: [&str; 4] = [
+    "image_generation",
+    "image_edit",
+    "audio_speech",
+    "audio_transcription",
+];
+
+/// Fields that price what is counted beside tokens of text, of media alone.
+const MEDIA_FIELDS: [(&str, Kind); 5] = [
+    ("input_cost_per_image_token", Kind::ImageIn),
+    ("output_cost_per_image_token", Kind::ImageOut),
+    ("output_cost_per_image", Kind::Image),
+    ("input_cost_per_character", Kind::Character),
+    ("input_cost_per_second", Kind::Second),
+];
+
 const TIERS: [(&str, Tier); 3] = [
     ("_batches", Tier::Batch),
     ("_flex", Tier::Flex),
@@ -66,13 +83,22 @@ pub(super) fn offers(catalogue: &Value, provider: &Provider) -> anyhow::Result<V
     for (key, value) in all {
         let fields = value.as_object().context("an offer is no map")?;
         let said = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-        if !provider.litellm.contains(&said("litellm_provider")) || !MODES.contains(&said("mode")) {
+        let mode = said("mode");
+        let is_media = MEDIA_MODES.contains(&mode);
+        if !provider.litellm.contains(&said("litellm_provider"))
+            || !(is_media || MODES.contains(&mode))
+        {
             continue;
         }
         let Some((name, prefixed)) = name(key, provider) else {
             continue;
         };
-        let offer = offer(name, fields).with_context(|| format!("LiteLLM's {key}"))?;
+        let offer = if is_media {
+            media_offer(name, fields)
+        } else {
+            offer(name, fields)
+        };
+        let offer = offer.with_context(|| format!("LiteLLM's {key}"))?;
         if let Some(offer) = offer
             && offers.get(name).is_none_or(|(known, _)| prefixed && !known)
         {
@@ -143,6 +169,51 @@ fn offer(name: &str, fields: &Map<String, Value>) -> anyhow::Result<Option<Offer
         name: name.to_owned(),
         schedule,
         tiers: tiers.filter(|(_, own)| !own.rates.is_empty()).collect(),
+        max_input_tokens: number("max_input_tokens"),
+        max_output_tokens: number("max_output_tokens"),
+    }))
+}
+
+/// The offer of a model that makes images, speaks or hears, in its standard tier. Of two measures of the
+/// same work tokens are kept, which answers tell.
+fn media_offer(name: &str, fields: &Map<String, Value>) -> anyhow::Result<Option<Offer>> {
+    // Sizes of images, not models; models that make images in a chat, where their tokens are not told
+    // apart; and those of another API.
+    const NOT: [&str; 4] = ["-x-", "gemini", "nano-banana", "realtime"];
+    if NOT.iter().any(|part| name.contains(part)) {
+        return Ok(None);
+    }
+    let mut rates = Rates::default();
+    for (field, kind) in FIELDS.iter().chain(&MEDIA_FIELDS) {
+        if let Some(value) = fields.get(*field) {
+            rates.set(*kind, rate(value, *kind)?);
+        }
+    }
+    let by_tokens = rates.input.is_some();
+    let made = rates.image_out.or(rates.audio_out).or(rates.output);
+    for (kind, counted) in [
+        (Kind::Image, made.is_some()),
+        (Kind::Character, by_tokens && made.is_some()),
+        (Kind::Second, by_tokens && made.is_some()),
+    ] {
+        if counted {
+            rates.set(kind, None);
+        }
+    }
+    let beside = rates.image.or(rates.character).or(rates.second);
+    // Rates of text alone are as often those of steps or seconds.
+    let media = rates.image_out.or(rates.audio_out).or(rates.audio_in);
+    if beside.is_none() && !(by_tokens && media.is_some()) {
+        return Ok(None);
+    }
+    let number = |name: &str| fields.get(name).and_then(Value::as_u64);
+    Ok(Some(Offer {
+        name: name.to_owned(),
+        schedule: Schedule {
+            rates,
+            above: Vec::new(),
+        },
+        tiers: Vec::new(),
         max_input_tokens: number("max_input_tokens"),
         max_output_tokens: number("max_output_tokens"),
     }))

@@ -2,7 +2,8 @@
 //! grows too long keeps its place and puts its parts into a folder of its own name.
 //!
 //! A folder of `crates/dialect/src` other than the hub's (`chat`), the
-//! transport's (`frame`) and the byte level's (`json`) is a dialect.
+//! transport's (`frame`), the byte level's (`json`) and that of what is asked
+//! beside chat (`task`) is a dialect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use super::{Problem, Tree};
 /// Where dialects live.
 pub const DIALECTS: &str = "crates/dialect/src/";
 
-const NOT_DIALECTS: [&str; 3] = ["chat", "frame", "json"];
+const NOT_DIALECTS: [&str; 4] = ["chat", "frame", "json", "task"];
 const SIX: [&str; 6] = [
     "failure.rs",
     "mod.rs",

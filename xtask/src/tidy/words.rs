@@ -24,7 +24,7 @@ const GATEWAY: &str = "crates/gateway/src/";
 
 /// The only places of the gateway that may say which dialects there are.
 const GATEWAY_NAMING: [&str; 3] = [
-    "crates/gateway/src/endpoint.rs",
+    "crates/gateway/src/endpoint",
     "crates/gateway/src/upstream/catalog",
     "crates/gateway/src/upstream/sign",
 ];

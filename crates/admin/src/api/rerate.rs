@@ -81,7 +81,9 @@ pub(super) fn rerate(app: &App, viewer: &Viewer, wanted: &Wanted) -> Answer<Rera
     };
     let mut rate = |charged: &Charged| {
         let rated = match app.ledger.exchange(viewer, &charged.exchange) {
-            Ok(found) => found.and_then(|row| rate(&snapshot, &book, charged.at_ms, &row.attempts)),
+            Ok(found) => found
+                .filter(|row| COUNTED.contains(&row.operation.as_str()))
+                .and_then(|row| rate(&snapshot, &book, charged.at_ms, &row.attempts)),
             Err(error) => {
                 failed = Some(error);
                 None
@@ -149,6 +151,10 @@ impl Rerated {
     }
 }
 
+/// Operations whose usage is kept as it was charged: tokens. Of others, images, characters, seconds and
+/// searches are charged too, and are not kept apart.
+const COUNTED: [&str; 3] = ["chat", "complete", "embed"];
+
 /// What all attempts together cost; none where one of them has no price.
 fn rate(
     snapshot: &Snapshot,
@@ -198,6 +204,6 @@ fn usage(tokens: &TokenCounts) -> Option<Usage> {
         output: count(tokens.output)?,
         reasoning: count(tokens.reasoning)?,
         audio_out: count(tokens.audio_out)?,
-        raw: None,
+        ..Usage::default()
     })
 }

@@ -17,7 +17,7 @@ use crate::config::node::{Kind, Node};
 use crate::config::{Problems, yaml};
 use crate::say::say;
 
-const COLUMNS: [Column; 21] = [
+const COLUMNS: [Column; 25] = [
     Column::text("TARGET", "target"),
     Column::usd("IN", "input"),
     Column::usd("CACHE READ", "cache_read"),
@@ -32,7 +32,11 @@ const COLUMNS: [Column; 21] = [
     Column::more("cache_write_1h"),
     Column::more("audio_in"),
     Column::more("audio_out"),
+    Column::more("image_in"),
+    Column::more("image_out"),
     Column::more("image"),
+    Column::more("character"),
+    Column::more("second"),
     Column::more("request"),
     Column::more("above_tokens"),
     Column::more("tier"),

@@ -133,7 +133,7 @@ fn hosted(row: &Row, speaks: &Speaks, secret: &str) -> Option<Provider> {
         dialect: speaks.spoken.dialect(),
         auth: speaks.auth.unwrap_or(row.auth),
         keys: vec![Arc::new(key)],
-        quirks: row.quirks,
+        quirks: row.differs(),
         catalogue_id: row.priced_as,
         headers: Vec::new(),
         residency: None,

@@ -42,6 +42,7 @@ mod scan;
 mod sdk;
 mod sdk_clouds;
 mod sdk_engine;
+mod sdk_tasks;
 mod sdk_through;
 mod secrets;
 mod serving;

@@ -22,5 +22,5 @@ pub use request::{
     Effort, Logprobs, OutputFormat, ReasoningRequest, Request, Sampling, Tool, ToolChoice, ToolKind,
 };
 pub use response::{Candidate, Finish, FinishReason, Response};
-pub use usage::Usage;
+pub use usage::{Apart, Usage};
 pub use words::{Place, Words, places_in_blocks, places_in_messages};

@@ -24,8 +24,27 @@ pub struct Usage {
     pub reasoning: u64,
     /// Output that is sound.
     pub audio_out: u64,
+    /// What only some tasks use.
+    pub apart: Apart,
     /// The usage object as the dialect wrote it.
     pub raw: Option<Json>,
+}
+
+/// What only tasks other than chat use: tokens of images, and what is not counted in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// Tokens of input that are images.
+    pub image_in: u64,
+    /// Tokens of output that are images.
+    pub image_out: u64,
+    /// Images made.
+    pub images: u64,
+    /// Searches, each of which is charged as a request.
+    pub searches: u64,
+    /// Characters spoken.
+    pub characters: u64,
+    /// Seconds of sound heard.
+    pub seconds: u64,
 }
 
 impl Usage {
@@ -38,6 +57,7 @@ impl Usage {
             self.cache_write,
             self.cache_write_1h,
             self.audio_in,
+            self.apart.image_in,
         ]
         .iter()
         .fold(0, |sum, n| sum.saturating_add(*n))
@@ -49,5 +69,6 @@ impl Usage {
         self.output
             .saturating_add(self.reasoning)
             .saturating_add(self.audio_out)
+            .saturating_add(self.apart.image_out)
     }
 }

@@ -48,7 +48,7 @@ fn kind(failure: &ClientFailure) -> &'static str {
 }
 
 /// Reads the body of an error answer.
-pub(super) fn decode(body: &[u8]) -> ProviderError {
+pub(crate) fn decode(body: &[u8]) -> ProviderError {
     let read = std::str::from_utf8(body).ok().map(str::trim);
     match read {
         Some(text) if Json::parse(text).is_ok() => object(text),

@@ -20,6 +20,10 @@ mod wire;
 
 use std::borrow::Cow;
 
+pub(crate) use failure::decode as failure_at;
+pub(crate) use request::head_stream_options;
+pub(crate) use response::usage::usage as usage_at;
+
 use crate::chat::{Place, Request, Response, Words};
 use crate::codec::{
     Broken, ClientCodec, Edits, EncoderOptions, EventDecoder, EventEncoder, LimitHeaders,

@@ -9,6 +9,7 @@ mod head;
 mod turn;
 
 pub(super) use decode::decode;
+pub(crate) use head::head_stream_options;
 pub(super) use head::{head, media, patch};
 
 pub(super) use turn::places;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialect::chat::Usage;
+use dialect::chat::{Apart, Usage};
 use dialect::json::Writer;
 use policy::caller::Attribution;
 use policy::failure::AttemptFailure;
@@ -47,7 +47,7 @@ impl Exchange {
             status: self.status,
             outcome: Cow::Borrowed(outcome.name()),
             stream: self.stream,
-            usage: bill.usage.clone(),
+            usage: as_kept(&bill.usage),
             cost: bill.cost,
             price_id: bill
                 .price
@@ -119,7 +119,7 @@ impl Exchange {
                         .as_ref()
                         .or(self.used.usage.as_ref())
                         .and_then(|usage| usage.raw.clone()),
-                    ..line.usage.clone()
+                    ..as_kept(&line.usage)
                 },
                 cost: line.cost,
                 status: attempt.status.unwrap_or_default(),
@@ -170,6 +170,16 @@ impl Exchange {
             }
         });
         String::from_utf8(out.into_bytes()).unwrap_or_default()
+    }
+}
+
+/// The counts as they are kept: tokens of images among the others.
+fn as_kept(usage: &Usage) -> Usage {
+    Usage {
+        input: usage.input.saturating_add(usage.apart.image_in),
+        output: usage.output.saturating_add(usage.apart.image_out),
+        apart: Apart::default(),
+        ..usage.clone()
     }
 }
 

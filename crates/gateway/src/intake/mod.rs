@@ -13,7 +13,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use dialect::Spoken;
+use dialect::head::Head;
+use dialect::task::{Content, Task};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Version, request};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -22,6 +25,7 @@ use policy::snapshot::Snapshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::memory::{Memory, Permit};
+use crate::refuse;
 use decode::{Coding, decode};
 
 /// How many encodings may be laid over each other.
@@ -146,6 +150,36 @@ pub async fn read(
         body = decode(coding, body, limits.body_max, permit).await?;
     }
     Ok(body)
+}
+
+/// Reads what the road needs of a body, by what its path asks for.
+///
+/// # Errors
+/// `invalid_request` saying what is wrong and where.
+pub(crate) fn head(
+    (spoken, task): (Spoken, Task),
+    body: &Body,
+    headers: &HeaderMap,
+) -> Result<Head, Failure> {
+    let read = match spoken.dialect().tasks().filter(|_| task != Task::Chat) {
+        None => spoken.server().head(&body.bytes),
+        Some(codec) => codec.head(
+            task,
+            Content {
+                bytes: &body.bytes,
+                media_type: media_type(headers),
+            },
+        ),
+    };
+    read.map_err(|invalid| refuse::invalid(&invalid))
+}
+
+/// What `content-type` says; empty where it says nothing.
+pub(crate) fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE);
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// Reads to the end. A body that comes in one piece is not copied.

@@ -6,6 +6,7 @@
 
 mod passed;
 mod rows;
+mod tasks;
 
 use std::fmt::Write as _;
 
@@ -98,6 +99,15 @@ impl Cancelled {
 }
 
 impl Row {
+    /// Where it differs from its dialects, and what it does of what their APIs have.
+    #[must_use]
+    pub fn differs(&self) -> Quirks {
+        Quirks {
+            tasks: tasks::of(self.name),
+            ..self.quirks
+        }
+    }
+
     /// What it speaks: that dialect, or the first.
     #[must_use]
     pub fn speaks(&self, wanted: Option<Dialect>) -> Option<&'static Speaks> {

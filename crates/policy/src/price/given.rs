@@ -40,7 +40,7 @@ pub enum Unfit {
     Empty,
     /// A kind that has no price.
     #[error(
-        "`{0}` has no price; the kinds are input, cache_read, cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, image and request"
+        "`{0}` has no price; the kinds are input, cache_read, cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, image_in, image_out, image, character, second and request"
     )]
     Unknown(String),
     /// Below zero.

@@ -24,15 +24,23 @@ pub enum Kind {
     AudioIn,
     /// Output that is sound.
     AudioOut,
-    /// One image.
+    /// Input that is images.
+    ImageIn,
+    /// Output that is images.
+    ImageOut,
+    /// One image made.
     Image,
+    /// One character spoken.
+    Character,
+    /// One second of sound heard.
+    Second,
     /// One request.
     Request,
 }
 
 impl Kind {
     /// All of them, in the order of the configuration's reference.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Input,
         Kind::CacheRead,
         Kind::CacheWrite,
@@ -41,7 +49,11 @@ impl Kind {
         Kind::Reasoning,
         Kind::AudioIn,
         Kind::AudioOut,
+        Kind::ImageIn,
+        Kind::ImageOut,
         Kind::Image,
+        Kind::Character,
+        Kind::Second,
         Kind::Request,
     ];
 
@@ -57,7 +69,11 @@ impl Kind {
             Kind::Reasoning => "reasoning",
             Kind::AudioIn => "audio_in",
             Kind::AudioOut => "audio_out",
+            Kind::ImageIn => "image_in",
+            Kind::ImageOut => "image_out",
             Kind::Image => "image",
+            Kind::Character => "character",
+            Kind::Second => "second",
             Kind::Request => "request",
         }
     }
@@ -68,14 +84,14 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether its rate is for one of a thing and not for a token.
+    /// Whether its rate is given for one of a thing and not for a million.
     #[must_use]
     pub fn is_each(self) -> bool {
-        matches!(self, Kind::Image | Kind::Request)
+        matches!(self, Kind::Image | Kind::Second | Kind::Request)
     }
 }
 
-/// Rates in pico-dollars (10⁻¹² USD): for one token, of images and requests for one.
+/// Rates in pico-dollars (10⁻¹² USD): for one token, or for one of what is not counted in tokens.
 ///
 /// A dollar for a million tokens is 1,000,000 pico-dollars for one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,9 +121,21 @@ pub struct Rates {
     /// Output that is sound; as `output` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio_out: Option<u64>,
-    /// One image. Nothing counts images yet, so no cost contains it.
+    /// Input that is images; as `input` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_in: Option<u64>,
+    /// Output that is images; as `output` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_out: Option<u64>,
+    /// One image made; by tokens when absent and those are told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<u64>,
+    /// One character spoken; by tokens when absent and those are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub character: Option<u64>,
+    /// One second of sound heard; by tokens when absent and those are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<u64>,
     /// One request; nothing when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<u64>,
@@ -126,7 +154,11 @@ impl Rates {
             Kind::Reasoning => self.reasoning,
             Kind::AudioIn => self.audio_in,
             Kind::AudioOut => self.audio_out,
+            Kind::ImageIn => self.image_in,
+            Kind::ImageOut => self.image_out,
             Kind::Image => self.image,
+            Kind::Character => self.character,
+            Kind::Second => self.second,
             Kind::Request => self.request,
         }
     }
@@ -142,7 +174,11 @@ impl Rates {
             Kind::Reasoning => &mut self.reasoning,
             Kind::AudioIn => &mut self.audio_in,
             Kind::AudioOut => &mut self.audio_out,
+            Kind::ImageIn => &mut self.image_in,
+            Kind::ImageOut => &mut self.image_out,
             Kind::Image => &mut self.image,
+            Kind::Character => &mut self.character,
+            Kind::Second => &mut self.second,
             Kind::Request => &mut self.request,
         };
         *place = pico;
@@ -170,11 +206,15 @@ impl Rates {
     #[must_use]
     pub fn charged(&self, kind: Kind) -> Option<u64> {
         match kind {
-            Kind::CacheRead | Kind::CacheWrite | Kind::AudioIn => self.get(kind).or(self.input),
+            Kind::CacheRead | Kind::CacheWrite | Kind::AudioIn | Kind::ImageIn => {
+                self.get(kind).or(self.input)
+            }
             Kind::CacheWrite1h => self.cache_write_1h.or(self.cache_write).or(self.input),
-            Kind::Reasoning | Kind::AudioOut => self.get(kind).or(self.output),
+            Kind::Reasoning | Kind::AudioOut | Kind::ImageOut => self.get(kind).or(self.output),
             Kind::Request => self.request.or(Some(0)),
-            Kind::Input | Kind::Output | Kind::Image => self.get(kind),
+            Kind::Input | Kind::Output | Kind::Image | Kind::Character | Kind::Second => {
+                self.get(kind)
+            }
         }
     }
 

@@ -330,6 +330,8 @@ fn put_usage(out: &mut Vec<u8>, usage: &Usage) {
         output,
         reasoning,
         audio_out,
+        // Its tokens are kept among the others'; the rest stands in the provider's own words.
+        apart: _,
         raw,
     } = usage;
     for count in [input, cache_read, cache_write, cache_write_1h] {
@@ -356,6 +358,7 @@ fn take_usage(from: &mut Take<'_>) -> Result<Usage, Unreadable> {
             .map(Json::parse)
             .transpose()
             .map_err(|_| Unreadable::Malformed("a usage object is not JSON"))?,
+        ..Usage::default()
     })
 }
 

@@ -46,16 +46,28 @@ macro_rules! with_rates {
             /// Sound that is spoken.
             #[serde(default)]
             pub audio_out: Option<Usd>,
-            /// One image.
+            /// Images that are seen.
+            #[serde(default)]
+            pub image_in: Option<Usd>,
+            /// Images that are made, where they are counted in tokens.
+            #[serde(default)]
+            pub image_out: Option<Usd>,
+            /// One image made.
             #[serde(default)]
             pub image: Option<Usd>,
+            /// Characters that are spoken.
+            #[serde(default)]
+            pub character: Option<Usd>,
+            /// One second of sound that is heard.
+            #[serde(default)]
+            pub second: Option<Usd>,
             /// One request.
             #[serde(default)]
             pub request: Option<Usd>,
         }
 
         impl $name {
-            fn rates(&self) -> [(Rate, Option<Usd>); 10] {
+            fn rates(&self) -> [(Rate, Option<Usd>); 14] {
                 [
                     (Rate::Input, self.input),
                     (Rate::CacheRead, self.cache_read),
@@ -65,7 +77,11 @@ macro_rules! with_rates {
                     (Rate::Reasoning, self.reasoning),
                     (Rate::AudioIn, self.audio_in),
                     (Rate::AudioOut, self.audio_out),
+                    (Rate::ImageIn, self.image_in),
+                    (Rate::ImageOut, self.image_out),
                     (Rate::Image, self.image),
+                    (Rate::Character, self.character),
+                    (Rate::Second, self.second),
                     (Rate::Request, self.request),
                 ]
             }
@@ -81,7 +97,11 @@ macro_rules! with_rates {
                 self.reasoning = usd(Rate::Reasoning);
                 self.audio_in = usd(Rate::AudioIn);
                 self.audio_out = usd(Rate::AudioOut);
+                self.image_in = usd(Rate::ImageIn);
+                self.image_out = usd(Rate::ImageOut);
                 self.image = usd(Rate::Image);
+                self.character = usd(Rate::Character);
+                self.second = usd(Rate::Second);
                 self.request = usd(Rate::Request);
                 self
             }
@@ -90,7 +110,7 @@ macro_rules! with_rates {
 }
 
 with_rates! {
-    /// What is said of a price: US dollars for a million tokens; of images and requests, for one.
+    /// What is said of a price: US dollars for a million tokens; of images, seconds and requests, for one.
     PriceSpec {
         /// `provider/model`
         target: String,

@@ -32,8 +32,16 @@ macro_rules! with_rates {
             pub audio_in: Option<Usd>,
             /// Sound that is spoken.
             pub audio_out: Option<Usd>,
-            /// One image.
+            /// Images that are seen.
+            pub image_in: Option<Usd>,
+            /// Images that are made, where they are counted in tokens.
+            pub image_out: Option<Usd>,
+            /// One image made.
             pub image: Option<Usd>,
+            /// Characters that are spoken.
+            pub character: Option<Usd>,
+            /// One second of sound that is heard.
+            pub second: Option<Usd>,
             /// One request.
             pub request: Option<Usd>,
         }
@@ -41,7 +49,7 @@ macro_rules! with_rates {
         impl $name {
             /// The rates by their names.
             #[must_use]
-            pub fn rates(&self) -> [(&'static str, Option<Usd>); 10] {
+            pub fn rates(&self) -> [(&'static str, Option<Usd>); 14] {
                 [
                     ("input", self.input),
                     ("cache_read", self.cache_read),
@@ -51,7 +59,11 @@ macro_rules! with_rates {
                     ("reasoning", self.reasoning),
                     ("audio_in", self.audio_in),
                     ("audio_out", self.audio_out),
+                    ("image_in", self.image_in),
+                    ("image_out", self.image_out),
                     ("image", self.image),
+                    ("character", self.character),
+                    ("second", self.second),
                     ("request", self.request),
                 ]
             }
@@ -60,7 +72,7 @@ macro_rules! with_rates {
 }
 
 with_rates! {
-    /// Prices of a target, each for a million tokens; of images and requests, for one.
+    /// Prices of a target, each for a million tokens; of images, seconds and requests, for one.
     PriceFile {
         /// `provider/model`
         target: Option<At<String>>,

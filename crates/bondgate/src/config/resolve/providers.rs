@@ -134,7 +134,7 @@ impl One<'_> {
         let auth = self.auth(auth, dialect);
         let keys = self.keys(row, &base.origin);
         let auth = self.signable(auth, &keys);
-        let usual = row.map_or_else(Quirks::default, |row| row.quirks);
+        let usual = row.map_or_else(Quirks::default, Row::differs);
         Some(Provider {
             name: self.name.to_owned(),
             origin: base.origin,

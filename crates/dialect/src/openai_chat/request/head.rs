@@ -141,7 +141,8 @@ fn head_limit(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<(),
     Ok(())
 }
 
-fn head_stream_options(head: &mut Head, reader: &mut Reader<'_>) -> Result<(), Invalid> {
+/// Reads what is asked of the stream, and where usage is switched on.
+pub(crate) fn head_stream_options(head: &mut Head, reader: &mut Reader<'_>) -> Result<(), Invalid> {
     let span = reader.clone().skip()?;
     head.stream_options_span = Some(span.clone());
     if reader.null()? {

@@ -94,6 +94,7 @@ impl Counts {
             output,
             reasoning,
             raw: Some(raw),
+            ..Usage::default()
         }
     }
 }

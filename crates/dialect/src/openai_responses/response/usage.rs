@@ -78,6 +78,7 @@ impl Counts {
             output,
             reasoning,
             raw: Some(raw),
+            ..Usage::default()
         }
     }
 }

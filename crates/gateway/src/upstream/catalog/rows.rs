@@ -3,6 +3,7 @@
 use dialect::Dialect::{
     AnthropicMessages, BedrockConverse, Cohere, Gemini, OpenaiChat, OpenaiResponses,
 };
+use dialect::task::Tasks;
 use dialect::{Dialect, Spoken};
 use policy::provider::{Auth, Quirks};
 
@@ -30,19 +31,20 @@ This page is written by `BONDGATE_WRITE_DOCS=1 cargo nextest run -p bondgate -E 
 const USUAL: Quirks = Quirks {
     stream_usage: true,
     plain_reasoning: false,
+    tasks: Tasks::ALL,
 };
 
 /// Refuses `stream_options`; says usage at the end of streams without being asked.
 const USAGE_UNASKED: Quirks = Quirks {
     stream_usage: false,
-    plain_reasoning: false,
+    ..USUAL
 };
 
 /// Wants `reasoning_content` back with the calls that it led to, and refuses a history without it
 /// where its model thinks (<https://api-docs.deepseek.com/guides/thinking_mode>).
 const REASONING_BACK: Quirks = Quirks {
-    stream_usage: true,
     plain_reasoning: true,
+    ..USUAL
 };
 
 /// Google's key, in a header of its own.

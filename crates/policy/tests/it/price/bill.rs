@@ -151,7 +151,7 @@ fn absurd_counts_are_the_largest_amount_and_say_so() {
         output: u64::MAX,
         reasoning: u64::MAX,
         audio_out: u64::MAX,
-        raw: None,
+        ..Usage::default()
     };
     let cost = row.cost(&all, Some(Tier::Batch), u64::MAX);
     assert_eq!((cost.nanos, cost.saturated), (Nanos(i64::MAX), true));

@@ -41,7 +41,9 @@ fn every_built_in_price_has_an_id_a_source_and_an_input() {
         assert!(ids.insert(&row.id), "{name}: {} stands twice", row.id);
         assert!(row.id.starts_with(row.source.name()), "{name}");
         assert_ne!(row.source, Source::Configuration, "{name}");
-        let priced = row.rates.input.is_some() || row.rates.request.is_some();
+        let rates = &row.rates;
+        let beside = rates.image.or(rates.character).or(rates.second);
+        let priced = rates.input.or(rates.request).or(beside).is_some();
         assert!(priced, "{name} has no price for input");
     }
     assert!(ids.len() > 1_000);

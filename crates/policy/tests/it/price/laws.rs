@@ -86,7 +86,7 @@ fn usages(count: BoxedStrategy<u64>) -> impl Strategy<Value = Usage> {
                 output,
                 reasoning,
                 audio_out,
-                raw: None,
+                ..Usage::default()
             }
         },
     )

@@ -4,6 +4,7 @@ mod bill;
 mod book;
 mod laws;
 mod recorded;
+mod recorded_tasks;
 
 use dialect::chat::Usage;
 use policy::money::Nanos;

@@ -54,7 +54,7 @@ prop_compose! {
     fn usage()(counts in any::<[u64; 8]>(), raw in option::of(any::<u32>())) -> Usage {
         let [input, cache_read, cache_write, cache_write_1h, audio_in, output, reasoning, audio_out] = counts;
         let raw = raw.map(|n| Json::parse(&format!("{{\"n\":{n}}}")).expect("is JSON"));
-        Usage { input, cache_read, cache_write, cache_write_1h, audio_in, output, reasoning, audio_out, raw }
+        Usage { input, cache_read, cache_write, cache_write_1h, audio_in, output, reasoning, audio_out, raw, ..Usage::default() }
     }
 }
 
