@@ -144,18 +144,17 @@ impl Outgoing {
             }
         };
         let returned = self.kept.put_back(request, target, shared);
-        let request = returned.as_ref().unwrap_or(request);
         let mut losses = Losses::default();
         let model = TargetModel {
             model: &target.model,
             default_max_tokens: target.default_max_tokens,
             force_usage,
         };
-        let body = target
-            .provider
-            .dialect
-            .client()
-            .encode_request(request, &model, &mut losses);
+        let body = target.provider.dialect.client().encode_request(
+            returned.as_ref().unwrap_or(request),
+            &model,
+            &mut losses,
+        );
         let refused = self.fidelity().refused(losses.as_slice());
         if !refused.is_empty() {
             let what = format!("{} cannot carry what this request says", target.name());
