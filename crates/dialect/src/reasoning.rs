@@ -70,7 +70,7 @@ pub struct Collector {
 /// A part of an answer, as far as it matters here.
 #[derive(Clone, Debug)]
 enum Slot {
-    Reasoning(Part),
+    Reasoning(Box<Part>),
     Call(String),
     Other,
 }
@@ -100,7 +100,7 @@ impl Collector {
             } => {
                 let slot = match start {
                     PartStart::Reasoning => {
-                        Slot::Reasoning(PartKind::Reasoning(Reasoning::default()).into())
+                        Slot::Reasoning(Box::new(PartKind::Reasoning(Reasoning::default()).into()))
                     }
                     PartStart::ToolCall { id, .. } => Slot::Call(id.clone()),
                     PartStart::Text | PartStart::Refusal | PartStart::Opaque(_) => Slot::Other,
@@ -129,7 +129,7 @@ impl Collector {
             for part in &candidate.parts {
                 let slot = match &part.kind {
                     PartKind::Reasoning(reasoning) => {
-                        Slot::Reasoning(PartKind::Reasoning(reasoning.clone()).into())
+                        Slot::Reasoning(Box::new(PartKind::Reasoning(reasoning.clone()).into()))
                     }
                     PartKind::ToolCall(call) => Slot::Call(call.id.clone()),
                     PartKind::Text(_)
@@ -195,7 +195,12 @@ fn signed(slots: Vec<Slot>, plain: bool) -> Vec<Signed> {
     let (mut before, mut others) = (Vec::new(), 0);
     for slot in slots {
         match slot {
-            Slot::Reasoning(part) if returns(&part, plain) => before.push(Placed { others, part }),
+            Slot::Reasoning(part) if returns(&part, plain) => {
+                before.push(Placed {
+                    others,
+                    part: *part,
+                });
+            }
             Slot::Reasoning(_) => {}
             Slot::Call(call) => {
                 let before = std::mem::take(&mut before);
@@ -259,7 +264,7 @@ fn tell_parts(parts: &[Part], told: &mut impl Hasher) {
     for part in parts {
         match &part.kind {
             PartKind::Text(text) => {
-                told.write(text.as_str().as_bytes());
+                told.write(text.as_written().as_bytes());
                 told.write_u8(0xff);
             }
             PartKind::ToolResult(result) => {

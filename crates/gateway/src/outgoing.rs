@@ -173,9 +173,9 @@ impl Outgoing {
             }
         };
         let returned = self.kept.put_back(request, target, shared);
-        let request = returned.as_ref().unwrap_or(request);
         let mut losses = Losses::default();
         let model = target_model(target, force_usage);
+        let request = returned.as_ref().unwrap_or(request);
         let body = spoken.client().encode_request(request, &model, &mut losses);
         let refused = self.fidelity().refused(losses.as_slice());
         if !refused.is_empty() {

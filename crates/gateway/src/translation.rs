@@ -119,7 +119,7 @@ pub(crate) struct Translation {
     /// How many of the encoder's losses, and of the decoder's unknown fields, were entered.
     entered: (usize, usize),
     /// Keeps the answer's reasoning.
-    keeper: Option<Keeper>,
+    keeper: Option<Box<Keeper>>,
 }
 
 impl Translation {
@@ -137,13 +137,16 @@ impl Translation {
     /// The same, with somebody who keeps the reasoning.
     #[must_use]
     pub(crate) fn keeping(self, keeper: Option<Keeper>) -> Self {
-        Self { keeper, ..self }
+        Self {
+            keeper: keeper.map(Box::new),
+            ..self
+        }
     }
 
     /// What waits here until the answer is whole, in bytes.
     #[must_use]
     pub(crate) fn waits(&self) -> usize {
-        self.keeper.as_ref().map_or(0, Keeper::waits)
+        self.keeper.as_deref().map_or(0, Keeper::waits)
     }
 
     /// Writes what `decoder` read and enters what that loses.

@@ -46,6 +46,14 @@ impl Text {
         }
     }
 
+    /// The text as it was written in JSON, or its characters where it was not read: for whoever only
+    /// compares texts that one program wrote, and need not resolve them.
+    pub(crate) fn as_written(&self) -> &str {
+        self.written
+            .as_ref()
+            .map_or_else(|| self.as_str(), Json::text)
+    }
+
     /// The text, owned.
     #[must_use]
     pub fn into_string(self) -> String {

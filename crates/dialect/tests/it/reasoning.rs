@@ -71,14 +71,16 @@ fn events(parts: &[Part]) -> Vec<StreamEvent> {
     let mut events = Vec::new();
     for (n, part) in parts.iter().enumerate() {
         let part_number = n as u64;
-        let start = match &part.kind {
-            PartKind::Reasoning(_) => PartStart::Reasoning,
-            PartKind::ToolCall(call) => PartStart::ToolCall {
+        let start = if let PartKind::ToolCall(call) = &part.kind {
+            PartStart::ToolCall {
                 id: call.id.clone(),
                 name: call.name.clone(),
                 kind: call.kind,
-            },
-            _ => PartStart::Text,
+            }
+        } else if matches!(part.kind, PartKind::Reasoning(_)) {
+            PartStart::Reasoning
+        } else {
+            PartStart::Text
         };
         events.push(StreamEvent::PartStart {
             candidate: 0,

@@ -190,9 +190,10 @@ async fn what_is_kept_lasts_a_day_and_its_end_is_a_loss_and_no_failure() {
         assert_answers(&got, "too late");
         assert_eq!(last(to, &sim), [""; 0], "{to:?}");
         let losses = got.header("x-bondgate-loss");
-        let named = match to {
-            Dialect::Gemini => "messages[1].tool_calls[0].reasoning",
-            _ => "reasoning_effort",
+        let named = if to == Dialect::Gemini {
+            "messages[1].tool_calls[0].reasoning"
+        } else {
+            "reasoning_effort"
         };
         assert!(losses.contains(named), "{to:?}: {losses}");
         // The next answer that is kept lets the old one go.
