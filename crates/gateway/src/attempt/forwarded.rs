@@ -154,7 +154,11 @@ impl One<'_> {
         };
         let body = response.into_body();
         let content = self.weighed((codec, &work), "", body, exchange).await?;
-        let client = exchange.dialect.dialect().tasks().and_then(TaskCodec::vectors);
+        let client = exchange
+            .dialect
+            .dialect()
+            .tasks()
+            .and_then(TaskCodec::vectors);
         let (Content::Whole(bytes, mut room), Some(from), Some(to)) =
             (content, codec.vectors(), client)
         else {
