@@ -103,6 +103,20 @@ async fn when_every_target_is_down_few_tries_are_made_and_clients_are_told_when_
 }
 
 #[tokio::test]
+async fn a_caller_without_patience_closes_no_target_to_others() {
+    let slow = faulty(json!({ "slow": { "delay_ms": 400 } })).await;
+    let mut own = model(vec![echo("a", CHAT, &slow)]);
+    own.breaker = quick();
+    let road = Road::with(own);
+    for _ in 0..4 {
+        let hasty = Ask::new(CHAT, "hi").header("x-bondgate-timeout-ms", "60");
+        assert_error(CHAT, &hasty.send(&road).await, 504, "timeout");
+    }
+    let got = Ask::new(CHAT, "hi").send(&road).await;
+    assert_eq!(got.said(), "hi", "{}", got.text());
+}
+
+#[tokio::test]
 async fn an_absurd_retry_after_takes_no_target_out_for_ever() {
     for absurd in ["999999999999", "Wed, 01 Jan 9997 00:00:00 GMT", "1e300"] {
         let fault = json!({ "status": { "status": 429, "retry_after": absurd } });
