@@ -184,7 +184,8 @@ impl Bench {
         } else {
             setting::all()
         };
-        wanted.retain(|setting| self.wants(&setting.name));
+        // What pairs are held against is measured in any case.
+        wanted.retain(|setting| self.wants(&setting.name) || (self.pairs && !setting.ours_only));
         for setting in wanted {
             let able: Vec<&Subject> = subjects
                 .iter()
