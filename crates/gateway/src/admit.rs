@@ -1,6 +1,5 @@
 //! Requests and concurrency: whether the caller may ask at all.
 
-use dialect::Spoken;
 use dialect::head::Head;
 use http::HeaderMap;
 use policy::accounts::Ask;
@@ -25,13 +24,9 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call without a body.
+    /// A call in that speech.
     #[must_use]
-    pub(crate) fn new(dialect: Spoken, options: Options, headers: HeaderMap) -> Self {
-        let speech = Speech {
-            dialect,
-            json_array: false,
-        };
+    pub(crate) fn new(speech: Speech, options: Options, headers: HeaderMap) -> Self {
         Self {
             speech,
             options,

@@ -117,7 +117,7 @@ async fn forward(
 
     exchange.who = Some(attribute(&caller.key, &options, &snapshot.require_tags)?);
     if let Operation::Stored(asked) = operation {
-        let call = Call::new(dialect, options, parts.headers);
+        let call = Call::new(Speech::new(dialect, false), options, parts.headers);
         let admitted = admit(shared, (caller, call, Head::default()), exchange)?;
         let asking = stored_calls::find(admitted, asked, (gateway, &snapshot))?;
         return Ok(Way::Ask(Box::new(asking)));
@@ -130,16 +130,9 @@ async fn forward(
     } else {
         intake::head((dialect, task), &body, &parts.headers)?
     };
-    let json_array = form.json_array;
+    let speech = Speech::new(dialect, form.json_array);
     complete(&mut head, form)?;
-    let call = Call {
-        speech: Speech {
-            dialect,
-            json_array,
-        },
-        options,
-        headers: parts.headers,
-    };
+    let call = Call::new(speech, options, parts.headers);
     let admitted = admit(shared, (caller, call, head), exchange)?;
     let screened = screen(admitted, body)?;
     let planned = plan(screened, shared, exchange)?;

@@ -15,6 +15,15 @@ pub(crate) struct Speech {
 }
 
 impl Speech {
+    /// In that dialect; its streams as one JSON array, where they are asked for so.
+    #[must_use]
+    pub(crate) fn new(dialect: Spoken, json_array: bool) -> Self {
+        Self {
+            dialect,
+            json_array,
+        }
+    }
+
     /// Whether frames of a provider that speaks the same dialect can go on as they came.
     #[must_use]
     pub(crate) fn is_framed_as(self, framing: Framing) -> bool {

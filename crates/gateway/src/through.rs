@@ -82,15 +82,8 @@ pub(crate) async fn forward(
         candidates: 1,
         ..Head::default()
     };
-    let speech = Speech {
-        dialect: provider.dialect.into(),
-        json_array: false,
-    };
-    let call = Call {
-        speech,
-        options,
-        headers: parts.headers,
-    };
+    let speech = Speech::new(provider.dialect.into(), false);
+    let call = Call::new(speech, options, parts.headers);
     let admitted = admit(shared, (caller, call, head), exchange)?;
     let screened = screen(admitted, body)?;
     let plan = plan(provider, model, &snapshot);
