@@ -194,7 +194,7 @@ export async function reasoning_dropped(pair) {
   const { message, messages } = await reasoningTurn(pair);
   const { role, content, tool_calls } = message;
   const loss = await reasoningAnswer(pair, messages, { role, content, tool_calls });
-  if (pair.provider === 'anthropic') contains(loss, 'reasoning_effort dropped', 'x-bondgate-loss');
+  if (pair.provider === 'anthropic') contains(loss, 'reasoning_effort approximated', 'x-bondgate-loss');
 }
 
 async function reasoningTurn(pair) {

@@ -2,7 +2,7 @@
 
 The same as `run.py`, with three other clients: `AnthropicBedrock` and `AnthropicVertex` of
 `anthropic`, which share the cases of `anthropic_suite`, and `invoke_model` of `boto3`. The
-providers are those of `dialects.py`, and Claude as Bedrock and Vertex serve it. The environment
+providers are those of `run.py`, and Claude as Bedrock and Vertex serve it. The environment
 and what is printed are those of `run.py`.
 """
 

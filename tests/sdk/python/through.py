@@ -1,13 +1,13 @@
 """Drives the gateway with the official Python libraries: counts, lists, what passes through.
 
-The same as `dialects.py`; the key must name the provider `openai` in its `passthrough`, and no other.
+The environment of `run.py`; the key must name the provider `openai` in its `passthrough`, and no other.
 """
 
 import sys
 
 import harness
 import through_suite
-from dialects import PROVIDERS
+from harness import PROVIDERS
 
 SUITES = {
     "counts": through_suite.COUNTS,

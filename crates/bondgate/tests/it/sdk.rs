@@ -188,7 +188,9 @@ pub(crate) fn configuration(sim: &str) -> String {
         .unwrap();
     }
     format!(
-        "providers:\n{providers}models:\n{models}keys:\n  test: {{ secret: {KEY} }}\n  \
+        // What is down for one client must be found down by the next one too.
+        "defaults: {{ breaker: {{ failures: 100000, ratio: 100%, minimum: 100000 }} }}\n\
+         providers:\n{providers}models:\n{models}keys:\n  test: {{ secret: {KEY} }}\n  \
          poor: {{ secret: {KEY}-poor }}\n  \
          busy: {{ secret: {KEY}-busy, limits: {{ concurrent: 1 }} }}\n\
          budgets:\n  poor: {{ on: key:poor, limit: 0.02 USD, per: total }}\nprices:\n{prices}"
