@@ -247,6 +247,7 @@ struct ModelOut<'a> {
     id: &'a str,
     display_name: &'a str,
     created_at: &'static str,
+    lifecycle: &'static str,
 }
 
 impl<'a> ModelOut<'a> {
@@ -256,6 +257,7 @@ impl<'a> ModelOut<'a> {
             id,
             display_name: id,
             created_at: "2025-01-01T00:00:00Z",
+            lifecycle: "active",
         }
     }
 }

@@ -34,6 +34,7 @@ mod places;
 mod process;
 mod program;
 mod proof;
+mod published;
 mod recorded;
 mod reload;
 mod reload_live;

@@ -214,6 +214,7 @@ fn write_model(out: &mut Writer, model: &ModelEntry<'_>) {
         out.key("id").string(model.id);
         out.key("display_name").string(model.id);
         out.key("created_at").string("1970-01-01T00:00:00Z");
+        out.key("lifecycle").string("active");
     });
 }
 

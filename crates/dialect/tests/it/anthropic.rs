@@ -728,7 +728,16 @@ fn the_list_of_models_has_its_first_and_last() {
         (&two["first_id"], &two["last_id"]),
         (&json!("a"), &json!("b/c"))
     );
-    assert_eq!(two["data"][1]["type"], "model");
+    assert_eq!(
+        two["data"][1],
+        json!({
+            "type": "model",
+            "id": "b/c",
+            "display_name": "b/c",
+            "created_at": "1970-01-01T00:00:00Z",
+            "lifecycle": "active",
+        })
+    );
     assert_eq!(list(&[])["first_id"], Value::Null);
 }
 
