@@ -17,6 +17,7 @@ mod conclude;
 mod count;
 mod credentials;
 mod dispatch;
+mod ending;
 mod endpoint;
 mod exchange;
 mod holdback;
