@@ -13,6 +13,7 @@ mod attribute;
 mod bill;
 pub mod choice;
 mod clock;
+mod conceal;
 mod conclude;
 mod count;
 mod credentials;
