@@ -69,6 +69,12 @@ pub trait ServerCodec: Sync {
         Framing::Sse
     }
 
+    /// Whether libraries may take a stream that ends in a failure event for one that is whole: the body's
+    /// framing must break behind that event, so that they raise an error.
+    fn failure_may_pass_as_end(&self) -> bool {
+        false
+    }
+
     /// Writes the body of an error answer.
     fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8>;
 

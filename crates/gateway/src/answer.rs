@@ -13,9 +13,9 @@ use policy::model::Target;
 use policy::reset::{self, Headers};
 use tokio::time::timeout;
 
+use crate::conceal::{conceal, conceal_bytes};
 use crate::exchange::Exchange;
 use crate::memory::{Memory, Permit};
-use crate::outgoing::conceal;
 use crate::pump::{Break, Pump};
 use crate::upstream::{BodyEnd, SendError, UpstreamBody};
 
@@ -265,6 +265,7 @@ pub(crate) async fn refused(
         Ok(Ok(Collected::Whole(bytes, _) | Collected::Long(bytes, ..))) => bytes,
         Ok(Err(_)) | Err(_) => Bytes::new(),
     };
+    let bytes = conceal_bytes(target, bytes);
     let error = target.provider.dialect.client().decode_failure(&bytes);
     let said = Said(&parts.headers);
     let meaning = meaning(target, &parts, &error);

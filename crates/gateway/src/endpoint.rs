@@ -246,6 +246,13 @@ static ROWS: &[Row] = &[
         "/models/{path}:streamRawPredict",
         Means::StreamedChat,
     ),
+    // On Vertex the count is a model of its own; the body names the one that is meant.
+    post_as(
+        Spoken::VERTEX_PREDICT,
+        VERTEX_CLAUDE,
+        "/models/count-tokens:rawPredict",
+        Means::CountTokens,
+    ),
     post_as(
         Spoken::VERTEX_PREDICT,
         VERTEX_CLAUDE,

@@ -18,8 +18,7 @@ use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
 use policy::profile::Thinking;
 use policy::provider::Provider;
-use policy::renewal::{Renewal, Token};
-use policy::secret::{ProviderKey, Secret};
+use policy::secret::ProviderKey;
 use store::keys::KeyHasher;
 
 use crate::Shared;
@@ -478,36 +477,6 @@ pub(crate) fn forward(to: &mut HeaderMap, from: &HeaderMap, names: &[HeaderName]
         for value in values {
             to.append(name, value.clone());
         }
-    }
-}
-
-/// The text without the credential of that target, which some providers repeat in their errors.
-#[must_use]
-pub(crate) fn conceal(target: &Target, text: String) -> String {
-    let provider = &target.provider;
-    provider.keys.iter().fold(text, |text, key| {
-        let text = match key.reveal_for(&provider.origin) {
-            Some(secret) => without(text, secret),
-            None => text,
-        };
-        match key.renewal_for(&provider.origin).and_then(Renewal::last) {
-            None => text,
-            Some(obtained) => match &obtained.token {
-                Token::Bearer(secret) => without(text, secret.reveal()),
-                Token::Aws(keys) => {
-                    let session = keys.session_token.as_ref().map_or("", Secret::reveal);
-                    without(without(text, keys.secret_access_key.reveal()), session)
-                }
-            },
-        }
-    })
-}
-
-fn without(text: String, secret: &str) -> String {
-    if !secret.is_empty() && text.contains(secret) {
-        text.replace(secret, "[credential]")
-    } else {
-        text
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use crate::answer::{Answer, Content, Failed, TOTAL};
 use crate::attempt::Attempting;
 use crate::clock::{Clock, Pace, Tick};
+use crate::ending::Ending;
 use crate::exchange::{Exchange, Outcome};
 use crate::pump::{Flow, Pump};
 use crate::refuse;
@@ -37,6 +38,8 @@ pub enum Body {
     Stream(Box<Stream>),
     /// A stream whose attempts are still under way.
     Late(Box<Late>),
+    /// A stream that failed before its first event.
+    Failed(Failing),
     /// A whole answer too large to hold.
     Long(Box<Long>),
     /// What passes through.
@@ -47,6 +50,16 @@ pub enum Body {
 #[derive(Debug, thiserror::Error)]
 #[error("the answer broke: {0}")]
 pub struct Cut(String);
+
+impl Cut {
+    /// Behind a failure event.
+    pub(crate) fn told() -> Self {
+        Self("its failure event says why".to_owned())
+    }
+}
+
+/// A failure event under way.
+pub struct Failing(Ending);
 
 impl Body {
     /// A body that is all there.
@@ -171,7 +184,7 @@ pub struct Late {
 enum Turn {
     Send(Bytes),
     Flow(Box<Stream>),
-    End(Bytes),
+    End(Ending),
 }
 
 impl Late {
@@ -199,8 +212,8 @@ impl Late {
                 Poll::Ready(Turn::End(self.fail(&failure, &mut exchange)))
             }
             Poll::Ready(Err(mut refused)) => {
-                let bytes = self.fail(&refused.failure, &mut refused.exchange);
-                Poll::Ready(Turn::End(bytes))
+                let ending = self.fail(&refused.failure, &mut refused.exchange);
+                Poll::Ready(Turn::End(ending))
             }
             Poll::Pending => {
                 if self.keep_alive.as_mut().poll(context).is_pending() {
@@ -220,8 +233,9 @@ impl Late {
         }
     }
 
-    fn fail(&self, failure: &Failure, exchange: &mut Exchange) -> Bytes {
-        fail(self.speech.encoder(), failure, exchange)
+    fn fail(&self, failure: &Failure, exchange: &mut Exchange) -> Ending {
+        let words = fail(self.speech.encoder(), failure, exchange);
+        Ending::failed(words, self.speech.breaks())
     }
 }
 
@@ -255,7 +269,7 @@ pub struct Stream {
     exchange: Box<Exchange>,
     clock: Clock,
     /// What goes out last: the rest of the answer, or a failure event.
-    last_words: Option<Bytes>,
+    ending: Option<Ending>,
     /// The record is on its way to the disk, before which the last bytes do not go out.
     recording: Option<Recording>,
 }
@@ -275,12 +289,12 @@ impl Stream {
             pump: Some(pump),
             exchange,
             clock,
-            last_words: None,
+            ending: None,
             recording: None,
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         loop {
             if let Some(recording) = &mut self.recording {
                 let recorded = ready!(recording.as_mut().poll(context));
@@ -288,11 +302,14 @@ impl Stream {
                 if let Err(error) = recorded {
                     let failure = refuse::unrecorded(&error);
                     let words = words(self.speech.encoder(), &failure, &self.exchange);
-                    self.last_words = Some(self.speech.behind(words));
+                    self.end_badly(self.speech.behind(words));
                 }
             }
             let Some(pump) = self.pump.as_mut() else {
-                return Poll::Ready(self.last_words.take());
+                return match &mut self.ending {
+                    Some(ending) => ending.poll(context),
+                    None => Poll::Ready(None),
+                };
             };
             if pump.is_complete() {
                 self.complete();
@@ -304,7 +321,7 @@ impl Stream {
                     self.time_out(TOTAL);
                     continue;
                 }
-                return Poll::Ready(pump.take_ready());
+                return Poll::Ready(pump.take_ready().map(Ok));
             }
             match pump.poll(context, &mut self.exchange) {
                 Poll::Ready(Ok(Flow::Open { semantic })) => {
@@ -326,7 +343,7 @@ impl Stream {
                     Poll::Ready(Tick::KeepAlive) => {
                         let sign = self.speech.encoder().keep_alive();
                         if !sign.is_empty() {
-                            return Poll::Ready(Some(Bytes::from_static(sign)));
+                            return Poll::Ready(Some(Ok(Bytes::from_static(sign))));
                         }
                     }
                     Poll::Ready(Tick::TimedOut(phase)) => self.time_out(phase),
@@ -345,12 +362,13 @@ impl Stream {
         self.recording = receipt
             .filter(|receipt| !receipt.is_durable())
             .map(|receipt| Box::pin(receipt.durable()) as Recording);
-        self.last_words = pump.take_ready();
+        self.ending = Some(Ending::whole(pump.take_ready()));
         self.exchange.finish_reading(pump.into_rest());
     }
 
     fn is_over(&self) -> bool {
-        self.pump.is_none() && self.last_words.is_none() && self.recording.is_none()
+        let ended = self.ending.as_ref().is_none_or(Ending::is_over);
+        self.pump.is_none() && self.recording.is_none() && ended
     }
 
     fn time_out(&mut self, phase: &'static str) {
@@ -366,10 +384,14 @@ impl Stream {
         let approved = self.pump.take().and_then(|mut pump| pump.take_ready());
         let words = fail(self.speech.encoder(), failure, &mut self.exchange);
         let words = self.speech.behind(words);
-        self.last_words = Some(match approved {
+        self.end_badly(match approved {
             Some(approved) => [approved, words].concat().into(),
             None => words,
         });
+    }
+
+    fn end_badly(&mut self, words: Bytes) {
+        self.ending = Some(Ending::failed(words, self.speech.breaks()));
     }
 }
 
@@ -467,7 +489,8 @@ impl HttpBody for Body {
         loop {
             let next = match &mut *self {
                 Body::Full(bytes) => Poll::Ready(bytes.take().map(Ok)),
-                Body::Stream(stream) => stream.poll(context).map(|bytes| bytes.map(Ok)),
+                Body::Stream(stream) => stream.poll(context),
+                Body::Failed(Failing(ending)) => ending.poll(context),
                 Body::Long(long) => long.poll(context),
                 Body::Through(passing) => {
                     let piece = passing.poll(context);
@@ -480,8 +503,8 @@ impl HttpBody for Body {
                         *self = Body::Stream(stream);
                         continue;
                     }
-                    Poll::Ready(Turn::End(bytes)) => {
-                        *self = Body::full(bytes);
+                    Poll::Ready(Turn::End(ending)) => {
+                        *self = Body::Failed(Failing(ending));
                         continue;
                     }
                 },
@@ -494,6 +517,7 @@ impl HttpBody for Body {
         match self {
             Body::Full(bytes) => bytes.is_none(),
             Body::Stream(stream) => stream.is_over(),
+            Body::Failed(Failing(ending)) => ending.is_over(),
             Body::Late(_) | Body::Long(_) | Body::Through(_) => false,
         }
     }
@@ -501,9 +525,11 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Body::Stream(_) | Body::Late(_) | Body::Long(_) | Body::Through(_) => {
-                SizeHint::default()
-            }
+            Body::Stream(_)
+            | Body::Late(_)
+            | Body::Failed(_)
+            | Body::Long(_)
+            | Body::Through(_) => SizeHint::default(),
         }
     }
 }

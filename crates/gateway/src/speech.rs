@@ -68,6 +68,12 @@ impl Speech {
         }
     }
 
+    /// Whether the framing must break behind a failure event.
+    #[must_use]
+    pub(crate) fn breaks(self) -> bool {
+        self.dialect.server().failure_may_pass_as_end()
+    }
+
     /// The content type of the stream.
     #[must_use]
     pub(crate) fn content_type(self) -> &'static str {

@@ -8,6 +8,7 @@ that a stream can be compared with the whole answer.
 import json
 
 import cohere
+import httpx
 from cohere.core.api_error import ApiError
 
 from harness import (
@@ -193,8 +194,15 @@ def provider_down(pair):
 
 
 def cut_stream(pair):
-    """A stream cut before its proof says so at its end, as the vendor's own does."""
-    ends = [event.delta.finish_reason for event in events(pair, pair.cut, LONG_TEXT) if event.type == "message-end"]
+    """A stream cut before its proof says so in the vendor's own word, and its body breaks behind that."""
+    ends = []
+
+    def read():
+        for event in events(pair, pair.cut, LONG_TEXT):
+            if event.type == "message-end":
+                ends.append(event.delta.finish_reason)
+
+    raised(httpx.RemoteProtocolError, read, "cut stream")
     equal(ends, ["ERROR"], "finish reasons")
 
 

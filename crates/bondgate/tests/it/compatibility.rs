@@ -98,7 +98,7 @@ const OF_THE_ENGINE: [Client; 6] = [
 ];
 
 /// Why a cell is not plainly green: how the suites name it, its mark, the reason.
-const NOTES: [(&str, char, &str); 3] = [
+const NOTES: [(&str, char, &str); 2] = [
     (
         "stop",
         '¹',
@@ -111,12 +111,6 @@ const NOTES: [(&str, char, &str); 3] = [
         "For a schema, the package asks for one call of a tool and no second one. Converse and Cohere \
          cannot promise that; the request is refused by name, or goes without where the fidelity is \
          `permit`.",
-    ),
-    (
-        "ends-in-error",
-        '³',
-        "Cohere's dialect tells a failure in mid-stream by the finish reason `ERROR`. pydantic-ai \
-         hands it on as `finish_reason: 'error'` and raises nothing.",
     ),
 ];
 

@@ -64,6 +64,11 @@ impl ServerCodec for Cohere {
         Box::new(stream::Encoder::default())
     }
 
+    /// The event is a `message-end`, told apart by its `finish_reason` alone.
+    fn failure_may_pass_as_end(&self) -> bool {
+        true
+    }
+
     fn encode_failure(&self, failure: &ClientFailure) -> Vec<u8> {
         failure::encode(failure)
     }

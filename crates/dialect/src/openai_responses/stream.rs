@@ -10,6 +10,7 @@ mod encoder;
 mod event;
 mod open;
 mod piece;
+mod place;
 mod steps;
 mod told;
 

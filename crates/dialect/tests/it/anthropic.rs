@@ -364,7 +364,7 @@ fn whatever_breaks_the_grammar_breaks_the_stream() {
         (&[START, START], "started twice"),
         (&[START, HI], "not open"),
         (&[START, STOP], "not open"),
-        (&[START, TEXT, TEXT], "inside another"),
+        (&[START, TEXT, TEXT], "another index"),
         (&[START, &skipped], "another index"),
         (&[START, TEXT, HI, DELTA], "inside a block"),
         (&[START, TEXT, HI, STOP, END], "without a stop_reason"),
@@ -394,6 +394,36 @@ fn whatever_breaks_the_grammar_breaks_the_stream() {
     let misnamed = b"event: ping\ndata: {\"type\": \"message_stop\"}\n\n";
     let error = events(OURS, 1, misnamed).unwrap_err();
     assert!(error.to_string().contains("another name"), "{error}");
+}
+
+/// An event with its index behind its other members.
+fn index_last(data: &str, index: u64) -> String {
+    let data = data.replace("\"index\":0,", "");
+    format!("{},\"index\":{index}}}", data.strip_suffix('}').unwrap())
+}
+
+#[test]
+fn blocks_that_are_open_at_once_are_told_apart_by_their_index() {
+    let (one, two) = (arguments(r#"{"a":1}"#), arguments(r#"{"b":2}"#));
+    let of = |data: &str| index_last(data, 1);
+    let (began, grew, ended) = (of(CALL), of(&two), of(STOP));
+    let begun = [START, CALL, &began, &grew, &one];
+    let whole = [&begun[..], &[STOP, &ended, DELTA, END]].concat();
+    let told = fold(OURS, &events(OURS, 1, &stream(&whole)).unwrap()).into_response();
+    let said = format!("{:?}", told.candidates[0].parts);
+    let (first, second) = (said.find(r#"{\"a\":1}"#), said.find(r#"{\"b\":2}"#));
+    assert!(first.is_some() && first < second, "{said}");
+    for (end, why) in [
+        (vec![STOP, DELTA, END], "inside a block"),
+        (vec![&ended, DELTA, END], "inside a block"),
+        (vec![STOP, &ended, &ended], "not open"),
+        (vec![STOP, &one], "not open"),
+        (vec![STOP, &ended], "before message_stop"),
+    ] {
+        let cut = [&begun[..], &end].concat();
+        let error = events(OURS, 1, &stream(&cut)).unwrap_err();
+        assert!(error.to_string().contains(why), "{end:?}: {error}");
+    }
 }
 
 #[test]

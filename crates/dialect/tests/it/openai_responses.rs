@@ -309,6 +309,75 @@ fn a_stream_that_gives_no_proof_is_broken() {
 }
 
 #[test]
+fn items_without_numbers_are_told_apart_by_their_ids() {
+    let item = |event: &str, item: Value| {
+        json!({"type": format!("response.output_item.{event}"), "item": item}).to_string()
+    };
+    let about = |id: &str, event: &str, mut more: Value| {
+        more["type"] = json!(format!("response.{event}"));
+        more["item_id"] = json!(id);
+        more.to_string()
+    };
+    let message = json!({"type": "message", "id": "m", "role": "assistant", "content": []});
+    let call = |arguments: &str| json!({"type": "function_call", "id": "f", "call_id": "c", "name": "f", "arguments": arguments});
+    let text = json!({"type": "output_text", "text": "Hi"});
+    let said = [
+        item("added", message.clone()),
+        about(
+            "m",
+            "content_part.added",
+            json!({"part": {"type": "output_text", "text": ""}}),
+        ),
+        about("m", "output_text.delta", json!({"delta": "H"})),
+        item("added", call("")),
+        about(
+            "f",
+            "function_call_arguments.delta",
+            json!({"delta": "{\"a\":"}),
+        ),
+        about("m", "output_text.delta", json!({"delta": "i"})),
+        about("m", "output_text.done", json!({"text": "Hi"})),
+        about("m", "content_part.done", json!({"part": text})),
+        about("f", "function_call_arguments.delta", json!({"delta": "1}"})),
+        item(
+            "done",
+            json!({"type": "message", "id": "m", "role": "assistant", "content": [text]}),
+        ),
+        item("done", call("{\"a\":1}")),
+    ];
+    let all = |said: &[String]| {
+        let said = said.iter().map(String::as_str);
+        let frames: Vec<_> = [CREATED]
+            .into_iter()
+            .chain(said)
+            .chain([COMPLETED])
+            .collect();
+        read(&frames)
+    };
+    let answer = fold(OWN, &all(&said).unwrap()).into_response();
+    let parts = format!("{:?}", answer.candidates[0].parts);
+    let (words, arguments) = (parts.find("Hi"), parts.find(r#"{\"a\":1}"#));
+    assert!(words.is_some() && words < arguments, "{parts}");
+    for at in [0, 1, 3, 9, 10] {
+        let mut less = said.to_vec();
+        less.remove(at);
+        assert!(all(&less).is_err(), "without {}", said[at]);
+    }
+    // Without ids too it is clear only while nothing else is open.
+    let nameless = said.clone().map(|event| {
+        let mut event: Value = serde_json::from_str(&event).unwrap();
+        event.as_object_mut().unwrap().remove("item_id");
+        if let Some(item) = event.get_mut("item") {
+            item.as_object_mut().unwrap().remove("id");
+        }
+        event.to_string()
+    });
+    assert!(all(&nameless).is_err());
+    let order = [0, 1, 2, 5, 6, 7, 9, 3, 4, 8, 10].map(|at| nameless[at].clone());
+    assert!(all(&order).is_ok());
+}
+
+#[test]
 fn steps_that_contradict_the_whole_break_the_stream() {
     let delta =
         r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{\"a\":1}"}"#;

@@ -323,7 +323,10 @@ pub(crate) fn has_terminator(body: &[u8]) -> bool {
 pub(crate) fn assert_failure_event(dialect: Dialect, got: &Got) {
     let text = String::from_utf8_lossy(&got.body).into_owned();
     assert!(!got.ends_well(dialect), "a terminator in {text}");
-    assert!(got.whole && !got.reset, "the body did not end: {text}");
+    // Cohere's libraries may take its failure event for an end, so the framing has none behind it.
+    let ends = dialect != Dialect::Cohere;
+    assert_eq!(got.whole, ends, "whether the body ended: {text}");
+    assert!(!got.reset, "the connection was reset: {text}");
     let last = got.events().pop().unwrap();
     let is_failure = match dialect {
         Dialect::OpenaiChat | Dialect::Gemini => last["error"].is_object(),

@@ -1,12 +1,14 @@
 //! Answers that break: hidden where the client has nothing yet, and never sold as whole ones.
 
 use dialect::Dialect;
+use http_body_util::BodyExt as _;
 use policy::model::Recovery;
 use serde_json::{Value, json};
 
 use crate::asking::{Ask, assert_error, assert_failure_event, has_terminator};
-use crate::harness::{PAIRS, Road, WRITTEN, faulty, model, provider, scripted, sim, target};
+use crate::harness::{PAIRS, Road, WRITTEN, faulty, model, provider, scripted, sim, soon, target};
 use crate::puppet::Puppet;
+use crate::road_gone::{http2, request};
 
 /// A model that says forty pieces when asked to.
 fn talker(name: &str, dialect: Dialect, sim: &sim::Sim) -> std::sync::Arc<policy::model::Target> {
@@ -129,6 +131,29 @@ async fn a_stream_that_breaks_after_it_said_something_ends_in_a_failure_event() 
             road.at_rest().await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_failure_event_comes_before_its_stream_of_http2_is_reset() {
+    let (bad, client) = (
+        faulty(later(&json!({ "cut": { "after_events": 12 } }))).await,
+        Dialect::Cohere,
+    );
+    let road = Road::to(vec![talker("a", client, &bad)]);
+    let ask = Ask::stream(client, TALK);
+    let mut sender = http2(&road).await;
+    let response = soon(sender.send_request(request(&ask))).await.unwrap();
+    let (mut body, mut told) = (response.into_body(), Vec::new());
+    let end = loop {
+        match soon(body.frame()).await {
+            Some(Ok(frame)) => told.extend_from_slice(&frame.into_data().unwrap()),
+            end => break end,
+        }
+    };
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("\"finish_reason\":\"ERROR\""), "{told}");
+    assert!(matches!(end, Some(Err(_))), "{end:?} behind {told}");
+    assert_eq!(road.outcome().await, "broken");
 }
 
 /// The fault, some time after the stream has said something.

@@ -147,6 +147,27 @@ async fn in_one_dialect_only_the_models_name_changes() {
 }
 
 #[tokio::test]
+async fn claudes_count_on_vertex_is_asked_for_by_its_own_path() {
+    let path =
+        "/v1/projects/p/locations/us-east5/publishers/anthropic/models/count-tokens:rawPredict";
+    let client = Dialect::AnthropicMessages;
+    for served in [client, Dialect::Gemini, Dialect::Cohere] {
+        let sim = sim().await;
+        let road = Road::to(vec![echo("p", served, &sim)]);
+        let mut body = speaking::body(client, TEXT);
+        body.as_object_mut().unwrap().remove("max_tokens");
+        let plain = count(client, body.clone()).send(&road).await;
+        body["anthropic_version"] = json!("vertex-2023-10-16");
+        let ask = Ask::new(client, "").at(path).raw(body.to_string());
+        let got = ask.send(&road).await;
+        assert_eq!(got.status, 200, "{served:?}: {}", got.text());
+        assert_eq!(got.json(), plain.json(), "{served:?}");
+        let none = Ask::new(client, "").at(path).raw(r#"{"messages":[]}"#);
+        assert_error(client, &none.send(&road).await, 400, "invalid_request");
+    }
+}
+
+#[tokio::test]
 async fn googles_request_may_stand_under_a_name_of_its_own() {
     let sim = sim().await;
     let road = Road::to(vec![echo("p", Dialect::Gemini, &sim)]);

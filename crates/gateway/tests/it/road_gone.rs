@@ -280,7 +280,8 @@ impl http_body::Body for Never {
     }
 }
 
-async fn http2(road: &Road) -> SendRequest<Full<bytes::Bytes>> {
+/// A client that speaks HTTP/2 by prior knowledge.
+pub(crate) async fn http2(road: &Road) -> SendRequest<Full<bytes::Bytes>> {
     http2_of(road).await
 }
 
@@ -297,7 +298,8 @@ where
     sender
 }
 
-fn request(ask: &Ask) -> http::Request<Full<bytes::Bytes>> {
+/// The request, as that client sends it.
+pub(crate) fn request(ask: &Ask) -> http::Request<Full<bytes::Bytes>> {
     let uri = format!("http://gateway{}", ask.path);
     let mut request = http::Request::post(uri);
     for (name, value) in &ask.headers {

@@ -14,7 +14,7 @@ use crate::harness::{
     KEY, PAIRS, Road, WRITTEN, add_key, credential, echo, faulty, key, model, provider, sim,
     snapshot, target,
 };
-use crate::puppet::{STREAM_HEAD, Stage, chunk};
+use crate::puppet::{Puppet, STREAM_HEAD, Stage, chunk};
 
 /// All headers of a request that a provider has seen, as text.
 fn shown(seen: &sim::Seen) -> String {
@@ -167,6 +167,27 @@ async fn an_idempotency_key_goes_on_as_the_tenants_own_hash() {
     assert_eq!(sent[0], sent[1]);
     assert_ne!(sent[0], sent[2]);
     assert_ne!(sent[0], sent[3]);
+}
+
+#[tokio::test]
+async fn a_credential_in_a_query_or_at_the_end_of_a_long_text_is_not_told_either() {
+    let (client, secret) = (Dialect::OpenaiChat, credential("p"));
+    let coded: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for (page, left) in [
+        (format!("no such path: /chat?key={coded}"), &coded[..24]),
+        // Only the first 300 letters of such an answer are told: they end within the credential.
+        (format!("{}{secret}", "-".repeat(288)), &secret[..6]),
+    ] {
+        let head = format!(
+            "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n",
+            page.len()
+        );
+        let puppet = Puppet::saying([head, page].concat().into_bytes()).await;
+        let road = Road::to(vec![target(provider("p", client, puppet.address), "x")]);
+        let got = Ask::new(client, "hi").send(&road).await;
+        assert!(!got.text().contains(left), "{}", got.text());
+        assert!(got.text().contains("[credential]"), "{}", got.text());
+    }
 }
 
 #[tokio::test]

@@ -20,13 +20,18 @@ use crate::json::{Invalid, Json, Kind, Reader};
 
 /// Most bytes of one call's arguments that are kept to be checked.
 const CHECKED_BYTES: usize = 1 << 20;
+
+/// Most blocks that may be open at once.
+const OPEN: usize = 1024;
+
 /// The reader of one stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder {
     stage: Stage,
     /// How many blocks have begun.
     blocks: u64,
-    open: Option<Block>,
+    /// The API's own blocks follow one another; some engines begin the next before they end the last.
+    open: Vec<Open>,
     /// The reason to stop, once it was told.
     stop: Option<String>,
     counts: Counts,
@@ -43,7 +48,13 @@ enum Stage {
     Failed,
 }
 
-/// The block that is open.
+/// A block that is open.
+#[derive(Clone, Debug)]
+struct Open {
+    index: u64,
+    block: Block,
+}
+
 #[derive(Clone, Debug)]
 enum Block {
     Text,
@@ -60,7 +71,7 @@ impl Decoder {
         Self {
             stage: Stage::Waiting,
             blocks: 0,
-            open: None,
+            open: Vec::new(),
             stop: None,
             counts: Counts::default(),
             unknown: Unknown::default(),
@@ -118,9 +129,9 @@ impl Decoder {
         member: &mut Reader<'_>,
     ) -> Result<(), Invalid> {
         match (kind, key) {
-            ("content_block_delta", "delta") => match &self.open {
-                Some(Block::Opaque(_)) => event.raw = Some(member.json()?),
-                Some(_) | None => event.step = Some(step(member, &mut self.unknown)?),
+            ("content_block_delta", "delta") => match self.about(event.index) {
+                Some(Block::Opaque(_)) | None => event.raw = Some(member.json()?),
+                Some(_) => event.step = Some(step(member, &mut self.unknown)?),
             },
             ("content_block_start" | "content_block_delta" | "content_block_stop", "index") => {
                 event.index = Some(member.u64()?);
@@ -207,8 +218,8 @@ impl Decoder {
     }
 
     fn block(&mut self, event: Event, events: &mut Vec<StreamEvent>) -> Result<(), Broken> {
-        if self.open.is_some() {
-            return Err(Broken::new("a block began inside another"));
+        if self.open.len() == OPEN {
+            return Err(Broken::new("more blocks are open than an answer may have"));
         }
         if self.stop.is_some() {
             return Err(Broken::new("a block began after the reason to stop"));
@@ -217,17 +228,17 @@ impl Decoder {
             return Err(Broken::new("a block has another index than the next one"));
         }
         let raw = required(event.raw, "content_block")?;
-        let part = self.blocks;
+        let index = self.blocks;
         let mut deltas = Vec::new();
         let (block, start) = self.begin(&raw, &mut deltas)?;
         self.blocks += 1;
-        self.open = Some(block);
+        self.open.push(Open { index, block });
         events.push(StreamEvent::PartStart {
             candidate: 0,
-            part,
+            part: index,
             start,
         });
-        events.extend(deltas.into_iter().map(|delta| said(part, delta)));
+        events.extend(deltas.into_iter().map(|delta| said(index, delta)));
         Ok(())
     }
 
@@ -302,17 +313,32 @@ impl Decoder {
         })
     }
 
-    /// The block that an event with that index is about.
-    fn opened(&mut self, index: Option<u64>) -> Result<(u64, &mut Block), Broken> {
-        let part = self.blocks.saturating_sub(1);
-        match &mut self.open {
-            Some(block) if index == Some(part) => Ok((part, block)),
-            Some(_) | None => Err(Broken::new("an event is about a block that is not open")),
-        }
+    /// The open block that an event is about, as far as it was read: none where that is not known yet.
+    fn about(&self, index: Option<u64>) -> Option<&Block> {
+        let open = match (index, self.open.as_slice()) {
+            (Some(index), open) => open.iter().find(|one| one.index == index),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        };
+        open.map(|open| &open.block)
     }
 
-    fn delta(&mut self, event: Event, events: &mut Vec<StreamEvent>) -> Result<(), Broken> {
-        let (part, block) = self.opened(event.index)?;
+    /// Where the block stands that an event with that index is about.
+    fn opened(&self, index: Option<u64>) -> Result<usize, Broken> {
+        let at = self.open.iter().position(|one| Some(one.index) == index);
+        at.ok_or_else(|| Broken::new("an event is about a block that is not open"))
+    }
+
+    fn delta(&mut self, mut event: Event, events: &mut Vec<StreamEvent>) -> Result<(), Broken> {
+        let at = self.opened(event.index)?;
+        let Some(Open { index, block }) = self.open.get_mut(at) else {
+            return Ok(());
+        };
+        if !matches!(block, Block::Opaque(_))
+            && let Some(raw) = event.raw.take()
+        {
+            event.step = Some(step(&mut raw.reader(), &mut self.unknown)?);
+        }
         let delta = match (block, event.step, event.raw) {
             (Block::Opaque(assembly), None, Some(raw)) => {
                 assembly.push(&mut raw.reader())?;
@@ -348,27 +374,28 @@ impl Decoder {
                 return Err(Broken::new("a delta is of another kind than its block"));
             }
         };
-        events.push(said(part, delta));
+        events.push(said(*index, delta));
         Ok(())
     }
 
     fn block_end(&mut self, event: &Event, events: &mut Vec<StreamEvent>) -> Result<(), Broken> {
-        let (part, _) = self.opened(event.index)?;
-        match self.open.take() {
-            Some(Block::Call(Some(arguments))) if arguments.is_empty() => {
+        let at = self.opened(event.index)?;
+        let Open { index: part, block } = self.open.remove(at);
+        match block {
+            Block::Call(Some(arguments)) if arguments.is_empty() => {
                 // The whole answer says `{}` here.
                 events.push(said(part, Delta::Arguments("{}".to_owned())));
             }
-            Some(Block::Call(Some(arguments))) => {
+            Block::Call(Some(arguments)) => {
                 let mut reader = Reader::over(&arguments);
                 if reader.skip().and_then(|_| reader.end()).is_err() {
                     return Err(Broken::new("the arguments of a tool call are no JSON"));
                 }
             }
-            Some(Block::Opaque(assembly)) => {
+            Block::Opaque(assembly) => {
                 events.push(said(part, Delta::Raw(assembly.finish()?)));
             }
-            Some(Block::Text | Block::Thinking | Block::Redacted | Block::Call(None)) | None => {}
+            Block::Text | Block::Thinking | Block::Redacted | Block::Call(None) => {}
         }
         events.push(StreamEvent::PartEnd { candidate: 0, part });
         Ok(())
@@ -376,7 +403,7 @@ impl Decoder {
 
     /// Reads the reason to stop and the usage so far.
     fn ending(&mut self, event: Event, events: &mut Vec<StreamEvent>) -> Result<(), Broken> {
-        if self.open.is_some() {
+        if !self.open.is_empty() {
             return Err(Broken::new("the message ended inside a block"));
         }
         match (event.reason, &self.stop) {
@@ -401,7 +428,7 @@ impl Decoder {
     }
 
     fn end(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Broken> {
-        if self.open.is_some() {
+        if !self.open.is_empty() {
             return Err(Broken::new("message_stop came inside a block"));
         }
         if self.stop.is_none() {

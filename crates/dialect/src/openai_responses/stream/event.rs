@@ -10,6 +10,10 @@ use crate::json::{Invalid, Kind, Reader};
 pub(super) struct Event<'a> {
     /// Which item.
     pub(super) item_index: Option<u64>,
+    /// The id of the item.
+    pub(super) item_id: Option<Reader<'a>>,
+    /// The id by which it was found, where no number says which.
+    pub(super) id: Option<String>,
     /// Which piece of its content, or of its summary.
     pub(super) inner_index: Option<u64>,
     pub(super) delta: Option<Reader<'a>>,
@@ -45,6 +49,7 @@ impl<'a> Event<'a> {
                     event.inner_index = Some(member.u64()?);
                     return Ok(());
                 }
+                "item_id" if member.peek()? == Kind::String => &mut event.item_id,
                 "delta" => &mut event.delta,
                 "text" | "refusal" | "arguments" | "input" => &mut event.whole,
                 "item" => &mut event.item,

@@ -14,6 +14,8 @@ use crate::openai_responses::wire::content::{citation, is_empty, part as read_pa
 pub(super) struct Open {
     /// Its place in the answer's output.
     pub(super) index: u64,
+    /// Its id, where no number stands beside it.
+    pub(super) id: Option<String>,
     pub(super) form: Form,
 }
 

@@ -6,6 +6,7 @@
 use super::decoder::Decoder;
 use super::event::Event;
 use super::open::{Content, Form, Open, Speech, Told, is_json};
+use super::place::{next_content, open_content};
 use crate::chat::{Delta, PartStart, StreamEvent, ToolCallKind};
 use crate::codec::Broken;
 use crate::json::{Kind, Reader};
@@ -22,9 +23,10 @@ impl Decoder {
     pub(super) fn step(
         &mut self,
         kind: &str,
-        event: Event<'_>,
+        mut event: Event<'_>,
         told: &mut Told<'_>,
     ) -> Result<(), Broken> {
+        self.place(kind, &mut event)?;
         match kind {
             "response.output_item.added" => self.begin(event, told),
             "response.output_item.done" => self.close(event, told),
@@ -97,7 +99,11 @@ impl Decoder {
         };
         self.items += 1;
         self.next = index.saturating_add(1);
-        self.open.push(Open { index, form });
+        self.open.push(Open {
+            index,
+            id: event.id,
+            form,
+        });
         Ok(())
     }
 
@@ -151,18 +157,20 @@ impl Decoder {
     }
 
     fn piece(&mut self, event: &Event<'_>) -> Result<&mut Content, Broken> {
-        let inner = required(event.inner_index, "content_index")?;
-        let list = self.message(event.item_index)?;
-        list.and_then(|list| list.iter_mut().find(|content| content.index == inner))
-            .ok_or_else(|| Broken::new("an event is about content that has not begun"))
+        let unknown = || Broken::new("an event is about content that has not begun");
+        let list = self.message(event.item_index)?.ok_or_else(unknown)?;
+        let inner = required(open_content(event.inner_index, list), "content_index")?;
+        let mut list = list.iter_mut();
+        list.find(|content| content.index == inner)
+            .ok_or_else(unknown)
     }
 
     fn content(&mut self, event: Event<'_>, told: &mut Told<'_>) -> Result<(), Broken> {
-        let inner = required(event.inner_index, "content_index")?;
         let mut part = required(event.part, "part")?;
         let Some(list) = self.message(event.item_index)? else {
             return Ok(());
         };
+        let inner = required(next_content(event.inner_index, list), "content_index")?;
         if list.len() == OPEN || list.iter().any(|content| content.index == inner) {
             return Err(Broken::new("content began twice"));
         }
