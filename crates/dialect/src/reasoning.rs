@@ -318,12 +318,13 @@ pub fn put_back(
 
 /// The parts of a turn with their reasoning; `None` where nothing is known of its calls.
 fn edited(parts: &[Part], known: &mut dyn FnMut(&str) -> Known) -> Option<Vec<Part>> {
-    let mut any = false;
+    let (mut any, mut elsewhere) = (false, false);
     let (mut out, mut since, mut after) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         if let PartKind::ToolCall(call) = &part.kind {
             after.clear();
             match known(&call.id) {
+                Known::Nothing if elsewhere => since.iter_mut().for_each(unsign),
                 Known::Nothing => {}
                 Known::Here(signed) => {
                     any = true;
@@ -331,7 +332,7 @@ fn edited(parts: &[Part], known: &mut dyn FnMut(&str) -> Known) -> Option<Vec<Pa
                     after.extend(signed.after.iter().map(returned));
                 }
                 Known::Elsewhere => {
-                    any = true;
+                    (any, elsewhere) = (true, true);
                     since.iter_mut().for_each(unsign);
                 }
             }
@@ -340,6 +341,9 @@ fn edited(parts: &[Part], known: &mut dyn FnMut(&str) -> Known) -> Option<Vec<Pa
         } else {
             since.push(part.clone());
         }
+    }
+    if elsewhere {
+        since.iter_mut().for_each(unsign);
     }
     out.append(&mut since);
     out.append(&mut after);

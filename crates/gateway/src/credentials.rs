@@ -6,6 +6,7 @@
 //! found counts too: a credential that rests is shown by none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::failure::AttemptFailure;
 use policy::model::Target;
@@ -68,18 +69,38 @@ impl Credentials {
         if keys.is_empty() || target.provider.auth == Auth::None {
             return Shown::Nothing;
         }
-        let named = |key: &&Arc<ProviderKey>| Some(key.name()) == self.only.as_deref();
-        let pinned = keys.iter().any(|key| named(&key));
-        let round = keys.iter().cycle().skip(self.start % keys.len());
         let choice = &self.shared.choice;
         let now = choice.now();
-        let mut left = round
-            .take(keys.len())
-            .filter(|key| !pinned || named(key))
+        let mut left = self
+            .of(target)
             .filter(|key| !self.is_spent(key, target))
             .filter(|key| choice.health.check(key, target, now).is_ok());
         left.next()
             .map_or(Shown::AllSpent, |key| Shown::Key(Arc::clone(key)))
+    }
+
+    /// Those of a target, in their order.
+    fn of<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a Arc<ProviderKey>> {
+        let keys = &target.provider.keys;
+        let named = |key: &&Arc<ProviderKey>| Some(key.name()) == self.only.as_deref();
+        let pinned = keys.iter().any(|key| named(&key));
+        let round = keys.iter().cycle().skip(self.start % keys.len().max(1));
+        round
+            .take(keys.len())
+            .filter(move |key| !pinned || named(key))
+    }
+
+    /// How long until one that rests at a target may be shown there again; none where none rests.
+    #[must_use]
+    pub(crate) fn returns_in(&self, target: &Arc<Target>) -> Option<Duration> {
+        let choice = &self.shared.choice;
+        let now = choice.now();
+        let resting = self.of(target);
+        let resting = resting.filter_map(|key| choice.health.check(key, target, now).err());
+        let soonest = resting
+            .map(|closed| closed.until.saturating_sub(now))
+            .min()?;
+        Some(soonest.max(Duration::from_secs(1)))
     }
 
     /// Takes note of how an attempt failed that showed `key`. Whether another one is worth
@@ -103,9 +124,7 @@ impl Credentials {
             | AttemptFailure::MidStream => return false,
         };
         let Some(key) = key else { return false };
-        if let (AttemptFailure::Credential, Some(renewal)) = (failure, key.renewal()) {
-            renewal.was_refused();
-        }
+        refused(&key, failure);
         self.spent.push(Spent { key, at });
         if matches!(self.choose(target), Shown::Key(_)) {
             return true;
@@ -121,5 +140,12 @@ impl Credentials {
             let here = spent.at.as_ref().is_none_or(|at| Arc::ptr_eq(at, target));
             here && Arc::ptr_eq(&spent.key, key)
         })
+    }
+}
+
+/// What is renewed is renewed before its time where an attempt that showed it failed by it.
+pub(crate) fn refused(key: &ProviderKey, failure: AttemptFailure) {
+    if let (AttemptFailure::Credential, Some(renewal)) = (failure, key.renewal()) {
+        renewal.was_refused();
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use dialect::needs::Need;
 use dialect::task::{Task, Work};
 use policy::accounts::{Affordable, Ask};
 use policy::bound::{BoundError, Ceiling, Demand, Fit, OUTPUT_TOKENS_MAX, bound, fit};
@@ -133,6 +134,9 @@ fn held(
             demand.images = media.images;
             demand.documents = media.documents;
             demand.unbounded = media.unbounded;
+            if admitted.head.needs.has(Need::ServerState) {
+                demand.unbounded = Some("a conversation that the provider keeps");
+            }
             fit(demand, targets, affordable).map(|fit| match fit {
                 Fit::Whole { nanos } => held(nanos),
                 Fit::Clamped { max_tokens, nanos } => Held {

@@ -26,21 +26,43 @@ use crate::refuse::quote;
 const ID_MAX: usize = 256;
 
 /// What is bound at this moment; the file knows the same.
-#[derive(Default)]
 pub struct Stored {
     index: Mutex<Index>,
     changes: Option<Changes>,
 }
 
-#[derive(Default)]
+impl Default for Stored {
+    fn default() -> Self {
+        Self {
+            index: Mutex::new(Index::new(MOST)),
+            changes: None,
+        }
+    }
+}
+
 struct Index {
     answers: HashMap<u128, (Arc<Place>, i64)>,
-    order: VecDeque<u128>,
+    /// The names of each tenant, the oldest first.
+    orders: HashMap<u32, VecDeque<u128>>,
     places: HashSet<Arc<Place>>,
+    /// The most names in all orders.
+    most: usize,
+    count: usize,
 }
 
 impl Index {
-    fn bind(&mut self, bound: &Bound) {
+    fn new(most: usize) -> Self {
+        Self {
+            answers: HashMap::new(),
+            orders: HashMap::new(),
+            places: HashSet::new(),
+            most,
+            count: 0,
+        }
+    }
+
+    /// Binds an answer; what is forgotten for it, if anything.
+    fn bind(&mut self, bound: &Bound) -> Option<u128> {
         let place = match self.places.get(&bound.place) {
             Some(known) => Arc::clone(known),
             None => {
@@ -49,23 +71,45 @@ impl Index {
             }
         };
         let before = self.answers.insert(bound.name, (place, bound.at_ms));
-        if before.is_none() {
-            self.order.push_back(bound.name);
+        if before.is_some() {
+            return None;
         }
-        while self.order.len() > MOST
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.answers.remove(&oldest);
+        let order = self.orders.entry(tenant_of(bound.name)).or_default();
+        order.push_back(bound.name);
+        self.count += 1;
+        if self.count > self.most {
+            return self.forget_one();
         }
+        None
     }
+
+    /// Forgets the oldest of the tenant that has the most.
+    fn forget_one(&mut self) -> Option<u128> {
+        let busiest = self.orders.iter_mut().max_by_key(|(_, order)| order.len());
+        let (tenant, order) = busiest?;
+        let tenant = *tenant;
+        let oldest = order.pop_front()?;
+        if order.is_empty() {
+            self.orders.remove(&tenant);
+        }
+        self.count -= 1;
+        self.answers.remove(&oldest).map(|_| oldest)
+    }
+}
+
+/// Whose a name is, as far as the shares go: its first four bytes.
+fn tenant_of(name: u128) -> u32 {
+    u32::try_from(name >> 96).unwrap_or_default()
 }
 
 impl Stored {
     /// What a file knows, the oldest first, and where its changes go.
     #[must_use]
     pub fn new(known: &[Bound], changes: Changes) -> Self {
-        let mut index = Index::default();
-        known.iter().for_each(|bound| index.bind(bound));
+        let mut index = Index::new(MOST);
+        for bound in known {
+            index.bind(bound);
+        }
         Self {
             index: Mutex::new(index),
             changes: Some(changes),
@@ -79,14 +123,18 @@ impl Stored {
     }
 
     fn bind(&self, bound: Bound) {
-        self.index.lock().bind(&bound);
+        let forgotten = self.index.lock().bind(&bound);
         self.tell(Change::Bind(bound));
+        if let Some(name) = forgotten {
+            self.tell(Change::Forget(name));
+        }
     }
 
     /// Where the answer of that id is kept for that tenant.
     pub(crate) fn find(&self, id: &str, owner: &Owner<'_>, now_ms: i64) -> Option<Arc<Place>> {
+        let name = owner.name(id)?;
         let index = self.index.lock();
-        let (place, at_ms) = index.answers.get(&owner.name(id)?)?;
+        let (place, at_ms) = index.answers.get(&name)?;
         (now_ms.saturating_sub(*at_ms) < LASTS_MS).then(|| Arc::clone(place))
     }
 
@@ -116,13 +164,16 @@ impl<'a> Owner<'a> {
         }
     }
 
-    /// The name of an answer: the first half of a keyed hash. None where no id is like that.
+    /// The name of an answer: four bytes of a keyed hash of the tenant, twelve of one of tenant and id.
+    /// None where no id is like that.
     fn name(&self, id: &str) -> Option<u128> {
         if id.is_empty() || id.len() > ID_MAX {
             return None;
         }
-        let hash = self.hasher.opaque_id(&self.tenant, id);
-        u128::from_str_radix(hash.get(..32)?, 16).ok()
+        let tenant = self.hasher.opaque_id(&self.tenant, "");
+        let answer = self.hasher.opaque_id(&self.tenant, id);
+        let name = format!("{}{}", tenant.get(..8)?, answer.get(..24)?);
+        u128::from_str_radix(&name, 16).ok()
     }
 }
 
@@ -189,7 +240,8 @@ pub(crate) fn pinned(
         return Ok(None);
     }
     let Some(id) = &head.previous else {
-        let why = "the request goes on from a conversation, a prompt or an item that the provider keeps, \
+        let why = "the request goes on from a conversation, a prompt or an item that the provider keeps \
+                   (an `id` without content of its own; of reasoning, without `encrypted_content`), \
                    which is not served yet: of what providers keep only `previous_response_id` is";
         return Err(Failure::new(Code::InvalidRequest, why));
     };
@@ -207,7 +259,15 @@ pub(crate) fn plan(model: &Model, place: &Place) -> Result<Plan, Failure> {
     let is_it = |target: &&Arc<Target>| {
         target.provider.name == place.provider && target.model == place.model
     };
-    let Some(target) = model.targets.iter().find(is_it) else {
+    let Fallback {
+        failure,
+        context_window,
+        content_policy,
+    } = &model.fallback;
+    let mut all = [&model.targets, failure, context_window, content_policy]
+        .into_iter()
+        .flatten();
+    let Some(target) = all.find(is_it) else {
         let why = format!(
             "the answer that this request goes on from was made by {}/{}, which does not serve the model {}",
             place.provider,
@@ -233,4 +293,34 @@ pub(crate) fn plan(model: &Model, place: &Place) -> Result<Plan, Failure> {
         }],
         excluded: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(tenant: u128, n: u128) -> Bound {
+        Bound {
+            name: tenant << 96 | n,
+            place: Arc::new(Place {
+                provider: "p".to_owned(),
+                model: "m".to_owned(),
+                credential: String::new(),
+            }),
+            at_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_busy_tenant_flushes_its_own_answers_and_nobody_elses() {
+        let mut index = Index::new(10);
+        let quiet = bound(7, 1);
+        assert_eq!(index.bind(&quiet), None);
+        let busy: Vec<Bound> = (0..100).map(|n| bound(8, n)).collect();
+        let forgotten: Vec<u128> = busy.iter().filter_map(|one| index.bind(one)).collect();
+        assert!(index.answers.contains_key(&quiet.name));
+        assert_eq!(index.answers.len(), 10);
+        let oldest: Vec<u128> = busy.iter().take(91).map(|one| one.name).collect();
+        assert_eq!(forgotten, oldest);
+    }
 }

@@ -13,6 +13,7 @@ use http_body_util::Full;
 use percent_encoding::utf8_percent_encode;
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::{Target, Timeouts};
+use policy::secret::ProviderKey;
 use policy::snapshot::Snapshot;
 use store::responses::Place;
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::Gateway;
 use crate::admit::Admitted;
 use crate::answer::{Collected, Failed, WHOLE_MAX, collect, refused};
+use crate::credentials;
 use crate::exchange::{Attempt, Exchange, Outcome};
 use crate::names;
 use crate::outgoing::{SEGMENT, forward, no_target, own, path};
@@ -114,7 +116,8 @@ struct Got {
 
 impl Asking {
     async fn send(&self, gateway: &Gateway) -> Result<Got, Failed> {
-        let request = self.request(gateway.shared.now_ms());
+        let key = self.key();
+        let request = self.request(key, gateway.shared.now_ms());
         let request =
             request.map_err(|failure| Failed::new(AttemptFailure::NotSent, failure.message))?;
         let provider = &self.target.provider;
@@ -124,7 +127,11 @@ impl Asking {
         let response = sent.await?;
         let (memory, now_ms) = (&gateway.shared.memory, gateway.shared.now_ms());
         if !response.status().is_success() {
-            return Err(refused(response, &self.target, (memory, now_ms)).await);
+            let failed = refused(response, &self.target, (memory, now_ms)).await;
+            if let Some(key) = key {
+                credentials::refused(key, failed.kind);
+            }
+            return Err(failed);
         }
         let (parts, body) = response.into_parts();
         let json = HeaderValue::from_static("application/json");
@@ -145,8 +152,19 @@ impl Asking {
         })
     }
 
+    /// The credential that made the answer; the first one where it is gone.
+    fn key(&self) -> Option<&ProviderKey> {
+        let keys = &self.target.provider.keys;
+        let named = keys.iter().find(|key| key.name() == self.credential);
+        named.or(keys.first()).map(Arc::as_ref)
+    }
+
     /// The request: the provider's path, the client's query, nothing of its body.
-    fn request(&self, now_ms: i64) -> Result<Request<Full<Pieces>>, Failure> {
+    fn request(
+        &self,
+        key: Option<&ProviderKey>,
+        now_ms: i64,
+    ) -> Result<Request<Full<Pieces>>, Failure> {
         let target = &*self.target;
         let provider = &target.provider;
         let names = names::of(provider.spoken());
@@ -166,11 +184,7 @@ impl Asking {
             &names.forwarded,
         );
         let body = Pieces::from(Bytes::new());
-        let named = provider
-            .keys
-            .iter()
-            .find(|key| key.name() == self.credential);
-        if let Some(key) = named.or(provider.keys.first()) {
+        if let Some(key) = key {
             sign::show(&mut head, &body, (provider, key), now_ms)
                 .map_err(|why| no_target(target, &why))?;
         }

@@ -2,11 +2,13 @@
 //! another with every field that stays behind named as a loss.
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/responses/create>. The
-//! head, requests into the hub and the turns of a conversation have a page each below.
+//! head, items that stand for what the provider keeps, requests into the hub and the
+//! turns of a conversation have a page each below.
 
 mod count;
 mod decode;
 mod head;
+mod stored;
 mod turn;
 
 pub(super) use decode::decode;

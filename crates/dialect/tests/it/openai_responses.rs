@@ -224,19 +224,63 @@ fn what_a_provider_keeps_or_puts_off_is_a_need() {
     assert_eq!(needs(r#","background":true"#), (false, true));
     // Nobody who hangs up ends it, streamed or not.
     assert_eq!(needs(r#","background":true,"stream":true"#), (false, true));
-    let kept = r#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}"#;
-    assert!(
-        OWN.server()
-            .head(kept.as_bytes())
-            .unwrap()
-            .needs
-            .has(Need::ServerState)
-    );
-    assert!(OWN.server().media(kept.as_bytes()).unbounded.is_some());
-    let earlier = r#"{"model":"m","input":[],"previous_response_id":"resp_1"}"#;
-    assert!(OWN.server().media(earlier.as_bytes()).unbounded.is_some());
-    let none = r#"{"model":"m","input":[],"previous_response_id":null}"#;
-    assert_eq!(OWN.server().media(none.as_bytes()).unbounded, None);
+}
+
+/// Whether that item of the input needs what the provider keeps.
+fn is_kept(item: &str) -> bool {
+    let body = format!(r#"{{"model":"m","input":["hi",{item}]}}"#);
+    let head = OWN.server().head(body.as_bytes());
+    head.unwrap().needs.has(Need::ServerState)
+}
+
+#[test]
+fn an_item_that_names_an_id_and_holds_nothing_needs_what_the_provider_keeps() {
+    for item in [
+        r#"{"type":"item_reference","id":"msg_1"}"#,
+        r#"{"type":"item\u005freference","id":"msg_1"}"#,
+        r#"{"type":"item_reference","id":"msg_1","content":"x","role":"user"}"#,
+        r#"{"id":"msg_1"}"#,
+        r#"{"\u0069d":"msg_1"}"#,
+        r#"{"type":null,"id":"msg_1"}"#,
+        r#"{"id":"msg_1","content":"x"}"#,
+        r#"{"id":"msg_1","type":"message","role":"assistant","content":[]}"#,
+        r#"{"id":"rs_1","type":"reasoning","summary":[]}"#,
+        r#"{"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"x"}]}"#,
+        r#"{"id":"rs_1","type":"reasoning","summary":[],"encrypted_content":null,"content":[]}"#,
+        r#"{"id":"rs_1","type":"reasoning","summary":[],"encrypted_content":""}"#,
+        r#"{"type":"image_generation_call","id":"ig_1"}"#,
+        r#"{"type":"image_generation_call","id":"ig_1","result":null}"#,
+        r#"{"type":"function_call","id":"fc_1","call_id":"c","name":"f"}"#,
+        r#"{"type":"of_tomorrow","id":"x_1","content":"x"}"#,
+    ] {
+        assert!(is_kept(item), "{item}");
+    }
+}
+
+#[test]
+fn an_item_that_comes_back_whole_needs_nothing_kept() {
+    for item in [
+        r#"{"role":"user","content":"\"item_reference\""}"#,
+        r#"{"role":"user","content":"item_reference"}"#,
+        r#"{"id":"msg_1","role":"user","content":"x"}"#,
+        r#"{"id":null,"role":"user","content":""}"#,
+        r#"{"id":"msg_1","type":"message","role":"assistant","content":[{"type":"output_text","text":"x"}]}"#,
+        r#"{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":""}"#,
+        r#"{"type":"function_call_output","id":"fo_1","call_id":"c","output":""}"#,
+        r#"{"id":"rs_1","type":"reasoning","summary":[],"encrypted_content":"gAAAA"}"#,
+        r#"{"id":"rs_1","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"x"}]}"#,
+        r#"{"type":"image_generation_call","id":"ig_1","result":"iVBOR"}"#,
+        r#"{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search"}}"#,
+    ] {
+        assert!(!is_kept(item), "{item}");
+    }
+}
+
+#[test]
+fn an_item_with_an_id_that_says_a_member_twice_is_refused() {
+    let twice = r#"{"model":"m","input":[{"id":"rs_1","type":"reasoning","encrypted_content":"x","encrypted_content":null}]}"#;
+    let error = OWN.server().head(twice.as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("twice"), "{error}");
 }
 
 #[test]

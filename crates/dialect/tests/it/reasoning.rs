@@ -210,6 +210,29 @@ fn what_another_made_loses_its_signature_and_nothing_else() {
 }
 
 #[test]
+fn what_another_made_loses_its_signature_behind_its_calls_too() {
+    let theirs = |signed| {
+        vec![
+            call("1"),
+            thought("between", signed),
+            call("unknown"),
+            thought("behind", signed),
+        ]
+    };
+    let messages = vec![user("hi"), Message::new(Role::Assistant, theirs(true))];
+    let back = put_back(
+        &request(messages),
+        &RandomState::new(),
+        &mut |call, _| match call {
+            "1" => Known::Elsewhere,
+            _ => Known::Nothing,
+        },
+    );
+    let back = back.unwrap();
+    assert_eq!(kinds(&back.messages[1].parts), kinds(&theirs(false)));
+}
+
+#[test]
 fn a_call_is_asked_for_by_what_was_said_before_it() {
     let hash = RandomState::new();
     let turn = |id: &str| Message::new(Role::Assistant, vec![call(id)]);

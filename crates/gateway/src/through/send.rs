@@ -14,6 +14,7 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use policy::failure::{AttemptFailure, Code, Failure};
 use policy::model::Target;
+use policy::secret::ProviderKey;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body::Passing;
@@ -23,7 +24,7 @@ use crate::Gateway;
 use crate::answer::{Collected, Failed, TOTAL, collect, meaning, refused};
 use crate::conceal::conceal;
 use crate::conclude::{Ends, conclude};
-use crate::credentials::{Credentials, Shown};
+use crate::credentials::{self, Credentials, Shown};
 use crate::dispatch::{Go, dispatch};
 use crate::exchange::{Attempt, Exchange, Outcome};
 use crate::names;
@@ -155,6 +156,9 @@ impl From<Failed> for Stop {
     }
 }
 
+/// A request, and the credential that it shows.
+type Signed = (Request<Full<Pieces>>, Option<Arc<ProviderKey>>);
+
 /// The attempt.
 struct One<'a> {
     gateway: &'a Gateway,
@@ -176,7 +180,7 @@ impl One<'_> {
                 "nobody is there to pass it to",
             ))
         })?;
-        let request = self.request(&target).map_err(Stop::Ours)?;
+        let (request, key) = self.request(&target).map_err(Stop::Ours)?;
         match dispatch(self.gateway, exchange).await {
             Ok(Go::Send) => {}
             Ok(Go::Stop(failure)) | Err(failure) => return Err(Stop::Ours(failure)),
@@ -194,6 +198,9 @@ impl One<'_> {
             };
             Err(Failed::timed_out(kind, TOTAL))
         });
+        if let (Err(failed), Some(key)) = (&result, &key) {
+            credentials::refused(key, failed.kind);
+        }
         let took = began.elapsed();
         exchange.waited += took;
         exchange.first = exchange.opened.elapsed();
@@ -281,7 +288,10 @@ impl One<'_> {
     }
 
     /// The request as the provider gets it.
-    fn request(&self, target: &Arc<Target>) -> Result<Request<Full<Pieces>>, Failure> {
+    ///
+    /// Always with the first credential: what a provider keeps (files, batches) is there for the account
+    /// that made it, and another one's credential would not find it.
+    fn request(&self, target: &Arc<Target>) -> Result<Signed, Failure> {
         let provider = &target.provider;
         let screened = &self.planned().screened;
         let admitted = &screened.admitted;
@@ -299,11 +309,21 @@ impl One<'_> {
         let shared = &self.gateway.shared;
         idempotent(&mut head.headers, (admitted, target), &shared.hasher)?;
         let body = Pieces::from(screened.body.bytes.clone());
-        match Credentials::new(Arc::clone(shared), fastrand::usize(..)).choose(target) {
-            Shown::Nothing | Shown::AllSpent => {}
-            Shown::Key(key) => sign::show(&mut head, &body, (provider, &key), shared.now_ms())
-                .map_err(|why| no_target(target, &why))?,
-        }
-        Ok(Request::from_parts(head, Full::new(body)))
+        let first = provider.keys.first().map_or("", |key| key.name());
+        let credentials = Credentials::only(Arc::clone(shared), first);
+        let key = match credentials.choose(target) {
+            Shown::Nothing => None,
+            Shown::Key(key) => {
+                sign::show(&mut head, &body, (provider, &key), shared.now_ms())
+                    .map_err(|why| no_target(target, &why))?;
+                Some(key)
+            }
+            Shown::AllSpent => {
+                let mut failure = no_target(target, "its first credential is of no use now");
+                failure.retry_after = credentials.returns_in(target);
+                return Err(failure);
+            }
+        };
+        Ok((Request::from_parts(head, Full::new(body)), key))
     }
 }

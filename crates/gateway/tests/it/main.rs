@@ -48,6 +48,7 @@ mod road_stored;
 mod road_tasks;
 mod road_tasks_money;
 mod road_through;
+mod road_through_keys;
 mod road_time;
 mod road_translated;
 mod road_vectors;

@@ -181,6 +181,12 @@ async fn what_is_not_bound_to_who_asks_is_refused() {
     for (name, value) in [
         ("conversation", json!("conv_of_somebody")),
         ("background", json!(true)),
+        ("input", json!([{ "id": "msg_of_somebody" }])),
+        ("input", json!([{ "type": null, "id": "msg_of_somebody" }])),
+        (
+            "input",
+            json!([{ "type": "image_generation_call", "id": "ig_of_somebody" }]),
+        ),
     ] {
         let ask = Ask::new(Dialect::OpenaiResponses, TEXT).with(name, value);
         let got = ask.send(&road).await;

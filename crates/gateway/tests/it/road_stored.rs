@@ -14,6 +14,7 @@ use store::responses::LASTS_MS;
 
 use crate::asking::{Ask, Got, assert_error};
 use crate::harness::{Road, add_key, echo, key, model, provider, scripted, sim, snapshot, target};
+use crate::money;
 use crate::puppet::Puppet;
 
 const RESPONSES: Dialect = Dialect::OpenaiResponses;
@@ -253,6 +254,40 @@ async fn a_model_that_the_target_does_not_serve_cannot_go_on_from_its_answer() {
     assert_error(RESPONSES, &got, 400, "invalid_request");
     assert!(got.message().contains("a/echo"), "{got:?}");
     assert!(second.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_a_fallback_made_is_gone_on_from_there() {
+    let down = json!({ "rules": [{ "do": { "status": { "status": 500 } } }] });
+    let (first, second) = (scripted(down).await, sim().await);
+    let mut model = model(vec![keeping("a", &first)]);
+    model.fallback.failure = vec![keeping("b", &second)];
+    let road = Road::with(model);
+    let previous = stored(&road, "hi").await;
+    let asked = first.seen().len();
+    let got = on(&previous).send(&road).await;
+    assert_eq!(got.status, 200, "{}", got.text());
+    assert_eq!(got.header("x-bondgate-target"), "b/echo");
+    assert_eq!(last(&second)["previous_response_id"], previous.as_str());
+    assert_eq!(first.seen().len(), asked);
+}
+
+#[tokio::test]
+async fn what_goes_on_from_an_answer_has_no_bound_however_it_is_spelled() {
+    let sim = sim().await;
+    let budget = money::budget("day", 1_000_000_000);
+    let road = money::road(vec![keeping("a", &sim)], vec![budget]);
+    let previous = stored(&road, "hi").await;
+    let plain = on(&previous);
+    let body = String::from_utf8(plain.body.clone()).unwrap();
+    let escaped = body.replace("previous_response_id", "previous\\u005fresponse_id");
+    assert_ne!(body, escaped);
+    for ask in [plain.clone(), plain.raw(escaped)] {
+        let got = ask.send(&road).await;
+        assert_error(RESPONSES, &got, 403, "unbounded_request");
+    }
+    assert_eq!(sim.seen().len(), 1);
+    money::at_rest(&road).await;
 }
 
 #[tokio::test]

@@ -3,8 +3,6 @@
 //! One pass over the top level that builds nothing but the model's name; it
 //! must refuse what two readers could understand in two ways.
 
-use memchr::memmem;
-
 use crate::codec::Edits;
 use crate::head::Head;
 use crate::json::{Invalid, Json, Kind, Reader};
@@ -12,6 +10,8 @@ use crate::media::{Media, MediaSearch, MediaWords};
 use crate::needs::Need;
 use crate::openai_responses::wire::{KEPT, kind_of};
 use crate::patch::Patch;
+
+use super::stored::stands_for_stored;
 
 /// Members that the head reads, and which may therefore stand only once.
 const ONCE: [&str; 10] = [
@@ -88,11 +88,10 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
             head.model_span = Some(span);
         }
         ("input", kind) => {
-            if !matches!(kind, Kind::String | Kind::Array) {
-                return reader.array(|_, _| Ok(()));
+            if kind == Kind::String {
+                return reader.skip().map(drop);
             }
-            let raw = reader.raw()?;
-            if memmem::find(raw.as_bytes(), br#""item_reference""#).is_some() {
+            if stands_for_stored(reader)? {
                 head.needs.add(Need::ServerState);
             }
         }
@@ -188,7 +187,6 @@ static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     each: 1,
     unbounded: &[
         ("\"file_id\"", "a file that the provider keeps"),
-        ("\"item_reference\"", "an item that the provider keeps"),
         ("\"web_search", "a search that the provider runs"),
         ("\"file_search\"", "a search that the provider runs"),
         ("\"code_interpreter\"", "code that the provider runs"),
@@ -199,27 +197,7 @@ static MEDIA: MediaSearch = MediaSearch::new(MediaWords {
     ],
 });
 
-/// Counts what of a request is not text.
+/// Counts what of a request is not text. What the provider keeps is a need of the head's.
 pub(crate) fn media(body: &[u8]) -> Media {
-    let mut media = MEDIA.count(body);
-    if media.unbounded.is_none() && keeps(body) {
-        media.unbounded = Some("a conversation that the provider keeps");
-    }
-    media
-}
-
-/// Whether the request goes on from what the provider keeps.
-fn keeps(body: &[u8]) -> bool {
-    let named = |name: &&str| memmem::find(body, name.as_bytes()).is_some();
-    if !KEPT.iter().any(named) {
-        return false;
-    }
-    let mut kept = false;
-    let read = Reader::new(body).and_then(|mut reader| {
-        reader.object(|key, member| {
-            kept |= KEPT.contains(&key) && member.peek()? != Kind::Null;
-            member.skip().map(drop)
-        })
-    });
-    kept || read.is_err()
+    MEDIA.count(body)
 }

@@ -38,7 +38,8 @@ fn shown(paths: &[&str]) -> String {
 }
 
 /// The paths that pass through to any provider of a dialect, written as [`Row::passed`](super::Row::passed) is: models, and
-/// what asks them.
+/// what asks them. Not `responses`: whoever names an earlier answer or an item reaches what the provider
+/// keeps, which the road binds to who made it.
 #[must_use]
 pub fn usual_passed(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
@@ -49,8 +50,6 @@ pub fn usual_passed(dialect: Dialect) -> &'static [&'static str] {
             "POST chat/completions",
             "POST completions",
             "POST embeddings",
-            "POST responses",
-            "POST responses/input_tokens",
         ],
         Dialect::AnthropicMessages => &[
             "GET models",
