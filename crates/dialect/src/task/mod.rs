@@ -165,6 +165,14 @@ pub struct Work {
     pub model_spans: Vec<(Span, &'static str)>,
 }
 
+impl Work {
+    /// The `content-type` of a body that is a form, written from what was read of the client's.
+    #[must_use]
+    pub fn form_type(&self) -> Option<String> {
+        self.form.as_deref().map(form::media_type)
+    }
+}
+
 /// The body of a request, and what its `content-type` says of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Content<'a> {
