@@ -149,6 +149,8 @@ pub struct Work {
     pub inputs: u64,
     /// Images that are to be seen.
     pub pictures: u64,
+    /// Bytes of a form that are images to be seen: those cost as such, and not as text.
+    pub picture_bytes: u64,
     /// Images that are to be drawn.
     pub images: u64,
     /// Characters that are to be spoken, as Unicode counts them.

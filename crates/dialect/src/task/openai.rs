@@ -281,8 +281,11 @@ fn form(draft: &mut Draft, content: Content<'_>) -> Result<(), Invalid> {
 
 fn form_field(draft: &mut Draft, field: &Field<'_>) -> Result<(), Invalid> {
     let name = field.name;
-    if name == "image" || name == "image[]" {
+    if ["image", "image[]", "mask"].contains(&name) {
         draft.work.pictures += 1;
+        if field.is_file {
+            draft.work.picture_bytes += field.data.len() as u64;
+        }
         return Ok(());
     }
     if ONCE.contains(&name) {

@@ -237,6 +237,26 @@ fn forms_of_common_clients_are_read() {
     }
 }
 
+#[test]
+fn bytes_of_pictures_are_told_apart_from_text() {
+    let body = form(
+        "a",
+        &[
+            "Content-Disposition: form-data; name=\"prompt\"\r\n\r\na boat",
+            "Content-Disposition: form-data; name=\"image[]\"; filename=\"a.png\"\r\n\r\n12345",
+            "Content-Disposition: form-data; name=\"mask\"; filename=\"b.png\"\r\n\r\n678",
+            "Content-Disposition: form-data; name=\"image\"\r\n\r\nno file",
+        ],
+    );
+    let content = Content {
+        bytes: body.as_bytes(),
+        media_type: "multipart/form-data; boundary=a",
+    };
+    let codec = Dialect::OpenaiChat.tasks().unwrap();
+    let work = codec.head(Task::ImageEdit, content).unwrap().work.unwrap();
+    assert_eq!((work.pictures, work.picture_bytes), (3, 8));
+}
+
 /// A lenient reader: lines end by CR LF, LF or CR, names are unescaped, the last disposition and the
 /// last name count, whatever stands outside the parts is skipped. It gives the values of `model`.
 fn lenient(boundary: &str, body: &str) -> Vec<String> {
