@@ -277,12 +277,12 @@ fn lenient(boundary: &str, body: &str) -> Vec<String> {
         let heads = heads.lines().filter_map(|line| line.split_once(':'));
         let disposition = heads
             .filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))
-            .last()?;
+            .next_back()?;
         let parameters = disposition.1.split([';', ' ']);
         let name = parameters
             .filter_map(|one| one.trim().split_once('='))
             .filter(|(name, _)| name.trim_end_matches('*').eq_ignore_ascii_case("name"))
-            .last()?;
+            .next_back()?;
         let name = name.1.replace("utf-8''", "").replace('\\', "");
         let name = name.replace("%65", "e").trim_matches('"').to_owned();
         (name.trim_end_matches("[]") == "model").then(|| lines[blank + 1..].join("\n"))
