@@ -334,11 +334,11 @@ impl Outgoing {
         own(headers, names, provider);
         let admitted = &self.planned.screened.admitted;
         let work = admitted.head.work.as_deref();
-        if work.is_some_and(|work| work.form.is_some())
-            && let Some(form) = admitted.call.headers.get(CONTENT_TYPE)
-        {
-            // It names the boundary.
-            headers.insert(CONTENT_TYPE, form.clone());
+        if let Some(form) = work.and_then(Work::form_type) {
+            // It names the boundary that was read, and no other.
+            let form = HeaderValue::try_from(form)
+                .map_err(|_| no_target(target, "its form has no content-type"))?;
+            headers.insert(CONTENT_TYPE, form);
         }
         if encoded.same_dialect {
             forward(headers, &admitted.call.headers, &names.forwarded);

@@ -55,12 +55,17 @@ fn start(command: &mut Command) -> (Child, BufReader<std::process::ChildStdout>)
 fn the_program_is_told_where_the_gateway_is() {
     let gateway = gateway();
     let url = &gateway.url;
-    let script = "env | grep -E '^(OPENAI|ANTHROPIC|BONDGATE_U|BONDGATE_R|x-b|CLAUDE)' | sort";
+    let script =
+        "env | grep -E '^(OPENAI|ANTHROPIC|BONDGATE_U|BONDGATE_R|x-b|CLAUDE|GOOGLE_GENAI)' | sort";
     let mut command = bondgate(&format!("{url}/v1/"));
     command
         .args(["--run", "nightly 42", "--", "sh", "-c", script])
         .env("ANTHROPIC_CUSTOM_HEADERS", "x-own: 1\nX-Bondgate-Run: old")
         .env("CLAUDE_CODE_USE_BEDROCK", "1")
+        .env("CLAUDE_CODE_USE_VERTEX", "1")
+        .env("CLAUDE_CODE_USE_FOUNDRY", "1")
+        .env("GOOGLE_GENAI_USE_VERTEXAI", "true")
+        .env("GOOGLE_GENAI_USE_GCA", "true")
         .env("OPENAI_API_KEY", "sk-of-before");
     let (code, out, err) = read(&command.output().unwrap());
     assert_eq!((code, err.as_str()), (Some(0), ""));
@@ -167,7 +172,7 @@ fn codex_is_given_a_provider_before_its_own_arguments() {
 fn gemini_cli_is_told_to_sign_in_by_the_key() {
     let gateway = gateway();
     let names = "GOOGLE_API_KEY GEMINI_API_KEY GOOGLE_GEMINI_BASE_URL GEMINI_CLI_CUSTOM_HEADERS GEMINI_MODEL \
-                 GEMINI_CLI_SYSTEM_DEFAULTS_PATH";
+                 GEMINI_CLI_SYSTEM_SETTINGS_PATH";
     let told = seen(&gateway, "gemini", names, &["--model", "m"]);
     let file = gateway
         .folder
@@ -180,7 +185,7 @@ fn gemini_cli_is_told_to_sign_in_by_the_key() {
         format!("GOOGLE_GEMINI_BASE_URL={}", gateway.url),
         "GEMINI_CLI_CUSTOM_HEADERS=x-bondgate-run: r1".to_owned(),
         "GEMINI_MODEL=m".to_owned(),
-        format!("GEMINI_CLI_SYSTEM_DEFAULTS_PATH={}", file.display()),
+        format!("GEMINI_CLI_SYSTEM_SETTINGS_PATH={}", file.display()),
     ];
     assert_eq!(told, expected);
     let settings = std::fs::read_to_string(file).unwrap();
@@ -188,6 +193,43 @@ fn gemini_cli_is_told_to_sign_in_by_the_key() {
         settings.contains(r#""selectedType":"gemini-api-key""#),
         "{settings}"
     );
+}
+
+/// Runs a program by the name of Gemini CLI, with these settings of the system's.
+fn gemini_with(gateway: &Program, settings: &str) -> (Option<i32>, String, String) {
+    let folder = gateway.folder.path();
+    let (program, system) = (folder.join("gemini"), folder.join("system.json"));
+    std::fs::write(&system, settings).unwrap();
+    std::fs::write(
+        &program,
+        "#!/bin/sh\ncat \"$GEMINI_CLI_SYSTEM_SETTINGS_PATH\"\n",
+    )
+    .unwrap();
+    let made = Command::new("chmod").arg("+x").arg(&program).status();
+    assert!(made.unwrap().success());
+    let mut command = bondgate(&gateway.url);
+    command.arg("--").arg(&program);
+    command.env("GEMINI_CLI_SYSTEM_SETTINGS_PATH", &system);
+    read(&command.env("HOME", folder).output().unwrap())
+}
+
+#[test]
+fn gemini_cli_keeps_the_settings_of_the_system_but_for_how_to_sign_in() {
+    let gateway = gateway();
+    let own = r#"{"tools":{"sandbox":true},"security":{"auth":{"selectedType":"oauth-personal"}}}"#;
+    let (code, out, err) = gemini_with(&gateway, own);
+    assert_eq!(code, Some(0), "{err}");
+    let given: Value = serde_json::from_str(&out).unwrap();
+    let auth = json!({ "auth": { "selectedType": "gemini-api-key" } });
+    assert_eq!(
+        given,
+        json!({ "tools": { "sandbox": true }, "security": auth })
+    );
+    for unread in ["{ // no", "[]", r#"{"security":1}"#] {
+        let (code, out, err) = gemini_with(&gateway, unread);
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert!(err.contains("make it JSON without comments"), "{err}");
+    }
 }
 
 #[test]

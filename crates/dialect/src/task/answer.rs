@@ -47,6 +47,45 @@ pub(super) fn listed<'a>(bytes: &'a [u8], list: &str, due: u64) -> Result<Weighe
     Ok(weighed)
 }
 
+/// Weighs vectors, as many as were asked for: each must stand there, and hold something.
+pub(super) fn embedded(bytes: &[u8], due: u64) -> Result<Weighed<'_>, Broken> {
+    let mut found = None;
+    let weighed = read(bytes, |key, value, _| {
+        if key != "data" {
+            return Ok(false);
+        }
+        let mut many = 0;
+        value.array(|_, one| {
+            let mut holds = false;
+            one.object(|key, value| {
+                if key == "embedding" {
+                    let text = value.raw()?;
+                    holds = !matches!(text, "null" | "\"\"") && !is_empty_list(text);
+                    return Ok(());
+                }
+                value.skip().map(drop)
+            })?;
+            many += 1;
+            if holds {
+                Ok(())
+            } else {
+                Err(Invalid::new("a vector was expected, with numbers"))
+            }
+        })?;
+        found = Some(many);
+        Ok(true)
+    })?;
+    enough(found, "data", due)?;
+    Ok(weighed)
+}
+
+fn is_empty_list(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    inner.is_some_and(|inner| inner.trim().is_empty())
+}
+
 /// Checks that a list was there, and holds what is due.
 pub(super) fn enough(found: Option<u64>, list: &str, due: u64) -> Result<(), Broken> {
     match found {

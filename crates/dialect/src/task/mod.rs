@@ -149,6 +149,8 @@ pub struct Work {
     pub inputs: u64,
     /// Images that are to be seen.
     pub pictures: u64,
+    /// Bytes of a form that are images to be seen: those cost as such, and not as text.
+    pub picture_bytes: u64,
     /// Images that are to be drawn.
     pub images: u64,
     /// Characters that are to be spoken, as Unicode counts them.
@@ -163,6 +165,14 @@ pub struct Work {
     pub form: Option<Box<str>>,
     /// Where the model's name stands beside the head's own place, and what stands before it there.
     pub model_spans: Vec<(Span, &'static str)>,
+}
+
+impl Work {
+    /// The `content-type` of a body that is a form, written from what was read of the client's.
+    #[must_use]
+    pub fn form_type(&self) -> Option<String> {
+        self.form.as_deref().map(form::media_type)
+    }
 }
 
 /// The body of a request, and what its `content-type` says of it.

@@ -117,7 +117,7 @@ impl TaskCodec for OpenAi {
         let json = answer.media_type.starts_with("application/json");
         match work.task {
             Task::Complete => answer::completed(answer.bytes, usage_at),
-            Task::Embed | Task::EmbedBatch => answer::listed(answer.bytes, "data", work.inputs),
+            Task::Embed | Task::EmbedBatch => answer::embedded(answer.bytes, work.inputs),
             Task::Moderate => answer::listed(answer.bytes, "results", 1),
             Task::Rerank => answer::listed(answer.bytes, "data", 0),
             Task::Image | Task::ImageEdit => answer::drawn(answer.bytes),
@@ -280,17 +280,24 @@ fn form(draft: &mut Draft, content: Content<'_>) -> Result<(), Invalid> {
 }
 
 fn form_field(draft: &mut Draft, field: &Field<'_>) -> Result<(), Invalid> {
-    let name = &*field.name;
-    if name == "image" || name == "image[]" {
+    let name = field.name;
+    if ["image", "image[]", "mask"].contains(&name) {
         draft.work.pictures += 1;
+        if field.is_file {
+            draft.work.picture_bytes += field.data.len() as u64;
+        }
         return Ok(());
     }
     if ONCE.contains(&name) {
         draft.once(name)?;
     }
-    let is_read = ["model", "stream", "n", "prompt"].contains(&name);
-    if field.is_file && is_read {
-        return Err(Invalid::new("a value was expected, not a file"));
+    // Some readers take `model[]` for a `model`.
+    let (base, is_list) = name
+        .split_once('[')
+        .map_or((name, false), |(base, _)| (base, true));
+    let is_read = ["model", "stream", "n", "prompt"].contains(&base);
+    if is_read && (field.is_file || is_list) {
+        return Err(Invalid::new("one value was expected, not a file or a list"));
     }
     match name {
         "model" => draft.name(field.text()?, field.span.clone())?,

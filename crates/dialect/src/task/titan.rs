@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::answer::{enough, number, read as read_answer};
-use super::vectors::{VectorAnswer, VectorCodec, VectorRequest, read};
+use super::vectors::{VectorAnswer, VectorCodec, VectorRequest, read, whole};
 use super::{Content, Task, TaskCodec, Tasks, Work};
 use crate::chat::Usage;
 use crate::codec::{Broken, Edits, EventDecoder, Weighed, percent_encoded};
@@ -111,7 +111,7 @@ impl VectorCodec for Titan {
             vectors.push(read(value)?);
             Ok(())
         })?;
-        Ok(vectors)
+        whole(vectors)
     }
 
     fn encode_answer(&self, _: &VectorAnswer, _: &VectorRequest) -> Vec<u8> {

@@ -102,7 +102,7 @@ pub trait VectorCodec: Sync {
     /// Reads a provider's vectors, in the order of their texts.
     ///
     /// # Errors
-    /// [`Broken`] where they are none.
+    /// [`Broken`] where they are none, one is empty or longer than another, or two have one number.
     fn decode_answer(&self, body: &[u8]) -> Result<Vec<Vec<f32>>, Broken>;
 
     /// Writes an answer for a client.
@@ -160,6 +160,21 @@ pub(super) fn read_all(reader: &mut Reader<'_>) -> Result<Vec<Vec<f32>>, Invalid
         vectors.push(read(one)?);
         Ok(())
     })?;
+    Ok(vectors)
+}
+
+/// The vectors of an answer, if each has numbers, and all as many.
+///
+/// # Errors
+/// [`Broken`] where one is empty, or longer than another.
+pub(super) fn whole(vectors: Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>, Broken> {
+    let length = vectors.first().map_or(0, Vec::len);
+    if vectors.iter().any(Vec::is_empty) {
+        return Err(Broken::new("the answer has a vector without numbers"));
+    }
+    if vectors.iter().any(|vector| vector.len() != length) {
+        return Err(Broken::new("the answer has vectors of different lengths"));
+    }
     Ok(vectors)
 }
 

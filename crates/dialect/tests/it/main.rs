@@ -23,6 +23,7 @@ mod corpus;
 mod dressed;
 mod event_stream;
 mod fidelity;
+mod forms;
 mod gemini;
 mod goldens;
 mod json;

@@ -459,7 +459,7 @@ async fn a_bad_form_is_told_what_is_wrong_and_where() {
         ),
         (
             form(path, &[], ("model", "text/plain", b"m")),
-            "model: a value was expected",
+            "model: one value was expected",
         ),
         (
             form(path, &[("model", "m")], ("other", "audio/mpeg", SOUND)),

@@ -4,7 +4,7 @@ use dialect::Dialect;
 use serde_json::{Value, json};
 
 use crate::asking::{Ask, Got, assert_error};
-use crate::harness::{Road, provider, sim, target};
+use crate::harness::{Road, provider, scripted, sim, target};
 use crate::money::{budget, house};
 use crate::road_tasks::CHAT;
 
@@ -177,6 +177,82 @@ async fn what_cannot_cross_is_named_and_what_changes_the_answer_is_refused() {
         .send(&road)
         .await;
     assert_eq!(permitted.status, 200);
+}
+
+#[tokio::test]
+async fn a_purpose_that_nobody_said_is_named_where_it_must_be_said() {
+    let sim = sim().await;
+    let road = Road::to(vec![target(
+        provider("p", Dialect::Cohere, sim.addr()),
+        "echo",
+    )]);
+    for (client, named) in [
+        (CHAT, "input_type approximated"),
+        (Dialect::Gemini, "taskType approximated"),
+    ] {
+        let got = ask(client, &TEXTS).send(&road).await;
+        assert_eq!(got.status, 200, "{}", got.text());
+        let losses = got.header("x-bondgate-loss");
+        assert!(losses.contains(named), "{losses}");
+        let strict = ask(client, &TEXTS).header("x-bondgate-fidelity", "strict");
+        let got = strict.send(&road).await;
+        assert_error(client, &got, 400, "cannot_translate");
+    }
+}
+
+/// What a client of a dialect is told where a provider of another gives this for three texts.
+async fn told(client: Dialect, served: Dialect, answer: &Value) -> Got {
+    let rule =
+        json!({ "rules": [{ "do": { "status": { "status": 200, "body": answer.to_string() } } }] });
+    let sim = scripted(rule).await;
+    let road = Road::to(vec![target(provider("p", served, sim.addr()), "echo")]);
+    ask(client, &TEXTS).send(&road).await
+}
+
+#[tokio::test]
+async fn vectors_that_are_not_whole_are_no_answer() {
+    let openai = |data: Value| json!({ "object": "list", "data": data });
+    let vector = json!([1.0, 2.0]);
+    let one = |index: u64, vector: &Value| json!({ "index": index, "embedding": vector });
+    let two = [one(0, &vector), one(1, &vector)];
+    let bad = [
+        json!({ "index": 2 }),
+        one(2, &json!([])),
+        one(2, &json!([1.0])),
+        one(1, &vector),
+        one(3, &vector),
+    ];
+    for third in bad {
+        let answer = openai(json!([two[0], two[1], third]));
+        let got = told(Dialect::Gemini, CHAT, &answer).await;
+        assert_error(Dialect::Gemini, &got, 502, "provider_failed");
+    }
+    for empty in [
+        json!({ "index": 2 }),
+        one(2, &json!([])),
+        one(2, &json!("")),
+    ] {
+        let got = told(CHAT, CHAT, &openai(json!([two[0], two[1], empty]))).await;
+        assert_error(CHAT, &got, 502, "provider_failed");
+    }
+    let values = json!({ "values": vector });
+    for third in [
+        json!({}),
+        json!({ "values": [] }),
+        json!({ "values": [1.0] }),
+    ] {
+        let answer = json!({ "embeddings": [values, values, third] });
+        let got = told(CHAT, Dialect::Gemini, &answer).await;
+        assert_error(CHAT, &got, 502, "provider_failed");
+    }
+    for third in [json!([]), json!([1.0])] {
+        let answer = json!({ "embeddings": { "float": [vector, vector, third] } });
+        let got = told(CHAT, Dialect::Cohere, &answer).await;
+        assert_error(CHAT, &got, 502, "provider_failed");
+    }
+    let whole = openai(json!([two[1], one(2, &vector), two[0]]));
+    let got = told(Dialect::Gemini, CHAT, &whole).await;
+    assert_eq!(got.status, 200, "{}", got.text());
 }
 
 #[tokio::test]

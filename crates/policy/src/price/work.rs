@@ -59,6 +59,7 @@ impl PriceRow {
         }
         let rates = &self.rates;
         let text = bytes
+            .saturating_sub(work.picture_bytes)
             .saturating_add(REQUEST_TOKENS)
             .saturating_add(work.inputs.saturating_mul(ITEM_TOKENS))
             .saturating_add(work.pictures.saturating_mul(IMAGE_TOKENS));

@@ -116,28 +116,67 @@ fn toml(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// It asks how to sign in unless a setting says so; ours is the weakest of its settings, and
-/// takes no other's place. It warns where the key stands in both of Google's variables.
+/// It signs in as its settings say, and a user who once did so with an account of Google's would go
+/// past the gateway. Only the system's settings outrank the user's and the project's: they are given
+/// with ours among them. It warns where the key stands in both of Google's variables.
 fn gemini(told: &Told<'_>) -> anyhow::Result<Given> {
-    const DEFAULTS: &str = "GEMINI_CLI_SYSTEM_DEFAULTS_PATH";
+    const SETTINGS: &str = "GEMINI_CLI_SYSTEM_SETTINGS_PATH";
     const HEADERS: &str = "GEMINI_CLI_CUSTOM_HEADERS";
     let run = format!("x-bondgate-run: {}", told.run);
     let headers = match std::env::var(HEADERS) {
         Ok(own) if !own.trim().is_empty() => format!("{own},{run}"),
         _ => run,
     };
-    let mut variables = vec![(HEADERS, Some(headers.into())), ("GOOGLE_API_KEY", None)];
+    let system = std::env::var_os(SETTINGS).filter(|path| !path.is_empty());
+    let system = system.map_or_else(|| PathBuf::from(SYSTEM_SETTINGS), PathBuf::from);
+    let settings = signing_in_by_key(&system)?;
+    let path = written("gemini-cli.json", &settings.to_string())?;
+    let mut variables = vec![
+        (HEADERS, Some(headers.into())),
+        ("GOOGLE_API_KEY", None),
+        (SETTINGS, Some(path.into())),
+    ];
     variables.extend(told.model.map(|model| ("GEMINI_MODEL", Some(model.into()))));
-    if std::env::var_os(DEFAULTS).is_none() {
-        let path = written(
-            "gemini-cli.json",
-            r#"{"security":{"auth":{"selectedType":"gemini-api-key"}}}"#,
-        )?;
-        variables.push((DEFAULTS, Some(path.into())));
-    }
     Ok(Given {
         flags: Vec::new(),
         variables,
+    })
+}
+
+/// Where Gemini CLI finds the system's settings.
+const SYSTEM_SETTINGS: &str = if cfg!(target_os = "macos") {
+    "/Library/Application Support/GeminiCli/settings.json"
+} else {
+    "/etc/gemini-cli/settings.json"
+};
+
+/// The system's settings, by which one signs in with a key.
+///
+/// # Errors
+/// Where there are some that cannot be read: what they forbid would be lost.
+fn signing_in_by_key(system: &Path) -> anyhow::Result<Value> {
+    let mut settings = match fs::read_to_string(system) {
+        Ok(text) => serde_json::from_str(&text).ok(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(json!({})),
+        Err(_) => None,
+    };
+    let mut node = settings.as_mut();
+    for name in ["security", "auth"] {
+        let members = node.and_then(Value::as_object_mut);
+        node = members.map(|members| members.entry(name).or_insert_with(|| json!({})));
+    }
+    if let Some(auth) = node.and_then(Value::as_object_mut) {
+        auth.insert("selectedType".to_owned(), "gemini-api-key".into());
+    } else {
+        settings = None;
+    }
+    settings.with_context(|| {
+        format!(
+            "{} holds no settings that can be read, and Gemini CLI must be told there to sign in by \
+             the key · make it JSON without comments, or name another file with \
+             GEMINI_CLI_SYSTEM_SETTINGS_PATH",
+            system.display()
+        )
     })
 }
 

@@ -25,7 +25,13 @@ enum Holds {
 }
 
 /// Switches that send a program to another place than its base URL.
-const PAST_THE_GATEWAY: [&str; 2] = ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"];
+const PAST_THE_GATEWAY: [&str; 5] = [
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+    "GOOGLE_GENAI_USE_GCA",
+];
 
 /// By which variables the clients of a dialect are told.
 fn variables_of(dialect: Dialect) -> &'static [(&'static str, Holds)] {

@@ -7,7 +7,7 @@ use crate::loss::{LossKind, Losses};
 use crate::task::Task;
 use crate::task::vectors::{
     Purpose, Truncate, VectorAnswer, VectorCodec, VectorRequest, Words, foreign, packed, read_all,
-    write,
+    whole, write,
 };
 
 /// What vectors are for, in Cohere's words.
@@ -17,6 +17,9 @@ const PURPOSES: [(&str, Purpose); 4] = [
     ("classification", Purpose::Classification),
     ("clustering", Purpose::Clustering),
 ];
+
+/// Why a purpose is approximated that nobody said.
+const UNSAID: &str = "not said, and Cohere must know it: taken for search_document";
 
 impl VectorCodec for Cohere {
     fn decode_request(&self, _: Task, body: &[u8]) -> Result<VectorRequest, Invalid> {
@@ -87,9 +90,14 @@ impl VectorCodec for Cohere {
         let known = PURPOSES
             .iter()
             .find(|(_, known)| Some(*known) == request.purpose);
-        if known.is_none() && request.purpose.is_some() {
-            let why = "near what Cohere calls search_document";
-            losses.tuning(request.words.purpose, LossKind::Approximated, why);
+        if known.is_none() {
+            // Where the client's words have no name for it, Cohere's says what is missing.
+            let (path, why) = match (request.purpose, request.words.purpose) {
+                (Some(_), path) => (path, "near what Cohere calls search_document"),
+                (None, "") => ("input_type", UNSAID),
+                (None, path) => (path, UNSAID),
+            };
+            losses.tuning(path, LossKind::Approximated, why);
         }
         let mut out = Writer::default();
         out.object(|out| {
@@ -132,7 +140,7 @@ impl VectorCodec for Cohere {
                 value.skip().map(drop)
             })
         })?;
-        Ok(vectors)
+        whole(vectors)
     }
 
     fn encode_answer(&self, answer: &VectorAnswer, request: &VectorRequest) -> Vec<u8> {

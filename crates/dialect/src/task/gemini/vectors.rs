@@ -6,7 +6,7 @@ use crate::json::{Invalid, Kind, Reader, Writer};
 use crate::loss::{LossKind, Losses};
 use crate::task::Task;
 use crate::task::vectors::{
-    Purpose, Truncate, VectorAnswer, VectorCodec, VectorRequest, Words, foreign, read, write,
+    Purpose, Truncate, VectorAnswer, VectorCodec, VectorRequest, Words, foreign, read, whole, write,
 };
 
 /// What vectors are for, in Gemini's words; what stands further down is told apart by Gemini alone.
@@ -133,7 +133,7 @@ impl VectorCodec for Gemini {
             }),
             _ => value.skip().map(drop),
         })?;
-        Ok(vectors)
+        whole(vectors)
     }
 
     fn encode_answer(&self, answer: &VectorAnswer, request: &VectorRequest) -> Vec<u8> {

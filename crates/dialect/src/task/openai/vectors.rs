@@ -6,7 +6,7 @@ use crate::json::{Invalid, Kind, Reader, Writer};
 use crate::loss::Losses;
 use crate::task::Task;
 use crate::task::vectors::{
-    VectorAnswer, VectorCodec, VectorRequest, foreign, packed, read, write,
+    VectorAnswer, VectorCodec, VectorRequest, foreign, packed, read, whole, write,
 };
 
 impl VectorCodec for OpenAi {
@@ -99,7 +99,16 @@ impl VectorCodec for OpenAi {
             })
         })?;
         vectors.sort_by_key(|(index, _)| *index);
-        Ok(vectors.into_iter().map(|(_, vector)| vector).collect())
+        if vectors
+            .iter()
+            .zip(0..)
+            .any(|((index, _), due)| *index != due)
+        {
+            return Err(Broken::new(
+                "the vectors are not numbered from 0 on, each once",
+            ));
+        }
+        whole(vectors.into_iter().map(|(_, vector)| vector).collect())
     }
 
     fn encode_answer(&self, answer: &VectorAnswer, request: &VectorRequest) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! What a usage costs, by hand-made rows.
 
 use dialect::chat::Usage;
+use dialect::task::{Task, Work};
 use policy::money::Nanos;
 use policy::price::{Given, PriceRow, Tier, Unfit};
 
@@ -137,6 +138,22 @@ fn sound_is_left_out_of_the_ceiling_of_a_request_that_has_none() {
     ]);
     assert_eq!(row.ceiling(1, 1), Some(Nanos(120_000)));
     assert_eq!(row.text_ceiling(1, 1), Some(Nanos(2_000)));
+}
+
+#[test]
+fn a_picture_that_is_edited_is_held_as_one_however_many_bytes_it_has() {
+    let row = given(&[("input", "1"), ("image", "40000")]);
+    let edit = |picture_bytes| Work {
+        task: Task::ImageEdit,
+        pictures: 1,
+        images: 1,
+        picture_bytes,
+        ..Work::default()
+    };
+    let small = row.ceiling_of(&edit(0), 500);
+    assert!(small.is_some());
+    assert_eq!(row.ceiling_of(&edit(20_000_000), 20_000_500), small);
+    assert_ne!(row.ceiling_of(&edit(0), 1_000), small);
 }
 
 #[test]
