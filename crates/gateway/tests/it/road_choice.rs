@@ -116,6 +116,33 @@ async fn a_caller_without_patience_closes_no_target_to_others() {
     assert_eq!(got.said(), "hi", "{}", got.text());
 }
 
+/// Opens where half of two tries failed.
+fn strict() -> BreakerRules {
+    BreakerRules {
+        minimum: 2,
+        ..BreakerRules::default()
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_its_own_caller_cuts_short_closes_no_target_to_others() {
+    let stalls = json!({ "stall_inside": { "after_events": 3 } });
+    let once = json!({ "rules": [{ "do": stalls, "times": 4 }] });
+    let slow = scripted(once).await;
+    let mut own = model(vec![echo("a", CHAT, &slow)]);
+    own.breaker = strict();
+    let road = Road::with(own);
+    for _ in 0..4 {
+        let hasty = Ask::either(CHAT, true, "one two three four");
+        let hasty = hasty.header("x-bondgate-timeout-ms", "150");
+        let got = hasty.send(&road).await;
+        assert_eq!(got.status, 200, "{}", got.text());
+        assert!(got.text().contains("`total` timeout"), "{}", got.text());
+    }
+    let got = Ask::new(CHAT, "hi").send(&road).await;
+    assert_eq!(got.said(), "hi", "{}", got.text());
+}
+
 #[tokio::test]
 async fn an_absurd_retry_after_takes_no_target_out_for_ever() {
     for absurd in ["999999999999", "Wed, 01 Jan 9997 00:00:00 GMT", "1e300"] {
