@@ -33,7 +33,7 @@ use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::Gear;
 use crate::reasoning::Keeper;
 use crate::reserve::{Reserved, tier_asked};
-use crate::route::{Move, Route, Wait};
+use crate::route::{Move, Route, Wait, names_kept};
 use crate::speech::Speech;
 use crate::translation::{self, Translation};
 use crate::upstream::UpstreamBody;
@@ -302,7 +302,8 @@ impl One<'_> {
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.
             let reading = refused(response, self.target, (&shared.memory, shared.now_ms()));
-            return Err(Box::pin(reading).await);
+            let screened = &self.outgoing.planned().screened;
+            return Err(Box::pin(reading).await.weighed(|| names_kept(screened)));
         }
         if let Some(encoding) = response
             .headers()

@@ -11,6 +11,8 @@ use policy::failure::{AttemptFailure, Next};
 use policy::model::{Model, Recovery, Target};
 use policy::plan::Plan;
 
+use crate::screen::Screened;
+
 /// Where a request is on its plan.
 pub(crate) struct Route {
     model: Arc<Model>,
@@ -62,6 +64,16 @@ const STATEFUL: [Need; 4] = [
     Need::ServerState,
     Need::Background,
 ];
+
+/// Whether the request names what its provider keeps or runs, by its head or by a word in its body.
+#[must_use]
+pub(crate) fn names_kept(screened: &Screened) -> bool {
+    let admitted = &screened.admitted;
+    let needs = &admitted.head.needs;
+    let server = admitted.call.speech.dialect.server();
+    STATEFUL.into_iter().any(|need| needs.has(need))
+        || server.media(&screened.body.bytes).unbounded.is_some()
+}
 
 impl Route {
     /// The start of a plan, for a request with these needs.

@@ -143,6 +143,42 @@ async fn a_stream_that_its_own_caller_cuts_short_closes_no_target_to_others() {
     assert_eq!(got.said(), "hi", "{}", got.text());
 }
 
+/// A request that names a file which its provider may keep.
+fn with_file() -> Ask {
+    let file = json!({ "type": "file", "file": { "file_id": "file-none" } });
+    let said = json!([{ "role": "user", "content": [{ "type": "text", "text": "hi" }, file] }]);
+    Ask::new(CHAT, "hi").with("messages", said)
+}
+
+#[tokio::test]
+async fn a_file_that_one_caller_names_closes_neither_target_nor_credential_to_others() {
+    for code in [403, 404] {
+        let refusing = json!({ "rules": [{ "do": status(code), "times": 4 }] });
+        let strict_one = scripted(refusing).await;
+        let mut own = model(vec![echo("a", CHAT, &strict_one)]);
+        own.breaker = quick();
+        let road = Road::with(own);
+        for _ in 0..4 {
+            let got = with_file().send(&road).await;
+            assert_error(CHAT, &got, 502, "provider_failed");
+        }
+        let got = Ask::new(CHAT, "hi").send(&road).await;
+        assert_eq!(got.said(), "hi", "{code}: {}", got.text());
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_forbidden_what_anybody_may_ask_is_put_aside() {
+    let strict_one = faulty(status(403)).await;
+    let road = Road::to(vec![echo("a", CHAT, &strict_one)]);
+    for _ in 0..3 {
+        let got = Ask::new(CHAT, "hi").send(&road).await;
+        assert_error(CHAT, &got, 502, "provider_failed");
+    }
+    let got = Ask::new(CHAT, "hi").send(&road).await;
+    assert_error(CHAT, &got, 503, "no_target");
+}
+
 #[tokio::test]
 async fn an_absurd_retry_after_takes_no_target_out_for_ever() {
     for absurd in ["999999999999", "Wed, 01 Jan 9997 00:00:00 GMT", "1e300"] {
