@@ -90,7 +90,7 @@ async fn all_attempts(
     let admitted = &reserved.planned.screened.admitted;
     let nested = is_retry(&admitted.call.headers);
     let tries = Tries::of(&shared.choice, exchange.snapshot.retries, nested);
-    let mut route = Route::new(&reserved.planned.plan, &admitted.head.needs);
+    let mut route = Route::new(&reserved.planned.plan, admitted);
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped, shared.clone());
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
@@ -136,6 +136,9 @@ async fn all_attempts(
                     }
                     Err(failed) => {
                         let another_key = outgoing.after(key, &target, failed.kind);
+                        if failed.kind.may_be_billed() && names_kept(&outgoing.planned().screened) {
+                            route.ask_once();
+                        }
                         let next = route.after(failed.kind, another_key, failed.retry_after);
                         ends.last = Some(failed);
                         next

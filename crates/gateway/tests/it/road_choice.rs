@@ -341,6 +341,34 @@ async fn what_a_provider_does_beside_its_answer_is_not_asked_for_twice() {
     assert_eq!((bad.seen().len(), good.seen().len()), (1, 0));
 }
 
+#[tokio::test]
+async fn what_a_provider_runs_or_keeps_is_asked_for_once_in_every_dialect() {
+    let messages = Dialect::AnthropicMessages;
+    let hosted = json!([{ "type": "web_search_20250305", "name": "web_search" }]);
+    let servers = json!([{ "type": "url", "url": "https://x.example", "name": "x" }]);
+    let asks = [
+        (messages, Ask::new(messages, "hi").with("tools", hosted)),
+        (messages, Ask::new(messages, "hi").with("mcp_servers", servers)),
+        (
+            CHAT,
+            Ask::new(CHAT, "hi").with("tools", json!([{ "type": "browser_search" }])),
+        ),
+        (CHAT, Ask::new(CHAT, "hi").with("web_search_options", json!({}))),
+        (CHAT, with_file()),
+        (
+            Dialect::OpenaiResponses,
+            Ask::new(Dialect::OpenaiResponses, "hi").with("store", json!(true)),
+        ),
+    ];
+    for (dialect, ask) in asks {
+        let (bad, good) = (faulty(json!({ "hang_up": {} })).await, sim().await);
+        let road = Road::to(vec![echo("a", dialect, &bad), echo("b", dialect, &good)]);
+        let got = ask.send(&road).await;
+        assert_error(dialect, &got, 502, "provider_failed");
+        assert_eq!((bad.seen().len(), good.seen().len()), (1, 0));
+    }
+}
+
 fn balanced(balance: Balance, targets: Vec<Arc<Target>>) -> Model {
     Model {
         balance,
