@@ -153,7 +153,9 @@ fn with_file() -> Ask {
 #[tokio::test]
 async fn a_file_that_one_caller_names_closes_neither_target_nor_credential_to_others() {
     for code in [403, 404] {
-        let refusing = json!({ "rules": [{ "do": status(code), "times": 4 }] });
+        let said = r#"{"error":{"message":"No such file: file-none","type":"x"}}"#;
+        let refusal = json!({ "status": { "status": code, "body": said } });
+        let refusing = json!({ "rules": [{ "do": refusal, "times": 4 }] });
         let strict_one = scripted(refusing).await;
         let mut own = model(vec![echo("a", CHAT, &strict_one)]);
         own.breaker = quick();
@@ -348,12 +350,18 @@ async fn what_a_provider_runs_or_keeps_is_asked_for_once_in_every_dialect() {
     let servers = json!([{ "type": "url", "url": "https://x.example", "name": "x" }]);
     let asks = [
         (messages, Ask::new(messages, "hi").with("tools", hosted)),
-        (messages, Ask::new(messages, "hi").with("mcp_servers", servers)),
+        (
+            messages,
+            Ask::new(messages, "hi").with("mcp_servers", servers),
+        ),
         (
             CHAT,
             Ask::new(CHAT, "hi").with("tools", json!([{ "type": "browser_search" }])),
         ),
-        (CHAT, Ask::new(CHAT, "hi").with("web_search_options", json!({}))),
+        (
+            CHAT,
+            Ask::new(CHAT, "hi").with("web_search_options", json!({})),
+        ),
         (CHAT, with_file()),
         (
             Dialect::OpenaiResponses,

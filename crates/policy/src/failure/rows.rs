@@ -12,8 +12,8 @@
 
 use super::AttemptFailure;
 use super::AttemptFailure::{
-    Ambiguous, BadRequest, ContentPolicy, ContextWindow, Credential, Exhausted, MidStream, ModelGone,
-    Overloaded, RateLimited,
+    Ambiguous, BadRequest, ContentPolicy, ContextWindow, Credential, Exhausted, MidStream,
+    ModelGone, Overloaded, RateLimited,
 };
 use super::table::{Match, Meaning, Of, Row, Says};
 
@@ -172,7 +172,10 @@ pub const ROWS: &[Row] = &[
     // Which guardrail is applied is the request's word.
     dialect(
         "bedrock-converse",
-        Says::Sentence("User: ", " is not authorized to perform: bedrock:ApplyGuardrail"),
+        Says::Sentence(
+            "User: ",
+            " is not authorized to perform: bedrock:ApplyGuardrail",
+        ),
         BadRequest,
     ),
     dialect(

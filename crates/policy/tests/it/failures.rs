@@ -316,13 +316,15 @@ fn what_a_request_names_itself_is_told_from_its_model_and_its_credential() {
         (read.kind, read.vague)
     };
     let google = |code: u16, status: &str, message: &str| {
-        let body = format!(
-            r#"{{"error":{{"code":{code},"message":"{message}","status":"{status}"}}}}"#
-        );
+        let body =
+            format!(r#"{{"error":{{"code":{code},"message":"{message}","status":"{status}"}}}}"#);
         vague("gemini", GEMINI, code, &body)
     };
     let no_file = "You do not have permission to access the File none or it may not exist.";
-    assert_eq!(google(403, "PERMISSION_DENIED", no_file), (Credential, true));
+    assert_eq!(
+        google(403, "PERMISSION_DENIED", no_file),
+        (Credential, true)
+    );
     let no_model = "models/none is not found for API version v1beta";
     assert_eq!(google(404, "NOT_FOUND", no_model), (ModelGone, false));
     let anthropic = |message: &str| {
