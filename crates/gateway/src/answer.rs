@@ -78,6 +78,8 @@ pub(crate) struct Failed {
     pub kind: AttemptFailure,
     /// Whether it says something of the credential at this target alone.
     pub at_target: bool,
+    /// Whether it speaks against nobody: something that the request names may be its cause.
+    pub vague: bool,
     /// In a clause that a client may read.
     pub why: String,
     /// What the provider said.
@@ -97,6 +99,7 @@ impl Failed {
         Self {
             kind,
             at_target: false,
+            vague: false,
             why: why.into(),
             said: None,
             retry_after: None,
@@ -143,6 +146,16 @@ impl Failed {
 }
 
 impl Failed {
+    /// The same, of a request that may name what its provider keeps. A credential that is forbidden
+    /// what names nothing of the kind is to blame for it; a model is only where its name is told.
+    #[must_use]
+    pub(crate) fn weighed(mut self, names_kept: impl FnOnce() -> bool) -> Self {
+        self.vague = self.vague && (self.kind != AttemptFailure::Credential || names_kept());
+        self
+    }
+}
+
+impl Failed {
     /// An answer that had begun broke; where the provider said why, its words say what that means.
     #[must_use]
     pub(crate) fn broken(broken: Break, target: &Target) -> Self {
@@ -156,6 +169,7 @@ impl Failed {
         let meaning = classify(&signs(target, Phase::Answer, &error));
         Self {
             at_target: meaning.at_target,
+            vague: meaning.vague,
             said: Some(Box::new(ProviderSaid {
                 status: 502,
                 error: *error,
@@ -276,6 +290,7 @@ pub(crate) async fn refused(
     };
     Failed {
         at_target: meaning.at_target,
+        vague: meaning.vague,
         retry_after: reset::after(&said, &error, now_ms),
         said: Some(Box::new(ProviderSaid { status, error })),
         ..Failed::new(meaning.kind, why)

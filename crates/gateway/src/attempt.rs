@@ -33,7 +33,7 @@ use crate::outgoing::{Encoded, Outgoing};
 use crate::pump::Gear;
 use crate::reasoning::Keeper;
 use crate::reserve::{Reserved, tier_asked};
-use crate::route::{Move, Route, Wait};
+use crate::route::{Move, Route, Wait, names_kept};
 use crate::speech::Speech;
 use crate::translation::{self, Translation};
 use crate::upstream::UpstreamBody;
@@ -90,7 +90,7 @@ async fn all_attempts(
     let admitted = &reserved.planned.screened.admitted;
     let nested = is_retry(&admitted.call.headers);
     let tries = Tries::of(&shared.choice, exchange.snapshot.retries, nested);
-    let mut route = Route::new(&reserved.planned.plan, &admitted.head.needs);
+    let mut route = Route::new(&reserved.planned.plan, admitted);
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped, shared.clone());
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
@@ -136,6 +136,9 @@ async fn all_attempts(
                     }
                     Err(failed) => {
                         let another_key = outgoing.after(key, &target, failed.kind);
+                        if failed.kind.may_be_billed() && names_kept(&outgoing.planned().screened) {
+                            route.ask_once();
+                        }
                         let next = route.after(failed.kind, another_key, failed.retry_after);
                         ends.last = Some(failed);
                         next
@@ -302,7 +305,8 @@ impl One<'_> {
         if !response.status().is_success() {
             // Boxed: it is rare and has a timer, and every attempt would carry it.
             let reading = refused(response, self.target, (&shared.memory, shared.now_ms()));
-            return Err(Box::pin(reading).await);
+            let screened = &self.outgoing.planned().screened;
+            return Err(Box::pin(reading).await.weighed(|| names_kept(screened)));
         }
         if let Some(encoding) = response
             .headers()

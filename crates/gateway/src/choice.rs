@@ -105,7 +105,7 @@ pub(crate) fn failed(shared: &Shared, model: &Model, (attempt, why): (&mut Attem
     // What a caller has no time for says nothing of the target, or it could close it to all.
     let patience = model.timeouts.first_token.min(model.timeouts.total);
     let cut_short = why.timed_out == Some(TOTAL) && attempt.took < patience;
-    if why.ours.is_some() || cut_short {
+    if why.ours.is_some() || why.vague || cut_short {
         attempt.ticket = None;
         return;
     }

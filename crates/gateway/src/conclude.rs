@@ -70,6 +70,7 @@ pub(crate) fn conclude(ends: Ends, exchange: &Exchange, model: &Model, choice: &
     let Failed {
         kind,
         at_target: _,
+        vague: _,
         why: _,
         said,
         retry_after,

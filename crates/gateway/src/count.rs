@@ -105,7 +105,7 @@ async fn counted(
     let admitted = &planned.screened.admitted;
     let nested = is_retry(&admitted.call.headers);
     let tries = Tries::of(&shared.choice, exchange.snapshot.retries, nested);
-    let mut route = Route::new(&planned.plan, &admitted.head.needs);
+    let mut route = Route::new(&planned.plan, admitted);
     let mut outgoing = Outgoing::new(planned, None, Arc::clone(&shared));
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {

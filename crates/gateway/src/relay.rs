@@ -404,6 +404,10 @@ fn broke(mut failed: Failed, exchange: &mut Exchange) -> Failure {
         attempt.why.clone_from(&failed.why);
         attempt.used = std::mem::take(&mut exchange.used);
         attempt.told().clone_into(&mut told);
+        // What is ours, and how long all of it may take, says nothing of a target that was answering.
+        if failed.ours.is_some() || failed.vague || failed.timed_out == Some(TOTAL) {
+            attempt.ticket = None;
+        }
     }
     if let Some(ours) = failed.ours {
         return *ours;

@@ -6,10 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dialect::Spoken;
 use dialect::needs::{Need, Needs};
 use policy::failure::{AttemptFailure, Next};
 use policy::model::{Model, Recovery, Target};
 use policy::plan::Plan;
+
+use crate::admit::Admitted;
+use crate::screen::Screened;
 
 /// Where a request is on its plan.
 pub(crate) struct Route {
@@ -22,6 +26,8 @@ pub(crate) struct Route {
     attempts: u32,
     /// Whether the one further attempt that may be billed has been used.
     rebilled: bool,
+    /// The dialect in which the client asks its provider to keep the answer, if it does.
+    stores: Option<Spoken>,
     /// Whether the special fallbacks were entered, which happens once.
     diverted: bool,
 }
@@ -63,10 +69,23 @@ const STATEFUL: [Need; 4] = [
     Need::Background,
 ];
 
+/// Whether the request names what its provider keeps or runs, by its head or by a word in its body.
+#[must_use]
+pub(crate) fn names_kept(screened: &Screened) -> bool {
+    let admitted = &screened.admitted;
+    let server = admitted.call.speech.dialect.server();
+    is_stateful(&admitted.head.needs) || server.media(&screened.body.bytes).unbounded.is_some()
+}
+
+fn is_stateful(needs: &Needs) -> bool {
+    STATEFUL.into_iter().any(|need| needs.has(need))
+}
+
 impl Route {
-    /// The start of a plan, for a request with these needs.
+    /// The start of a plan for a request.
     #[must_use]
-    pub(crate) fn new(plan: &Plan, needs: &Needs) -> Self {
+    pub(crate) fn new(plan: &Plan, admitted: &Admitted) -> Self {
+        let head = &admitted.head;
         Self {
             model: Arc::clone(&plan.model),
             targets: plan
@@ -77,7 +96,8 @@ impl Route {
             at: 0,
             tries_here: 0,
             attempts: 0,
-            rebilled: STATEFUL.into_iter().any(|need| needs.has(need)),
+            rebilled: is_stateful(&head.needs),
+            stores: head.stores.then_some(admitted.call.speech.dialect),
             diverted: false,
         }
     }
@@ -129,7 +149,7 @@ impl Route {
             return NOW;
         }
         if failure.may_be_billed() {
-            if self.model.recovery == Recovery::Off || self.rebilled {
+            if self.model.recovery == Recovery::Off || self.rebilled || self.may_be_kept(failure) {
                 return Move::Stop;
             }
             self.rebilled = true;
@@ -144,6 +164,17 @@ impl Route {
             Next::ContentPolicy => self.divert(self.model.fallback.content_policy.clone()),
             Next::Nothing => Move::Stop,
         }
+    }
+
+    /// Nothing of the request is asked for twice where it may already be under way.
+    pub(crate) fn ask_once(&mut self) {
+        self.rebilled = true;
+    }
+
+    /// Whether the target at hand may have made an answer that it keeps, and nobody saw.
+    fn may_be_kept(&self, failure: AttemptFailure) -> bool {
+        let spoken = self.target().map(|target| target.provider.spoken());
+        failure == AttemptFailure::Ambiguous && self.stores.is_some() && self.stores == spoken
     }
 
     fn onward(&mut self) -> Option<Move> {

@@ -64,12 +64,13 @@ pub(super) fn words(request: &Request) -> &'static Words {
 }
 
 /// Members that the head reads, and which may therefore stand only once.
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "model",
     "messages",
     "max_tokens",
     "stream",
     "tools",
+    "mcp_servers",
     "thinking",
     "output_config",
     "output_format",
@@ -128,10 +129,17 @@ fn head_member(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<()
             head.max_output_tokens = Some(member.u64()?);
         }
         "stream" => head.stream = member.bool()?,
-        "tools" => member.array(|_, tool| {
-            head.needs.add(Need::Tools);
-            tool.skip().map(drop)
-        })?,
+        "tools" => member.array(|_, tool| head_tool(head, tool))?,
+        "mcp_servers" => {
+            if member.peek()? == Kind::Array {
+                let needs = &mut head.needs;
+                return member.array(|_, server| {
+                    needs.add(Need::HostedTools);
+                    server.skip().map(drop)
+                });
+            }
+            member.skip()?;
+        }
         "thinking" => {
             if kind_of(member)? != "disabled" {
                 head.needs.add(Need::Reasoning);
@@ -161,6 +169,29 @@ fn head_member(head: &mut Head, key: &str, member: &mut Reader<'_>) -> Result<()
             member.skip()?;
         }
     }
+    Ok(())
+}
+
+/// Tools of Anthropic's that the application runs itself; all others of its own it runs.
+const RUN_BY_CLIENTS: [&str; 5] = ["custom", "bash_", "text_editor_", "computer_", "memory_"];
+
+fn head_tool(head: &mut Head, tool: &mut Reader<'_>) -> Result<(), Invalid> {
+    let mut need = Need::Tools;
+    if tool.peek()? != Kind::Object {
+        tool.skip()?;
+    } else {
+        tool.object(|key, member| {
+            if key != "type" || member.peek()? != Kind::String {
+                return member.skip().map(drop);
+            }
+            let kind = member.string()?;
+            if !RUN_BY_CLIENTS.iter().any(|own| kind.starts_with(own)) {
+                need = Need::HostedTools;
+            }
+            Ok(())
+        })?;
+    }
+    head.needs.add(need);
     Ok(())
 }
 

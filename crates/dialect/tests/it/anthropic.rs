@@ -122,6 +122,18 @@ fn the_head_sees_what_a_target_must_be_able_to_do() {
     let needs = [
         (r#", "tools": [{"name": "f"}]"#, Need::Tools),
         (
+            r#", "tools": [{"type": "bash_20250124", "name": "bash"}]"#,
+            Need::Tools,
+        ),
+        (
+            r#", "tools": [{"name": "s", "type": "web_search_20250305"}]"#,
+            Need::HostedTools,
+        ),
+        (
+            r#", "mcp_servers": [{"type": "url", "url": "x"}]"#,
+            Need::HostedTools,
+        ),
+        (
             r#", "thinking": {"budget_tokens": 9, "type": "enabled"}"#,
             Need::Reasoning,
         ),

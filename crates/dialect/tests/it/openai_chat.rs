@@ -131,6 +131,14 @@ fn a_head_says_what_a_request_needs() {
             Need::Candidates
         ]
     );
+    for hosted in [
+        r#""tools":[{"type":"browser_search"}]"#,
+        r#""web_search_options":{}"#,
+    ] {
+        let body = format!(r#"{{"model":"a","messages":[],{hosted}}}"#);
+        let needs = server().head(body.as_bytes()).unwrap().needs;
+        assert!(needs.iter().eq([Need::HostedTools]), "{hosted}");
+    }
     let none = br#"{"model":"a","messages":[],"tools":[],"n":1,"logprobs":false,
         "response_format":{"type":"text"},"reasoning_effort":"none"}"#;
     assert_eq!(server().head(none).unwrap().needs.iter().count(), 0);

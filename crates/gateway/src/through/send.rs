@@ -274,9 +274,13 @@ impl One<'_> {
             Collected::Long(..) => return Err(unread()),
         };
         let said = codec.decode_failure(&bytes);
-        let kind = meaning(target, &parts, &said).kind;
+        let meaning = meaning(target, &parts, &said);
         if let Some(attempt) = exchange.attempts.last_mut() {
-            attempt.failure = Some(kind);
+            attempt.failure = Some(meaning.kind);
+            // The path alone may name what nobody has.
+            if meaning.vague {
+                attempt.ticket = None;
+            }
             let why = format!("status {}: {}", parts.status.as_u16(), said.message);
             attempt.why = conceal(target, why);
         }

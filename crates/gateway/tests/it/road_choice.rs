@@ -116,6 +116,71 @@ async fn a_caller_without_patience_closes_no_target_to_others() {
     assert_eq!(got.said(), "hi", "{}", got.text());
 }
 
+/// Opens where half of two tries failed.
+fn strict() -> BreakerRules {
+    BreakerRules {
+        minimum: 2,
+        ..BreakerRules::default()
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_its_own_caller_cuts_short_closes_no_target_to_others() {
+    let stalls = json!({ "stall_inside": { "after_events": 3 } });
+    let once = json!({ "rules": [{ "do": stalls, "times": 4 }] });
+    let slow = scripted(once).await;
+    let mut own = model(vec![echo("a", CHAT, &slow)]);
+    own.breaker = strict();
+    let road = Road::with(own);
+    for _ in 0..4 {
+        let hasty = Ask::either(CHAT, true, "one two three four");
+        let hasty = hasty.header("x-bondgate-timeout-ms", "150");
+        let got = hasty.send(&road).await;
+        assert_eq!(got.status, 200, "{}", got.text());
+        assert!(got.text().contains("`total` timeout"), "{}", got.text());
+    }
+    let got = Ask::new(CHAT, "hi").send(&road).await;
+    assert_eq!(got.said(), "hi", "{}", got.text());
+}
+
+/// A request that names a file which its provider may keep.
+fn with_file() -> Ask {
+    let file = json!({ "type": "file", "file": { "file_id": "file-none" } });
+    let said = json!([{ "role": "user", "content": [{ "type": "text", "text": "hi" }, file] }]);
+    Ask::new(CHAT, "hi").with("messages", said)
+}
+
+#[tokio::test]
+async fn a_file_that_one_caller_names_closes_neither_target_nor_credential_to_others() {
+    for code in [403, 404] {
+        let said = r#"{"error":{"message":"No such file: file-none","type":"x"}}"#;
+        let refusal = json!({ "status": { "status": code, "body": said } });
+        let refusing = json!({ "rules": [{ "do": refusal, "times": 4 }] });
+        let strict_one = scripted(refusing).await;
+        let mut own = model(vec![echo("a", CHAT, &strict_one)]);
+        own.breaker = quick();
+        let road = Road::with(own);
+        for _ in 0..4 {
+            let got = with_file().send(&road).await;
+            assert_error(CHAT, &got, 502, "provider_failed");
+        }
+        let got = Ask::new(CHAT, "hi").send(&road).await;
+        assert_eq!(got.said(), "hi", "{code}: {}", got.text());
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_forbidden_what_anybody_may_ask_is_put_aside() {
+    let strict_one = faulty(status(403)).await;
+    let road = Road::to(vec![echo("a", CHAT, &strict_one)]);
+    for _ in 0..3 {
+        let got = Ask::new(CHAT, "hi").send(&road).await;
+        assert_error(CHAT, &got, 502, "provider_failed");
+    }
+    let got = Ask::new(CHAT, "hi").send(&road).await;
+    assert_error(CHAT, &got, 503, "no_target");
+}
+
 #[tokio::test]
 async fn an_absurd_retry_after_takes_no_target_out_for_ever() {
     for absurd in ["999999999999", "Wed, 01 Jan 9997 00:00:00 GMT", "1e300"] {
@@ -276,6 +341,40 @@ async fn what_a_provider_does_beside_its_answer_is_not_asked_for_twice() {
         .await;
     assert_error(responses, &got, 502, "provider_failed");
     assert_eq!((bad.seen().len(), good.seen().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_a_provider_runs_or_keeps_is_asked_for_once_in_every_dialect() {
+    let messages = Dialect::AnthropicMessages;
+    let hosted = json!([{ "type": "web_search_20250305", "name": "web_search" }]);
+    let servers = json!([{ "type": "url", "url": "https://x.example", "name": "x" }]);
+    let asks = [
+        (messages, Ask::new(messages, "hi").with("tools", hosted)),
+        (
+            messages,
+            Ask::new(messages, "hi").with("mcp_servers", servers),
+        ),
+        (
+            CHAT,
+            Ask::new(CHAT, "hi").with("tools", json!([{ "type": "browser_search" }])),
+        ),
+        (
+            CHAT,
+            Ask::new(CHAT, "hi").with("web_search_options", json!({})),
+        ),
+        (CHAT, with_file()),
+        (
+            Dialect::OpenaiResponses,
+            Ask::new(Dialect::OpenaiResponses, "hi").with("store", json!(true)),
+        ),
+    ];
+    for (dialect, ask) in asks {
+        let (bad, good) = (faulty(json!({ "hang_up": {} })).await, sim().await);
+        let road = Road::to(vec![echo("a", dialect, &bad), echo("b", dialect, &good)]);
+        let got = ask.send(&road).await;
+        assert_error(dialect, &got, 502, "provider_failed");
+        assert_eq!((bad.seen().len(), good.seen().len()), (1, 0));
+    }
 }
 
 fn balanced(balance: Balance, targets: Vec<Arc<Target>>) -> Model {

@@ -12,8 +12,8 @@
 
 use super::AttemptFailure;
 use super::AttemptFailure::{
-    Ambiguous, ContentPolicy, ContextWindow, Credential, Exhausted, MidStream, ModelGone,
-    Overloaded, RateLimited,
+    Ambiguous, BadRequest, ContentPolicy, ContextWindow, Credential, Exhausted, MidStream,
+    ModelGone, Overloaded, RateLimited,
 };
 use super::table::{Match, Meaning, Of, Row, Says};
 
@@ -25,6 +25,7 @@ const fn row(of: Of, statuses: &'static [u16], says: Says, kind: AttemptFailure)
         means: Meaning {
             kind,
             at_target: false,
+            vague: false,
         },
     }
 }
@@ -135,10 +136,47 @@ pub const ROWS: &[Row] = &[
         ),
         ContextWindow,
     ),
+    row(
+        Of::Dialect("anthropic-messages"),
+        &[404],
+        Says::Sentence("model: ", ""),
+        ModelGone,
+    ),
+    row(
+        Of::Dialect("gemini"),
+        &[404],
+        Says::Sentence("models/", " is not found"),
+        ModelGone,
+    ),
+    row(
+        Of::Dialect("gemini"),
+        &[404],
+        Says::Sentence("Publisher Model ", ""),
+        ModelGone,
+    ),
     dialect(
         "bedrock-converse",
         Says::Sentence("The provided model identifier is invalid.", ""),
         ModelGone,
+    ),
+    dialect(
+        "bedrock-converse",
+        Says::Sentence("Could not resolve the foundation model from ", ""),
+        ModelGone,
+    ),
+    dialect(
+        "bedrock-converse",
+        Says::Sentence("This model version has reached the end of its life.", ""),
+        ModelGone,
+    ),
+    // Which guardrail is applied is the request's word.
+    dialect(
+        "bedrock-converse",
+        Says::Sentence(
+            "User: ",
+            " is not authorized to perform: bedrock:ApplyGuardrail",
+        ),
+        BadRequest,
     ),
     dialect(
         "bedrock-converse",
@@ -164,6 +202,7 @@ pub const ROWS: &[Row] = &[
         means: Meaning {
             kind: Exhausted,
             at_target: true,
+            vague: false,
         },
     },
     // A limit after which no retry helps is none that passes.
@@ -214,10 +253,28 @@ pub const ROWS: &[Row] = &[
             "model_not_found",
             "model_decommissioned",
             "DeploymentNotFound",
-            "ResourceNotFoundException",
         ],
         ModelGone,
     ),
+    // The beginnings say that it is the model: names that a request chose come behind them.
+    row(Of::All, &[404], Says::Sentence("The model ", ""), ModelGone),
+    row(
+        Of::All,
+        &[404],
+        Says::Sentence("model '", "' not found"),
+        ModelGone,
+    ),
+    // The resource may be the model, or a guardrail that the request names.
+    Row {
+        of: Of::All,
+        statuses: &[],
+        says: Says::Word(&["ResourceNotFoundException"]),
+        means: Meaning {
+            kind: ModelGone,
+            at_target: false,
+            vague: true,
+        },
+    },
     // Google says `API_KEY_INVALID` with 400, AWS that a token has expired.
     words(
         &[
@@ -239,6 +296,7 @@ pub const ROWS: &[Row] = &[
         means: Meaning {
             kind: Credential,
             at_target: true,
+            vague: true,
         },
     },
     // AWS names exceptions, in mid-stream with a small letter and without a status.

@@ -44,6 +44,8 @@ pub struct Meaning {
     pub kind: AttemptFailure,
     /// Whether it says something of the credential at that target alone, not of all that it may use.
     pub at_target: bool,
+    /// Whether its cause may as well be something that the request itself names, such as a file.
+    pub vague: bool,
 }
 
 /// One row.
@@ -110,6 +112,7 @@ pub fn classify(signs: &Signs<'_>) -> Meaning {
             kind: by_phase(signs.phase),
             // What is forbidden here may be allowed elsewhere.
             at_target: signs.phase == Phase::Head(403),
+            vague: matches!(signs.phase, Phase::Head(403 | 404)),
         });
     match (signs.phase, found.kind) {
         // The answer had begun: what has no room for the rest of it broke it.

@@ -173,6 +173,15 @@ impl Breaker {
         }
     }
 
+    /// The try that was entered as good at that time broke later on: it will be entered as that instead.
+    pub fn take_back(&mut self, then: Duration, rules: &BreakerRules) {
+        let tick = tick(then, rules);
+        let mut slots = self.slots.iter_mut();
+        if let Some(slot) = slots.find(|slot| slot.tick == tick) {
+            slot.tries = slot.tries.saturating_sub(1).max(slot.failures);
+        }
+    }
+
     fn count(&mut self, now: Duration, failures: u32, rules: &BreakerRules) {
         let tick = tick(now, rules);
         let at = usize::try_from(tick % SLOTS as u128).unwrap_or_default();

@@ -183,6 +183,7 @@ impl Health {
             target: target.number(),
             credential,
             probe: gate == Gate::Probe,
+            answered: None,
         })
     }
 
@@ -197,12 +198,13 @@ impl Health {
             self.credentials.good(credential, ticket.target, now);
         }
         let probe = std::mem::take(&mut ticket.probe);
+        ticket.answered = (!probe).then_some(now);
         let mut state = ticket.known.state.lock();
         state.latency.observe(now, took);
         state.breaker.end((now, probe), End::Good, rules)
     }
 
-    /// A try failed.
+    /// A try failed; one that broke after it had begun to answer counts as that alone.
     pub fn failed(
         &self,
         ticket: &mut Ticket,
@@ -224,6 +226,9 @@ impl Health {
         let mut state = ticket.known.state.lock();
         if let End::Bad { .. } = end {
             state.latency.at_least(now, failed.took);
+        }
+        if let Some(then) = ticket.answered.take() {
+            state.breaker.take_back(then, rules);
         }
         let change = state.breaker.end((now, probe), end, rules);
         Found { closed, change }
@@ -363,6 +368,8 @@ pub struct Ticket {
     target: u64,
     credential: Option<u64>,
     probe: bool,
+    /// When it began to answer, where that was counted.
+    answered: Option<Duration>,
 }
 
 impl Ticket {

@@ -310,6 +310,38 @@ fn a_quota_of_a_day_is_used_up_for_its_model_and_one_of_a_minute_is_not() {
 }
 
 #[test]
+fn what_a_request_names_itself_is_told_from_its_model_and_its_credential() {
+    let vague = |provider, dialect, status, body: &str| {
+        let read = read(provider, dialect, (status, body));
+        (read.kind, read.vague)
+    };
+    let google = |code: u16, status: &str, message: &str| {
+        let body =
+            format!(r#"{{"error":{{"code":{code},"message":"{message}","status":"{status}"}}}}"#);
+        vague("gemini", GEMINI, code, &body)
+    };
+    let no_file = "You do not have permission to access the File none or it may not exist.";
+    assert_eq!(
+        google(403, "PERMISSION_DENIED", no_file),
+        (Credential, true)
+    );
+    let no_model = "models/none is not found for API version v1beta";
+    assert_eq!(google(404, "NOT_FOUND", no_model), (ModelGone, false));
+    let anthropic = |message: &str| {
+        let body = format!(
+            r#"{{"type":"error","error":{{"type":"not_found_error","message":"{message}"}}}}"#
+        );
+        vague("anthropic", MESSAGES, 404, &body)
+    };
+    assert_eq!(anthropic("model: claude-none"), (ModelGone, false));
+    assert_eq!(anthropic("File not found: model: x"), (ModelGone, true));
+    let engine = r#"{"error":{"message":"The model `m` does not exist.","type":"NotFoundError"}}"#;
+    assert_eq!(vague("", CHAT, 404, engine), (ModelGone, false));
+    assert_eq!(vague("", CHAT, 404, ""), (ModelGone, true));
+    assert_eq!(vague("", CHAT, 401, ""), (Credential, false));
+}
+
+#[test]
 fn no_row_is_hidden_by_those_before_it() {
     for (at, row) in ROWS.iter().enumerate() {
         let said = format!("{row:?}");

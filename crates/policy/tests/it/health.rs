@@ -412,3 +412,20 @@ fn an_emptied_limit_is_not_tried_until_it_is_renewed() {
     );
     assert_eq!(health.standing(&target, s(6)), Standing::Well);
 }
+
+#[test]
+fn an_answer_that_breaks_is_one_try_that_failed() {
+    let (health, target) = (Health::default(), target("a", Vec::new()));
+    let rules = BreakerRules {
+        minimum: 4,
+        failures: 100,
+        ..rules()
+    };
+    let broken = failed(AttemptFailure::MidStream);
+    for n in 1..=4 {
+        let mut ticket = health.begin(&target, None, s(1)).unwrap();
+        health.answered(&mut ticket, (s(1), ms(1)), &rules);
+        let found = health.failed(&mut ticket, (s(1), &broken), &rules);
+        assert_eq!(found.change.is_some(), n == 4, "after {n}");
+    }
+}

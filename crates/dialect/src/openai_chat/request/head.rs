@@ -85,9 +85,13 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
         "tools" if reader.peek()? == Kind::Array => {
             let needs = &mut head.needs;
             reader.array(|_, tool| {
-                needs.add(Need::Tools);
-                tool.skip().map(drop)
+                needs.add(tool_need(tool)?);
+                Ok(())
             })?;
+        }
+        "web_search_options" if reader.peek()? == Kind::Object => {
+            head.needs.add(Need::HostedTools);
+            reader.skip()?;
         }
         "response_format" if reader.peek()? == Kind::Object => {
             let needs = &mut head.needs;
@@ -118,6 +122,24 @@ fn head_member(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<()
         }
     }
     Ok(())
+}
+
+/// What a tool asks for: some providers have tools that they run themselves.
+fn tool_need(tool: &mut Reader<'_>) -> Result<Need, Invalid> {
+    let mut need = Need::Tools;
+    if tool.peek()? != Kind::Object {
+        return tool.skip().map(|_| need);
+    }
+    tool.object(|key, member| {
+        if key != "type" || member.peek()? != Kind::String {
+            return member.skip().map(drop);
+        }
+        if !matches!(&*member.string()?, "function" | "custom") {
+            need = Need::HostedTools;
+        }
+        Ok(())
+    })?;
+    Ok(need)
 }
 
 fn head_limit(head: &mut Head, key: &str, reader: &mut Reader<'_>) -> Result<(), Invalid> {
