@@ -17,6 +17,7 @@ use policy::failure::{AttemptFailure, Failure};
 use policy::health::Ticket;
 use policy::model::{Model, Target};
 use policy::reset;
+use policy::secret::ProviderKey;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{
@@ -94,12 +95,8 @@ async fn all_attempts(
     let mut outgoing = Outgoing::new(reserved.planned, exchange.spend.clamped, shared.clone());
     let mut ends = Ends::new(&exchange.excluded);
     while let Some(target) = route.target().cloned() {
-        let next = match ready(
-            &shared,
-            &mut outgoing,
-            (&tries, &route, &target),
-            target.provider.spoken(),
-        ) {
+        let (spoken, at) = (target.provider.spoken(), (&tries, &route, &target));
+        let next = match ready(&shared, &mut outgoing, at, spoken) {
             Err(why) => {
                 ends.add(why);
                 route.pass()
@@ -130,16 +127,8 @@ async fn all_attempts(
                         let failure = *failure;
                         return Err(Refused { failure, exchange });
                     }
-                    Err(failed) if failed.timed_out == Some(TOTAL) => {
-                        ends.last = Some(failed);
-                        Move::Stop
-                    }
                     Err(failed) => {
-                        let another_key = outgoing.after(key, &target, failed.kind);
-                        if failed.kind.may_be_billed() && names_kept(&outgoing.planned().screened) {
-                            route.ask_once();
-                        }
-                        let next = route.after(failed.kind, another_key, failed.retry_after);
+                        let next = follow(&mut route, &mut outgoing, (key, &target), &failed);
                         ends.last = Some(failed);
                         next
                     }
@@ -153,6 +142,23 @@ async fn all_attempts(
     }
     let failure = conclude(ends, &exchange, &model, &shared.choice);
     Err(Refused { failure, exchange })
+}
+
+/// What follows a failed attempt at a target that was shown `key`.
+fn follow(
+    route: &mut Route,
+    outgoing: &mut Outgoing,
+    (key, target): (Option<Arc<ProviderKey>>, &Arc<Target>),
+    failed: &Failed,
+) -> Move {
+    if failed.timed_out == Some(TOTAL) {
+        return Move::Stop;
+    }
+    let another_key = outgoing.after(key, target, failed.kind);
+    if failed.kind.may_be_billed() && names_kept(&outgoing.planned().screened) {
+        route.ask_once();
+    }
+    route.after(failed.kind, another_key, failed.retry_after)
 }
 
 /// Whether the client's library says that it has sent the same before.

@@ -4,24 +4,18 @@
 //! byte of its body is read. A further path is a further row and nothing else.
 
 mod tasks;
+mod told;
 
 use dialect::task::Task;
 use dialect::{Dialect, Spoken};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use policy::failure::{Code, Failure};
 use policy::snapshot::Snapshot;
 
-use crate::through;
-
+use self::told::{below, named};
 use crate::stored_calls::StoredCall;
-
-const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
-const GOOGLES: [HeaderName; 2] = [
-    HeaderName::from_static("x-goog-api-key"),
-    HeaderName::from_static("x-goog-api-client"),
-];
-const SDK_NAME: HeaderName = HeaderName::from_static("x-fern-sdk-name");
+use crate::through;
 
 /// What a request asks for, and in which dialect it is answered.
 #[derive(Clone, Debug)]
@@ -70,6 +64,21 @@ pub(crate) struct Form {
 }
 
 impl Operation {
+    /// Which task of a model is asked for, and what path and query say of it.
+    #[must_use]
+    pub(crate) fn form(&self) -> (Task, Form) {
+        match self {
+            Operation::Chat(form) | Operation::CountTokens(form) => (Task::Chat, form.clone()),
+            Operation::Task(task, form) => (*task, form.clone()),
+            Operation::Models
+            | Operation::Model { .. }
+            | Operation::Through(_)
+            | Operation::Stored(_)
+            | Operation::Live
+            | Operation::Ready => (Task::Chat, Form::default()),
+        }
+    }
+
     /// The word in records.
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
@@ -331,21 +340,6 @@ static ROWS: &[Row] = &[
     },
 ];
 
-/// Below these paths a dialect's errors are expected, whether there is such a path or not.
-const BELOW: &[(&str, Dialect)] = &[
-    ("/v1/messages/", Dialect::AnthropicMessages),
-    ("/messages/", Dialect::AnthropicMessages),
-    ("/v1beta/", Dialect::Gemini),
-    ("/v1beta1/", Dialect::Gemini),
-    ("/v1/projects/", Dialect::Gemini),
-    ("/model/", Dialect::BedrockConverse),
-    ("/inference-profiles/", Dialect::BedrockConverse),
-    ("/v2/", Dialect::Cohere),
-    ("/v1/responses/", Dialect::OpenaiResponses),
-    ("/responses/", Dialect::OpenaiResponses),
-    ("/openai/v1/responses/", Dialect::OpenaiResponses),
-];
-
 impl Asked {
     /// The same, answered in what its provider speaks where it passes through to one.
     #[must_use]
@@ -478,30 +472,6 @@ fn between<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     let stands = path.strip_prefix(before)?.strip_suffix(after)?;
     let whole = name == "path" || !stands.contains('/');
     (whole && !stands.is_empty()).then_some(stands)
-}
-
-/// The dialect in which a client expects an answer where the path does not say: all of Anthropic's
-/// clients send a header of theirs, Google's show their key or their name in one, and Cohere's tell
-/// their name.
-fn named(headers: &HeaderMap) -> Spoken {
-    let sdk = headers.get(SDK_NAME).map(http::HeaderValue::as_bytes);
-    Spoken::of(if headers.contains_key(ANTHROPIC_VERSION) {
-        Dialect::AnthropicMessages
-    } else if GOOGLES.iter().any(|name| headers.contains_key(name)) {
-        Dialect::Gemini
-    } else if sdk.is_some_and(|name| name.starts_with(b"cohere")) {
-        Dialect::Cohere
-    } else {
-        Dialect::OpenaiChat
-    })
-}
-
-fn below(path: &str) -> Option<Spoken> {
-    if path.contains("/publishers/anthropic/") {
-        return Some(Spoken::VERTEX_PREDICT);
-    }
-    let found = BELOW.iter().find(|(root, _)| path.starts_with(root));
-    found.map(|(_, dialect)| Spoken::of(*dialect))
 }
 
 /// The path without the `/v1` of a base URL to which the client has added its own.

@@ -1,5 +1,7 @@
 //! The request as a target gets it: encoded, signed, with the headers that may go on.
 
+mod tasks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +9,9 @@ use bytes::Bytes;
 use dialect::chat;
 use dialect::codec::{Edits, TargetModel};
 use dialect::loss::{Fidelity, Loss, Losses};
-use dialect::task::vectors::{VectorCodec, VectorRequest};
+use dialect::task::vectors::VectorRequest;
 use dialect::task::{Task, Work};
-use dialect::{Dialect, Fitted, HeadersSaid, Spoken, Worn};
+use dialect::{Fitted, HeadersSaid, Spoken, Worn};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -130,7 +132,6 @@ impl Outgoing {
         };
         let screened = &self.planned.screened;
         let admitted = &screened.admitted;
-        let force_usage = admitted.head.stream && target.provider.quirks.stream_usage;
         let client = admitted.call.speech.dialect;
         if let Some(work) = &admitted.head.work {
             return if spoken.dialect().shares_tasks(client.dialect()) {
@@ -140,22 +141,9 @@ impl Outgoing {
             };
         }
         if spoken.dialect() == client.dialect() {
-            let edits = Edits {
-                model: &target.model,
-                force_usage,
-                max_output_tokens: self.clamp,
-            };
-            let fitted = fit(spoken, &self.planned, &edits)?;
-            return Ok(Encoded {
-                _room: room(memory, 0)?,
-                body: fitted.patch.splice(&screened.body.bytes).into(),
-                key,
-                same_dialect: true,
-                losses: Vec::new(),
-                moved: fitted.headers,
-                crossing: None,
-            });
+            return self.fitted(spoken, target, key, memory);
         }
+        let force_usage = self.forces_usage(target);
         let request = match &mut self.decoded {
             Some((request, _room)) => request,
             none => {
@@ -192,74 +180,35 @@ impl Outgoing {
         })
     }
 
-    /// A request of another task than chat, which goes on in its own words.
-    fn carried_on(
+    /// Whether the target is to tell what its stream used.
+    fn forces_usage(&self, target: &Target) -> bool {
+        let head = &self.planned.screened.admitted.head;
+        head.stream && target.provider.quirks.stream_usage
+    }
+
+    /// The client's own bytes, as a target of its dialect wants them.
+    fn fitted(
         &self,
-        work: &Work,
+        spoken: Spoken,
         target: &Target,
         key: Option<Arc<ProviderKey>>,
         memory: &Memory,
     ) -> Result<Encoded, Failure> {
-        let screened = &self.planned.screened;
-        let head = &screened.admitted.head;
-        let client = screened.admitted.call.speech.dialect.dialect();
         let edits = Edits {
             model: &target.model,
-            force_usage: head.stream && target.provider.quirks.stream_usage,
+            force_usage: self.forces_usage(target),
             max_output_tokens: self.clamp,
         };
-        let does = target.provider.does(work.task, client);
-        let Some(codec) = client.tasks().filter(|_| does) else {
-            return Err(no_target(target, "it does not do what is asked for"));
-        };
-        let patch = codec.patch(head, work, &edits);
+        let fitted = fit(spoken, &self.planned, &edits)?;
+        let body = &self.planned.screened.body.bytes;
         Ok(Encoded {
             _room: room(memory, 0)?,
-            body: patch.splice(&screened.body.bytes).into(),
+            body: fitted.patch.splice(body).into(),
             key,
             same_dialect: true,
             losses: Vec::new(),
-            moved: Vec::new(),
+            moved: fitted.headers,
             crossing: None,
-        })
-    }
-
-    /// Writes a request for vectors in the target's words.
-    fn crossed(
-        &self,
-        work: &Work,
-        target: &Target,
-        key: Option<Arc<ProviderKey>>,
-        memory: &Memory,
-    ) -> Result<Encoded, Failure> {
-        let screened = &self.planned.screened;
-        let client = screened.admitted.call.speech.dialect.dialect();
-        let codecs = vectors_of(client).zip(vectors_of(target.provider.dialect));
-        let does = target.provider.does(work.task, client);
-        let Some((from, to)) = codecs.filter(|_| does) else {
-            return Err(no_target(target, "it does not do what is asked for"));
-        };
-        let request = from.decode_request(work.task, &screened.body.bytes);
-        let request = request.map_err(|invalid| refuse::cannot_cross(target, &invalid))?;
-        let mut losses = Losses::default();
-        let written = to.encode_request(&request, &target.model, &mut losses);
-        let (task, body) = written.map_err(|why| no_target(target, why))?;
-        if !target.provider.quirks.tasks.has(task) {
-            return Err(no_target(target, "it takes one text a request"));
-        }
-        let refused = self.fidelity().refused(losses.as_slice());
-        if !refused.is_empty() {
-            let what = format!("{} cannot carry what this request says", target.name());
-            return Err(refuse::cannot_translate(&what, &refused));
-        }
-        Ok(Encoded {
-            _room: room(memory, body.len())?,
-            body: Bytes::from(body).into(),
-            key,
-            same_dialect: false,
-            losses: losses.into_vec(),
-            moved: Vec::new(),
-            crossing: Some(Box::new(Crossing { task, request })),
         })
     }
 
@@ -414,10 +363,6 @@ pub(crate) fn idempotent(
         headers.insert(IDEMPOTENCY_KEY, value);
     }
     Ok(())
-}
-
-fn vectors_of(dialect: Dialect) -> Option<&'static dyn VectorCodec> {
-    dialect.tasks()?.vectors()
 }
 
 /// What neither the client nor a credential says.

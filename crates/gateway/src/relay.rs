@@ -4,6 +4,8 @@
 //! so a slow reader slows the provider and nothing piles up between. Dropping it
 //! drops the provider's connection and settles the exchange.
 
+mod long;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -29,6 +31,8 @@ use crate::respond;
 use crate::speech::Speech;
 use crate::through::Passing;
 use crate::upstream::UpstreamBody;
+
+use long::Long;
 
 /// The body of an answer.
 pub enum Body {
@@ -419,67 +423,6 @@ fn broke(mut failed: Failed, exchange: &mut Exchange) -> Failure {
     let mut failure = Failure::new(code, told);
     failure.provider = failed.said;
     failure
-}
-
-/// A whole answer too large to hold, relayed as it comes.
-pub struct Long {
-    /// What was read before it was known to be too large.
-    first: Option<Bytes>,
-    rest: Box<UpstreamBody>,
-    exchange: Box<Exchange>,
-    deadline: Pin<Box<Sleep>>,
-    /// Whether its bytes are to be billed.
-    counts: bool,
-}
-
-impl Long {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(self.metered(first))));
-        }
-        if self.deadline.as_mut().poll(context).is_ready() {
-            self.break_off(Code::Timeout);
-            let why = format!("no end within the `{TOTAL}` timeout");
-            return Poll::Ready(Some(Err(Cut(why))));
-        }
-        loop {
-            match Pin::new(&mut *self.rest).poll_frame(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(self.metered(data))));
-                    }
-                }
-                Poll::Ready(None) if self.rest.end() == crate::upstream::BodyEnd::Clean => {
-                    self.exchange.conclude(Outcome::Answered);
-                    self.exchange.settle();
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(broken) => {
-                    self.break_off(Code::ProviderFailed);
-                    let why = broken
-                        .and_then(Result::err)
-                        .map_or_else(|| "its end is not proven".to_owned(), |e| e.to_string());
-                    return Poll::Ready(Some(Err(Cut(why))));
-                }
-            }
-        }
-    }
-}
-
-impl Long {
-    /// Nobody reads it, so its bytes are all that can be counted.
-    fn metered(&mut self, bytes: Bytes) -> Bytes {
-        if self.counts {
-            self.exchange.used.output_bytes += bytes.len() as u64;
-        }
-        bytes
-    }
-
-    fn break_off(&mut self, code: Code) {
-        self.exchange.conclude(Outcome::Broken(code));
-        self.exchange.settle();
-    }
 }
 
 impl HttpBody for Body {

@@ -12,6 +12,7 @@ use policy::model::Model;
 use policy::snapshot::{Resolved, Snapshot};
 
 use crate::Shared;
+use crate::endpoint::Operation;
 use crate::exchange::Exchange;
 use crate::identify::Caller;
 use crate::names;
@@ -134,15 +135,31 @@ pub(crate) fn loss_list(losses: &[Loss]) -> String {
     list
 }
 
+/// The answer of a probe; none where something else is asked.
+#[must_use]
+pub(crate) fn probed(operation: &Operation, shared: &Shared) -> Option<Response<Body>> {
+    match operation {
+        Operation::Live => Some(live()),
+        Operation::Ready => Some(ready(shared)),
+        Operation::Chat(_)
+        | Operation::CountTokens(_)
+        | Operation::Task(..)
+        | Operation::Through(_)
+        | Operation::Stored(_)
+        | Operation::Models
+        | Operation::Model { .. } => None,
+    }
+}
+
 /// The answer of the probe that asks whether the process runs.
 #[must_use]
-pub(crate) fn live() -> Response<Body> {
+fn live() -> Response<Body> {
     json(b"{\"live\":true}".to_vec())
 }
 
 /// The answer of the probe that asks whether it can serve, with what is degraded.
 #[must_use]
-pub(crate) fn ready(shared: &Shared) -> Response<Body> {
+fn ready(shared: &Shared) -> Response<Body> {
     let mut out = Writer::default();
     out.object(|out| {
         out.key("ready").bool(true);

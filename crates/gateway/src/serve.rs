@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use dialect::head::Head;
-use dialect::task::Task;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use policy::failure::Failure;
@@ -82,16 +81,10 @@ async fn forward(
     refuse_ambiguous(&parts).map_or(Ok(()), |why| Err(refuse::form(&parts.headers, why)))?;
     let operation = operation?;
     exchange.operation = operation.name();
-    let (task, form) = match &operation {
-        Operation::Live => return Ok(Way::Answer(respond::live())),
-        Operation::Ready => return Ok(Way::Answer(respond::ready(shared))),
-        Operation::Models
-        | Operation::Model { .. }
-        | Operation::Through(_)
-        | Operation::Stored(_) => (Task::Chat, Form::default()),
-        Operation::Chat(form) | Operation::CountTokens(form) => (Task::Chat, form.clone()),
-        Operation::Task(task, form) => (*task, form.clone()),
-    };
+    if let Some(probed) = respond::probed(&operation, shared) {
+        return Ok(Way::Answer(probed));
+    }
+    let (task, form) = operation.form();
 
     let caller = identify(
         &parts.headers,
@@ -103,8 +96,7 @@ async fn forward(
     exchange.key = Some(Arc::clone(&caller.key));
     let options = Options::read(&parts.headers)?;
     if operation == Operation::Models {
-        let list = respond::models(dialect, &snapshot, &caller);
-        return Ok(Way::Answer(list));
+        return Ok(Way::Answer(respond::models(dialect, &snapshot, &caller)));
     }
     if let Operation::Model { id } = &operation {
         return respond::model(dialect, &snapshot, &caller, id).map(Way::Answer);

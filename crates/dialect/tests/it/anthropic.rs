@@ -782,29 +782,3 @@ fn the_list_of_models_has_its_first_and_last() {
     );
     assert_eq!(list(&[])["first_id"], Value::Null);
 }
-
-#[test]
-fn signed_reasoning_comes_home_through_a_client_of_another_dialect() {
-    let thoughts = json!([
-        {"type": "thinking", "thinking": "so", "signature": "sig"},
-        {"type": "redacted_thinking", "data": "blob"},
-    ]);
-    let mut content = thoughts.as_array().unwrap().clone();
-    content.push(json!({"type": "tool_use", "id": "t", "name": "f", "input": {}}));
-    let answer = json!({"type": "message", "id": "i", "model": "m", "role": "assistant",
-        "content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});
-    let answer = client()
-        .decode_response(answer.to_string().as_bytes())
-        .unwrap();
-    let chat = Dialect::OpenaiChat.server();
-    let mut losses = Losses::default();
-    let seen: Value = serde_json::from_slice(&chat.encode_response(&answer, &mut losses)).unwrap();
-    let turns = json!({"model": "m", "messages": [
-        {"role": "user", "content": "Go"},
-        seen["choices"][0]["message"],
-        {"role": "tool", "tool_call_id": "t", "content": "1"},
-    ]});
-    let request = chat.decode_request(turns.to_string().as_bytes()).unwrap();
-    let (out, _) = written(&request);
-    assert_eq!(out["messages"][1]["content"], Value::Array(content));
-}

@@ -274,15 +274,15 @@ fn lenient(boundary: &str, body: &str) -> Vec<String> {
     let models = parts.iter().filter_map(|lines| {
         let blank = lines.iter().position(|line| line.is_empty())?;
         let heads = lines[..blank].join("\n").replace("\n ", " ");
-        let heads = heads.lines().filter_map(|line| line.split_once(':'));
-        let disposition = heads
-            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))
-            .next_back()?;
-        let parameters = disposition.1.split([';', ' ']);
-        let name = parameters
-            .filter_map(|one| one.trim().split_once('='))
-            .filter(|(name, _)| name.trim_end_matches('*').eq_ignore_ascii_case("name"))
-            .next_back()?;
+        let mut heads = heads.lines().filter_map(|line| line.split_once(':'));
+        let is_disposition = |name: &str| name.trim().eq_ignore_ascii_case("content-disposition");
+        let disposition = heads.rfind(|(name, _)| is_disposition(name))?;
+        let parameters: Vec<&str> = disposition.1.split([';', ' ']).collect();
+        let is_name = |name: &str| name.trim_end_matches('*').eq_ignore_ascii_case("name");
+        let mut pairs = parameters
+            .iter()
+            .filter_map(|one| one.trim().split_once('='));
+        let name = pairs.rfind(|(name, _)| is_name(name))?;
         let name = name.1.replace("utf-8''", "").replace('\\', "");
         let name = name.replace("%65", "e").trim_matches('"').to_owned();
         (name.trim_end_matches("[]") == "model").then(|| lines[blank + 1..].join("\n"))

@@ -10,7 +10,11 @@ use dialect::chat::{
     Role, StreamEvent, ToolCall, ToolCallKind, ToolResult,
 };
 use dialect::json::Json;
+use dialect::loss::Losses;
 use dialect::reasoning::{Collector, Known, Signed, put_back, told};
+use serde_json::{Value, json};
+
+use crate::laws::target;
 
 const ROOM: usize = 1 << 20;
 const ORIGIN: Dialect = Dialect::AnthropicMessages;
@@ -271,4 +275,32 @@ fn paths_of_losses_stay_those_of_the_clients_own_document() {
     assert_eq!(before[1].part(0), after[1].part(1));
     assert_eq!(before[1].part(1), after[1].part(2));
     assert_eq!(after[1].part(0), "messages[1]");
+}
+
+#[test]
+fn signed_reasoning_comes_home_through_a_client_of_another_dialect() {
+    let thoughts = json!([
+        {"type": "thinking", "thinking": "so", "signature": "sig"},
+        {"type": "redacted_thinking", "data": "blob"},
+    ]);
+    let mut content = thoughts.as_array().unwrap().clone();
+    content.push(json!({"type": "tool_use", "id": "t", "name": "f", "input": {}}));
+    let answer = json!({"type": "message", "id": "i", "model": "m", "role": "assistant",
+        "content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let claude = ORIGIN.client();
+    let answer = claude
+        .decode_response(answer.to_string().as_bytes())
+        .unwrap();
+    let chat = Dialect::OpenaiChat.server();
+    let mut losses = Losses::default();
+    let seen: Value = serde_json::from_slice(&chat.encode_response(&answer, &mut losses)).unwrap();
+    let turns = json!({"model": "m", "messages": [
+        {"role": "user", "content": "Go"},
+        seen["choices"][0]["message"],
+        {"role": "tool", "tool_call_id": "t", "content": "1"},
+    ]});
+    let request = chat.decode_request(turns.to_string().as_bytes()).unwrap();
+    let out = claude.encode_request(&request, &target("m"), &mut losses);
+    let out: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(out["messages"][1]["content"], Value::Array(content));
 }
