@@ -277,7 +277,12 @@ fn lenient(boundary: &str, body: &str) -> Vec<String> {
         let mut heads = heads.lines().filter_map(|line| line.split_once(':'));
         let is_disposition = |name: &str| name.trim().eq_ignore_ascii_case("content-disposition");
         let disposition = heads.rfind(|(name, _)| is_disposition(name))?;
-        let parameters: Vec<&str> = disposition.1.split([';', ' ']).collect();
+        let mut quoted = false;
+        let parameters = disposition.1.split(|c| {
+            quoted ^= c == '"';
+            !quoted && [';', ' '].contains(&c)
+        });
+        let parameters: Vec<&str> = parameters.collect();
         let is_name = |name: &str| name.trim_end_matches('*').eq_ignore_ascii_case("name");
         let mut pairs = parameters
             .iter()

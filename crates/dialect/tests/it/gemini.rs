@@ -409,7 +409,11 @@ fn calls_that_are_validated_are_the_models_choice_and_what_is_lost_is_named() {
             .iter()
             .map(|loss| (loss.path.as_str(), loss.functional))
             .collect();
-        assert_eq!(lost, [("functionCallingConfig.mode", false)], "{to:?}");
+        assert_eq!(
+            lost,
+            [("toolConfig.functionCallingConfig.mode", false)],
+            "{to:?}"
+        );
     }
 }
 

@@ -87,7 +87,7 @@ impl Kind {
     /// Whether its rate is given for one of a thing and not for a million.
     #[must_use]
     pub fn is_each(self) -> bool {
-        matches!(self, Kind::Image | Kind::Second | Kind::Request)
+        matches!(self, Kind::Image | Kind::Request)
     }
 }
 

@@ -110,7 +110,7 @@ macro_rules! with_rates {
 }
 
 with_rates! {
-    /// What is said of a price: US dollars for a million tokens; of images, seconds and requests, for one.
+    /// What is said of a price: US dollars for a million tokens, characters or seconds; of images and requests, for one.
     PriceSpec {
         /// `provider/model`
         target: String,

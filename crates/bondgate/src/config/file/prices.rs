@@ -72,7 +72,7 @@ macro_rules! with_rates {
 }
 
 with_rates! {
-    /// Prices of a target, each for a million tokens; of images, seconds and requests, for one.
+    /// Prices of a target, each for a million tokens, characters or seconds; of images and requests, for one.
     PriceFile {
         /// `provider/model`
         target: Option<At<String>>,

@@ -5,6 +5,7 @@
 //! nothing may be left out without one.
 
 use super::resource;
+use super::tools::VALIDATED;
 use crate::chat::{Extra, Request, Role};
 use crate::codec::TargetModel;
 use crate::gemini::wire::write::idle;
@@ -116,7 +117,7 @@ pub(super) fn keep_members(extra: &mut Extra, under: &str, rest: &Extra) {
 
 /// Writes what was kept so as members of the object being written.
 pub(super) fn write_members(out: &mut Writer, extra: &Extra, under: &str) {
-    for (name, value) in extra.iter() {
+    for (name, value) in extra.iter().filter(|(name, _)| *name != VALIDATED) {
         if let Some(member) = member_of(name, under) {
             out.key(written(member, extra)).json(value);
         }

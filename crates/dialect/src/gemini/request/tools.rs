@@ -11,7 +11,7 @@ use crate::json::{Invalid, Json, Kind, Reader, Writer};
 use crate::loss::LossKind;
 
 /// The path of a mode that says more than the hub does.
-const VALIDATED: &str = "functionCallingConfig.mode";
+pub(super) const VALIDATED: &str = "toolConfig.functionCallingConfig.mode";
 
 /// Reads the tools; says whether one stood for a list.
 pub(super) fn read_tools(reader: &mut Reader<'_>) -> Result<(Vec<Tool>, bool), Invalid> {

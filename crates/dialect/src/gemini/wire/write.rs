@@ -228,7 +228,6 @@ impl<'a> Parts<'a> {
         if unsigned {
             if self.thinks {
                 let why = "its thoughts are not known; Google's word for that stands for them";
-                let path = format!("{path}.reasoning");
                 self.losses.tuning(path, LossKind::Approximated, why);
             }
             signature = Some(Cow::Owned(Json::string(UNSIGNED)));
