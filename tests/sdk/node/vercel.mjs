@@ -64,7 +64,7 @@ export async function chat_structured(pair) {
   const oneTool = pair.client === 'vercel-anthropic' && ['bedrock', 'cohere'].includes(pair.provider);
   if (oneTool) {
     const error = await refused(pair, 400, fields);
-    contains(error.message, 'parallel_tool_calls dropped', 'message');
+    contains(error.message, 'disable_parallel_tool_use dropped', 'message');
     fields.headers = { 'x-bondgate-fidelity': 'permit' };
   }
   const { output } = await generateText(asks(pair, 'a person', fields));

@@ -119,6 +119,14 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         self.placed(visitor.visit_u32(value))
     }
 
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        let value = self
+            .text()?
+            .parse()
+            .map_err(|_| self.wrong("a whole number"))?;
+        self.placed(visitor.visit_u64(value))
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         visitor.visit_some(self)
     }
@@ -157,7 +165,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 u8 u16 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq
+        i8 i16 i32 i64 u8 u16 f32 f64 char str string bytes byte_buf unit unit_struct seq
         tuple map struct identifier ignored_any
     }
 }

@@ -286,6 +286,8 @@ async fn failures_have_the_form_that_the_clouds_libraries_read() {
                 assert_eq!((got.status, exception), (400, name), "{case}");
             }
             assert!(got.json()["message"].is_string(), "{case}");
+            // Whoever was limited is left alone for a while.
+            let road = Road::to(vec![cloud("p", served, &sim)]);
             let got = ask(Dress::Vertex, false, TEXT).send(&road).await;
             assert_eq!(got.json()["type"], "error", "{case}");
             assert!(got.message().contains("the provider says no"), "{case}");

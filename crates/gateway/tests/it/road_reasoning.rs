@@ -191,7 +191,7 @@ async fn what_is_kept_lasts_a_day_and_its_end_is_a_loss_and_no_failure() {
         assert_eq!(last(to, &sim), [""; 0], "{to:?}");
         let losses = got.header("x-bondgate-loss");
         let named = if to == Dialect::Gemini {
-            "messages[1].tool_calls[0].reasoning"
+            "messages[1].tool_calls[0] approximated"
         } else {
             "reasoning_effort"
         };
