@@ -1,4 +1,4 @@
-//! Attempts: the only loop of the road.
+//! Attempts: the loop of the road. Counts of tokens walk the same plan in `count.rs`.
 //!
 //! Targets are tried in the plan's order until one begins an answer that holds
 //! together. Nothing has gone to the client before that, so a failed attempt is
